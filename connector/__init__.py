@@ -1,0 +1,1 @@
+"""Leads and tickets in, vendor records out: nothing lost, nobody contacted twice."""

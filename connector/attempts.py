@@ -1,0 +1,139 @@
+"""The log of calls, written before each is made. It is also the limiter: a slot is a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
+
+from connector.quota import Limits, Used
+from connector.tables import attempts
+
+_a = attempts.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One HTTP request, as logged."""
+
+    id: int
+    account: str
+    destination: str
+    kind: str  #: send | probe | report
+    started_at: int
+    deadline: int
+    records: int = 0
+    about: int | None = None
+
+
+def start(
+    conn: Connection,
+    *,
+    account: str,
+    destination: str,
+    kind: str,
+    worker: str,
+    now: int,
+    timeout_ms: int,
+    about: int | None = None,
+) -> Attempt:
+    """Logs a call that is about to be made; from here on it holds a slot."""
+    deadline = now + timeout_ms
+    row = {
+        "account": account,
+        "destination": destination,
+        "kind": kind,
+        "state": "started",
+        "worker": worker,
+        "records": 0,
+        "started_at": now,
+        "deadline": deadline,
+        "ended_at": deadline,
+        "about": about,
+    }
+    number = conn.execute(insert(attempts).values(row).returning(_a.id)).scalar_one()
+    return Attempt(
+        id=number, account=account, destination=destination, kind=kind, started_at=now, deadline=deadline, about=about
+    )
+
+
+def set_records(conn: Connection, attempt: int, records: int) -> None:
+    conn.execute(update(attempts).where(_a.id == attempt).values(records=records))
+
+
+def forget(conn: Connection, attempt: int) -> None:
+    """For an attempt that turned out to have no members, inside the transaction that made it."""
+    conn.execute(delete(attempts).where(_a.id == attempt))
+
+
+def finish(
+    conn: Connection, attempt: int, *, state: str, now: int, status: int | None = None, words: str | None = None
+) -> bool:
+    """Settles the log. False when somebody settled it before in a way that stands (accepted, rejected, not sent).
+
+    An answer that comes late still settles what was unknown. An unknown call keeps its slot until its deadline.
+    """
+    values: dict[str, Any] = {"state": state, "status": status, "words": words}
+    if state != "unknown":
+        values |= {"ended_at": None if state == "not_sent" else now, "probe_at": None}
+    unsettled = and_(_a.id == attempt, _a.state.in_(("started", "unknown")))
+    return conn.execute(update(attempts).where(unsettled).values(values)).rowcount == 1
+
+
+def lapsed(conn: Connection, account: str, now: int) -> list[Attempt]:
+    """Started, past their deadline: a worker died or was frozen. They may have landed."""
+    return _read(conn, and_(_a.account == account, _a.state == "started", _a.deadline <= now))
+
+
+def get(conn: Connection, attempt: int) -> Attempt | None:
+    found = _read(conn, _a.id == attempt)
+    return found[0] if found else None
+
+
+def _read(conn: Connection, where: Any) -> list[Attempt]:
+    columns = (_a.id, _a.account, _a.destination, _a.kind, _a.started_at, _a.deadline, _a.records, _a.about)
+    return [Attempt(**row._mapping) for row in conn.execute(select(*columns).where(where).order_by(_a.id))]
+
+
+def usage(conn: Connection, account: str, allowed: Limits, now: int) -> tuple[Used, list[Used]]:
+    """What counts now: calls in flight, and calls in each of the windows."""
+    return _used(conn, account, now, 0), [_used(conn, account, now, w.length_ms) for w in allowed.windows]
+
+
+def _used(conn: Connection, account: str, now: int, length_ms: int) -> Used:
+    counted = and_(_a.account == account, _a.ended_at > now - length_ms)
+    calls, first = conn.execute(select(func.count(), func.min(_a.ended_at)).where(counted)).one()
+    return Used(calls, None if first is None else first + length_ms)
+
+
+# --- asking about unknown ones --------------------------------------------------------------------------------------
+
+
+def ask_later(conn: Connection, attempt: int, when: int | None, answers: dict[str, Any] | None = None) -> None:
+    """When an unknown attempt is to be asked about (again); None: there is nothing left to ask."""
+    values: dict[str, Any] = {"probe_at": when}
+    if answers is not None:
+        values["probed"] = orjson.dumps(answers).decode()
+    conn.execute(update(attempts).where(_a.id == attempt).values(values))
+
+
+def to_ask(conn: Connection, account: str, now: int) -> Attempt | None:
+    """The unknown attempt that has waited longest to be asked about."""
+    due = and_(_a.account == account, _a.probe_at.is_not(None), _a.probe_at <= now)
+    row = conn.execute(select(_a.id).where(due).order_by(_a.probe_at).limit(1)).first()
+    return get(conn, row.id) if row else None
+
+
+def next_ask(conn: Connection, account: str) -> int | None:
+    """When the next unknown attempt is to be asked about, unix ms."""
+    waiting = and_(_a.account == account, _a.probe_at.is_not(None))
+    return conn.execute(select(func.min(_a.probe_at)).where(waiting)).scalar()
+
+
+def answers(conn: Connection, attempt: int) -> dict[str, Any]:
+    """What asking about it has brought so far."""
+    text = conn.execute(select(_a.probed).where(_a.id == attempt)).scalar()
+    found: dict[str, Any] = orjson.loads(text) if text else {}
+    return found

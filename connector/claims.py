@@ -1,0 +1,210 @@
+"""The claim: quota, batch and the STARTED attempt decided together, in one transaction serialised per account.
+
+Any number of workers on any number of machines share an account's limits exactly this way, with no leader: the database
+decides. Order: probes, then live deliveries rotating over destinations, then bulk, which also fills what room a live
+batch leaves and gets every tenth call at least.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
+
+from connector import attempts, outbox, quota, settle, standing
+from connector.attempts import Attempt
+from connector.db import now_ms
+from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT
+from connector.quota import Wait
+from connector.settings import Account
+from connector.standing import DestinationStanding
+
+BULK_EVERY: Final = 10  #: calls, of which bulk gets one at least
+REPORT_EVERY_MS: Final = 300_000  #: wolkvox's real-time report: at most every five minutes
+REPORT_GOOD_MS: Final = 360_000  #: so that a fresh one can be read while deliveries go on
+
+WORKER: Final = f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Claimable(settle.Settleable, Protocol):
+    """What the claim has to know of a destination."""
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def campaign(self) -> str:
+        """The campaign whose status must be known before sending; "" when none."""
+
+    @property
+    def once_within_ms(self) -> Mapping[str, int]:
+        """Routes with a ``once_per``: how long it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A call that may be made now, and must be settled. ``records``: (delivery id, record JSON), oldest first."""
+
+    attempt: Attempt
+    records: Sequence[tuple[int, str]] = ()
+    campaign_status: str = ""  #: start | stop, where the destination asked for it
+
+
+def claim(conn: Connection, account: Account, places: Mapping[str, Claimable]) -> Claim | Wait:
+    """The next call of the account, or how long to wait and why. ``places``: the account's destinations by name."""
+    now = now_ms(conn)
+    for attempt in attempts.lapsed(conn, account.name, now):
+        settle.lapse(conn, attempt, places.get(attempt.destination), now)
+    stand = standing.account(conn, account.name)
+    if stand.state != "open":
+        return Wait(None, f"{account.name} is {stand.state}: {stand.reason}")
+    if stand.hold_until > now:
+        return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
+    allowed = quota.limits(account)
+    answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
+    if isinstance(answer, Wait):
+        return answer
+    return _probe(conn, account, now) or _next(_Turn(conn, account, places, now), stand.calls_since_bulk)
+
+
+def again(conn: Connection, account: Account, before: Claim, places: Mapping[str, Claimable]) -> Claim | Wait:
+    """The same members in an attempt of its own: the one before provably never left. On Wait nothing has changed."""
+    now = now_ms(conn)
+    stand = standing.account(conn, account.name)
+    if stand.state != "open":
+        return Wait(None, f"{account.name} is {stand.state}")
+    allowed = quota.limits(account)
+    answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
+    if isinstance(answer, Wait):
+        return answer
+    old = before.attempt
+    attempt = _start(conn, account, old.destination, old.kind, now, about=old.about)
+    outbox.move_to(conn, old.id, attempt.id, now)
+    attempts.set_records(conn, attempt.id, len(before.records))
+    return Claim(attempt, before.records, before.campaign_status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One claim's surroundings."""
+
+    conn: Connection
+    account: Account
+    places: Mapping[str, Claimable]
+    now: int
+
+
+def _start(
+    conn: Connection, account: Account, destination: str, kind: str, now: int, about: int | None = None
+) -> Attempt:
+    timeout_ms = int(account.timeout_s * 1000)
+    return attempts.start(
+        conn,
+        account=account.name,
+        destination=destination,
+        kind=kind,
+        worker=WORKER,
+        now=now,
+        timeout_ms=timeout_ms,
+        about=about,
+    )
+
+
+def _probe(conn: Connection, account: Account, now: int) -> Claim | None:
+    unknown = attempts.to_ask(conn, account.name, now)
+    if unknown is None:
+        return None
+    attempt = _start(conn, account, unknown.destination, "probe", now, about=unknown.id)
+    attempts.ask_later(conn, unknown.id, attempt.deadline)  # should this worker die, the question is put again
+    return Claim(attempt, outbox.members(conn, unknown.id))
+
+
+def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
+    stands = [s for s in standing.of_account(turn.conn, turn.account.name) if s.name in turn.places]
+    waits = [s.reason or "" for s in stands if s.state == "stopped"]
+    open_ones = [s for s in stands if s.state == "open"]
+    live_first = [(s, lanes) for lanes in ((LIVE, LIVE_SPLIT), (BULK, BULK_SPLIT)) for s in open_ones]
+    if calls_since_bulk >= BULK_EVERY - 1:
+        live_first = [*live_first[len(open_ones) :], *live_first[: len(open_ones)]]
+    soonest: list[int] = []
+    for stand, lanes in live_first:
+        found = _from(turn, stand, lanes, soonest)
+        if found is not None:
+            return found
+    if (ask_at := attempts.next_ask(turn.conn, turn.account.name)) is not None:
+        soonest.append(ask_at)
+    seconds = max(0.001, (min(soonest) - turn.now) / 1000) if soonest else None
+    return Wait(seconds, "; ".join(waits) or "nothing is due")
+
+
+def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soonest: list[int]) -> Claim | Wait | None:
+    """A claim on this destination's whole or split lane, in turns; None when nothing may go there now."""
+    for lane in lanes if stand.claimed_lane != lanes[0] else lanes[::-1]:
+        head = outbox.next_due(turn.conn, stand.name, lane)
+        if head is None:
+            continue
+        if head[0] > turn.now:
+            soonest.append(head[0])
+            continue
+        place = turn.places[stand.name]
+        status = _campaign_status(turn, place, soonest)
+        if isinstance(status, Claim):
+            return status
+        if status is None:
+            return None
+        return _send(turn, place, lane, head[1], status)
+    return None
+
+
+def _campaign_status(turn: _Turn, place: Claimable, soonest: list[int]) -> str | Claim | None:
+    """start or stop ("" where it does not matter); a claim to read the report; None when it must be waited for."""
+    if not place.campaign:
+        return ""
+    report = standing.report(turn.conn, turn.account.name)
+    if turn.now >= report.asked_at + REPORT_EVERY_MS:
+        standing.report_asked(turn.conn, turn.account.name, turn.now)
+        return Claim(_start(turn.conn, turn.account, place.name, "report", turn.now))
+    status = report.status(place.campaign)
+    if status not in _STATUS or report.read_at <= turn.now - REPORT_GOOD_MS:
+        soonest.append(report.asked_at + REPORT_EVERY_MS)
+        return None
+    return _STATUS[status]
+
+
+_STATUS: Final = {"started": "start", "stopped": "stop"}
+
+
+def _send(turn: _Turn, place: Claimable, lane: int, split: int | None, status: str) -> Claim | Wait:
+    conn, now = turn.conn, turn.now
+    attempt = _start(conn, turn.account, place.name, "send", now)
+    taken = outbox.take(conn, attempt.id, place.name, lane, split, place.batch_size, now)
+    if lane == LIVE and taken < place.batch_size:
+        taken += outbox.take(conn, attempt.id, place.name, BULK, None, place.batch_size - taken, now)
+    taken -= outbox.suppress_expired(conn, attempt.id, now)
+    for route, within_ms in place.once_within_ms.items():
+        taken -= outbox.suppress_repeated(conn, attempt.id, route, within_ms, now)
+    if not taken:
+        attempts.forget(conn, attempt.id)
+        return Wait(0, "all that was due ended by a guard; look again")
+    attempts.set_records(conn, attempt.id, taken)
+    standing.claimed(conn, place.name, lane, now)
+    standing.count_call(conn, turn.account.name, bulk=lane in (BULK, BULK_SPLIT))
+    return Claim(attempt, (), status)
+
+
+def worth_a_look(conn: Connection, account: Account, places: Mapping[str, Claimable]) -> bool:
+    """Whether a claim could find anything, asked without the lock that a claim takes."""
+    now = now_ms(conn)
+    if attempts.lapsed(conn, account.name, now):
+        return True
+    stand = standing.account(conn, account.name)
+    if stand.state != "open" or stand.hold_until > now:
+        return False
+    allowed = quota.limits(account)
+    if isinstance(quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now), Wait):
+        return False
+    return attempts.to_ask(conn, account.name, now) is not None or outbox.any_due(conn, list(places), now)

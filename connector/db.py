@@ -1,0 +1,223 @@
+"""The database, its one clock, and the few places where SQLite and Postgres differ.
+
+Writes go through `Database.write`: on SQLite under a file lock (processes that busy-wait on SQLite's own lock cost
+hundreds of milliseconds) and BEGIN IMMEDIATE; on Postgres, where a key is given, under an advisory lock taken in a
+statement of its own, so that READ COMMITTED sees what the holder before it committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import alembic.command
+import alembic.config
+import orjson
+from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, func, select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from connector.errors import ConnectorError, StoreUnavailable
+from connector.tables import facts
+
+CHANNEL: Final = "connector"  #: Postgres NOTIFY channel: something was stored or settled
+
+
+class Database:
+    """An engine with our rules. ``url`` is SQLAlchemy's; threads may share it, forks may not."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.is_sqlite: Final = parsed.get_backend_name() == "sqlite"
+        self.path: Final = Path(parsed.database) if self.is_sqlite and parsed.database else None
+        self.url: Final = url
+        self._threads = threading.Lock()
+        self._lock_fd: int | None = None
+        if self.path is not None:
+            self._prepare_folder(self.path)
+        self.engine: Final = _engine(url, self.is_sqlite)
+
+    def _prepare_folder(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock_fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            raise StoreUnavailable(f"cannot use {path.parent}: {fault.strerror}: make the folder writable") from fault
+
+    @contextlib.contextmanager
+    def write(self, *, serialise: str = "") -> Iterator[Connection]:
+        """A transaction that commits at the end of the block, or leaves nothing.
+
+        ``serialise`` names what no two transactions may decide at once (an account). Raises `StoreUnavailable`.
+        """
+        with _translated(), self._gate(), self.engine.connect() as conn:
+            conn = conn.execution_options(connector_write=True)
+            with conn.begin():
+                if serialise and not self.is_sqlite:
+                    conn.execute(select(func.pg_advisory_xact_lock(_lock_number(serialise))))
+                yield conn
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent look. Raises `StoreUnavailable`."""
+        with _translated(), self.engine.connect() as conn, conn.begin():
+            yield conn
+
+    @contextlib.contextmanager
+    def _gate(self) -> Iterator[None]:
+        if self._lock_fd is None:
+            yield
+            return
+        with self._threads:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self.engine.dispose()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+
+def now_ms(conn: Connection) -> int:
+    """The database's clock. On SQLite there is one machine, so the machine's."""
+    if conn.dialect.name == "sqlite":
+        return time.time_ns() // 1_000_000
+    return int(conn.execute(_PG_NOW).scalar_one())
+
+
+_PG_NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+
+
+def announce(conn: Connection) -> None:
+    """Wakes whoever waits for work, once this transaction commits. SQLite's watchers see the file change."""
+    if conn.dialect.name != "sqlite":
+        conn.execute(select(func.pg_notify(CHANNEL, "")))
+
+
+def insert_rows(
+    conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, returning: Sequence[str] = ()
+) -> list[tuple[Any, ...]]:
+    """Inserts all rows in one statement, leaving out those that a unique constraint refuses.
+
+    The rows (all with the same keys) travel as one JSON parameter, which costs this process a tenth of what binding
+    them one by one does; the database's own threads do the rest. Returns the ``returning`` columns of what was new.
+    """
+    if not rows:
+        return []
+    statement = _insert_statement(conn.dialect.name, table, tuple(rows[0]), tuple(returning))
+    result = conn.execute(statement, {"rows": orjson.dumps(rows).decode()})
+    return [tuple(row) for row in result] if returning else []
+
+
+_POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@functools.cache
+def _insert_statement(dialect: str, table: Table, columns: tuple[str, ...], returning: tuple[str, ...]) -> TextClause:
+    names = ", ".join(columns)
+    if dialect == "sqlite":
+        values = ", ".join(f"json_extract(value, '$.{name}')" for name in columns)
+        source = f"SELECT {values} FROM json_each(:rows) WHERE true"
+    else:
+        types = ", ".join(f"{name} {table.c[name].type.compile(_POSTGRES)}" for name in columns)
+        source = f"SELECT {names} FROM json_to_recordset(CAST(:rows AS json)) AS given ({types})"
+    answer = f" RETURNING {', '.join(returning)}" if returning else ""
+    return text(f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING{answer}")
+
+
+def migrate(url: str) -> None:
+    """Creates or upgrades the tables; does nothing when they are current. Safe to run by several at once."""
+    database = Database(url)
+    try:
+        with database.write(serialise="migrate") as conn:
+            config = alembic.config.Config()
+            config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+            config.attributes["connection"] = conn
+            alembic.command.upgrade(config, "head")
+    except SQLAlchemyError as fault:
+        raise ConnectorError(f"the database could not be migrated: {first_line(fault)}") from fault
+    finally:
+        database.close()
+
+
+def install_id(database: Database) -> str:
+    """Six letters that tell this database's delivery ids from another's, wherever they travel."""
+    with database.write(serialise="facts") as conn:
+        known = conn.execute(select(facts.c.value).where(facts.c.name == "install")).scalar()
+        if known is None:
+            known = secrets.token_hex(3)
+            conn.execute(facts.insert().values(name="install", value=known))
+        return str(known)
+
+
+def first_line(fault: BaseException) -> str:
+    """The driver's own words without the statement and its values, which may be personal."""
+    original = getattr(fault, "orig", None) or fault
+    return (str(original).strip().splitlines() or [type(original).__name__])[0]
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except ProgrammingError as fault:
+        if "does not exist" in str(fault.orig):
+            raise StoreUnavailable("the database has no tables yet: run `connector migrate`") from fault
+        raise
+    except DBAPIError as fault:
+        if "no such table" in str(fault.orig):
+            raise StoreUnavailable("the database has no tables yet: run `connector migrate`") from fault
+        if isinstance(fault, OperationalError) or fault.connection_invalidated:
+            raise StoreUnavailable(f"the database cannot be used now: {first_line(fault)}") from fault
+        raise
+
+
+def _lock_number(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _engine(url: str, is_sqlite: bool) -> Engine:
+    if not is_sqlite:
+        return create_engine(url, pool_size=10, max_overflow=30, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=10,
+        max_overflow=60,
+        connect_args={"timeout": 30, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours: pysqlite would start transactions late and deferred
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA cache_size=-16000")
+    cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.close()
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    writing = conn.get_execution_options().get("connector_write", False)
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,170 @@
+"""The step out: claim, call, settle. No transaction is open while a call is made."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from connector import attempts, claims, outbox, standing
+from connector.claims import Claim
+from connector.client import Deadline, NoAnswer, NotSent, patiently, tries
+from connector.db import Database, announce, now_ms
+from connector.destinations.base import Destination, Sending, no_answer, not_sent
+from connector.destinations.wolkvox import read_report
+from connector.errors import ConnectorError
+from connector.log import get
+from connector.metrics import ANSWERS, CALL_SECONDS
+from connector.outcomes import Outcome
+from connector.quota import Wait
+from connector.settings import Account
+from connector.settle import account_fault, settle
+from connector.vendors import Vendor, Wolkvox
+
+log = get("deliver")
+
+
+class NoSlot(ConnectorError):  # noqa: N818
+    """A repeat would need a slot that is not free; the outbox's own clock takes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One account's way out of this process."""
+
+    database: Database
+    account: Account
+    places: dict[str, Destination]
+    vendor: Vendor
+    install: str
+
+
+def claim(line: Line) -> Claim | Wait:
+    """The account's next call, or how long to wait and why."""
+    with line.database.write(serialise=line.account.name) as conn:
+        return claims.claim(conn, line.account, line.places)
+
+
+def perform(line: Line, claimed: Claim, deadline: Deadline) -> None:
+    """Makes the claimed call and settles it."""
+    place = line.places[claimed.attempt.destination]
+    started_s = time.monotonic()
+    if claimed.attempt.kind == "report":
+        outcome = _report(line, claimed, deadline)
+    else:
+        outcome = _send(line, place, claimed, deadline)
+    CALL_SECONDS.labels(line.account.name, claimed.attempt.kind).observe(time.monotonic() - started_s)
+    ANSWERS.labels(line.account.name, claimed.attempt.kind, outcome.attempt).inc()
+
+
+def _send(line: Line, place: Destination, claimed: Claim, deadline: Deadline) -> Outcome:
+    with line.database.read() as conn:
+        records = outbox.members(conn, claimed.attempt.id)
+    current = Claim(claimed.attempt, records, claimed.campaign_status)
+    call = _Call(line, place, current, deadline)
+    outcome = call.made()
+    ids = [number for number, _ in records]
+    patiently(lambda: _settle(line, call.claimed, place, outcome, ids))
+    _note(call.claimed, outcome, len(records))
+    return outcome
+
+
+def _settle(line: Line, claimed: Claim, place: Destination, outcome: Outcome, ids: list[int]) -> None:
+    with line.database.write(serialise=line.account.name) as conn:
+        settle(conn, claimed.attempt, place, outcome, ids)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A batch being sent, with the quick repeats that the client allows: each an attempt with a slot of its own."""
+
+    line: Line
+    place: Destination
+    claimed: Claim
+    deadline: Deadline
+
+    def made(self) -> Outcome:
+        repeated = False
+        try:
+            for try_ in tries(repeatable=self.place.repeatable):
+                with try_:
+                    if repeated:
+                        self._log_again()
+                    repeated = True
+                    return self._once()
+        except NoSlot as full:
+            return not_sent(str(full))
+        except NotSent as fault:
+            return not_sent(str(fault))
+        except NoAnswer as fault:
+            return no_answer(str(fault))
+        raise AssertionError("tenacity ends with an outcome or the last error")
+
+    def _once(self) -> Outcome:
+        sending = Sending(
+            records=self.claimed.records,
+            deadline=self.deadline,
+            campaign_status=self.claimed.campaign_status,
+            install=self.line.install,
+        )
+        answer = self.place.send(self.line.vendor, sending)
+        return self.place.classify(answer, self.claimed.records)
+
+    def _log_again(self) -> None:
+        before = self.claimed
+        self.deadline = Deadline.after(self.line.account.timeout_s)
+        with self.line.database.write(serialise=self.line.account.name) as conn:
+            after = claims.again(conn, self.line.account, before, self.line.places)
+            if isinstance(after, Wait):
+                raise NoSlot(f"not sent, and no slot for a repeat: {after.why}")
+            state = "unknown" if self.place.repeatable else "not_sent"
+            attempts.finish(conn, before.attempt.id, state=state, now=now_ms(conn), words="repeated at once")
+        self.claimed = after
+
+
+def _report(line: Line, claimed: Claim, deadline: Deadline) -> Outcome:
+    """Reads the campaign report for everybody."""
+    assert isinstance(line.vendor, Wolkvox)
+    statuses = None
+    try:
+        answer = line.vendor.campaigns(deadline=deadline)
+        statuses, outcome = read_report(answer, line.account, line.places[claimed.attempt.destination].locale.timezone)
+    except NotSent as fault:
+        outcome = not_sent(str(fault))
+    except NoAnswer as fault:
+        outcome = no_answer(str(fault))
+    patiently(lambda: _settle_report(line, claimed, outcome, statuses))
+    _note(claimed, outcome, 0)
+    return outcome
+
+
+def _settle_report(line: Line, claimed: Claim, outcome: Outcome, statuses: dict[str, str] | None) -> None:
+    with line.database.write(serialise=line.account.name) as conn:
+        now = now_ms(conn)
+        words = outcome.words or None
+        attempts.finish(conn, claimed.attempt.id, state=outcome.attempt, now=now, status=outcome.status, words=words)
+        account_fault(conn, line.account.name, outcome, now)
+        if statuses is not None:
+            standing.report_read(conn, line.account.name, statuses, now)
+        elif outcome.attempt == "not_sent":
+            standing.report_not_asked(conn, line.account.name)
+        announce(conn)
+
+
+_LEVEL: Final = {"accepted": "info", "rejected": "warning", "not_sent": "warning", "unknown": "warning"}
+
+
+def _note(claimed: Claim, outcome: Outcome, count: int) -> None:
+    attempt = claimed.attempt
+    say = getattr(log, "error" if outcome.block else _LEVEL[outcome.attempt])
+    say(
+        "call settled",
+        account=attempt.account,
+        destination=attempt.destination,
+        kind=attempt.kind,
+        attempt=attempt.id,
+        outcome=outcome.attempt,
+        count=count,
+        status=outcome.status,
+        words=outcome.block or outcome.words,
+    )

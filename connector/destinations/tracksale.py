@@ -1,0 +1,248 @@
+"""Tracksale: dispatch (≤ 500 customers a call, settled one by one), fill-empty-tags and note (one a call)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from connector.client import Answer, Deadline
+from connector.destinations.base import (
+    Destination,
+    Record,
+    Seen,
+    Sending,
+    blocked,
+    cut,
+    delivered,
+    failed,
+    held,
+    integer,
+    refused,
+    unrecognised,
+)
+from connector.options import DispatchOptions, EmptyTagsOptions, NoteOptions, delay_s
+from connector.outcomes import Fate, Outcome, Verdict
+from connector.vendors.tracksale import CUSTOMERS_PER_CALL, Tracksale
+
+CAPTCHA: Final = "solve the CAPTCHA in a browser from this machine's address, wait five minutes, then resume"
+CREDENTIALS: Final = "check the account's token, then resume"
+
+#: The request is wrong, and nothing of it was done (404: no such campaign or answer).
+REFUSING: Final = frozenset({400, 404, 409, 413, 422})
+
+
+def meaning(answer: Answer) -> Outcome | None:
+    """What an answer that is no success means, for any operation; None when no table knows it."""
+    words = _words(answer)
+    if answer.status == 405 or (answer.is_html and answer.status < 500):
+        return blocked(answer, f"{answer.status} CAPTCHA: too many requests", CAPTCHA)
+    if answer.status in (401, 403):
+        return blocked(answer, words, CREDENTIALS)
+    if answer.status == 429:
+        return held(answer, words)
+    if answer.status in REFUSING:
+        return refused(answer, words)
+    if answer.status >= 500:
+        return failed(answer, f"Tracksale failed ({words})")
+    if 200 <= answer.status < 300 and not isinstance(answer.json(), dict | list):
+        return failed(answer, f"an answer that cannot be read ({answer.status})")
+    return None
+
+
+def _words(answer: Answer) -> str:
+    body = answer.json()
+    said = (body.get("error") or body.get("msg") or "") if isinstance(body, dict) else ""
+    if isinstance(said, dict):  # the v1 envelope: {"error": {"code", "msg"}}
+        said = said.get("msg") or said
+    return cut(f"{answer.status} {said}")
+
+
+def _said_no(answer: Answer) -> Outcome | None:
+    """An error inside a 2xx refuses the request as a 400 would."""
+    body = answer.json()
+    if 200 <= answer.status < 300 and isinstance(body, dict) and body.get("error"):
+        return refused(answer, _words(answer))
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispatch(Destination):
+    """Surveys to customers of one campaign."""
+
+    vendor: ClassVar[str] = "tracksale"
+    options_schema: ClassVar = DispatchOptions
+    can_ask: ClassVar[bool] = True
+
+    @staticmethod
+    def place(options: Mapping[str, Any]) -> str:
+        return f"{options['campaign_code']}/{options['schedule']}"
+
+    @property
+    def batch_size(self) -> int:
+        return CUSTOMERS_PER_CALL
+
+    def send(self, vendor: Tracksale, sending: Sending) -> Answer:
+        delay = delay_s(str(self.options["schedule"]))
+        when = None if delay is None else int(time.time() + delay)
+        customers = [orjson.Fragment(text) for _, text in sending.records]
+        code = str(self.options["campaign_code"])
+        return vendor.dispatch(code, customers, schedule_time=when, deadline=sending.deadline)
+
+    def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
+        if 200 <= answer.status < 300 and isinstance(body := answer.json(), dict) and "status" in body:
+            return settle_customers(answer, body, [orjson.loads(text) for _, text in records])
+        return _said_no(answer) or meaning(answer) or unrecognised(answer, _words(answer))
+
+    def ask(
+        self, vendor: Tracksale, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
+    ) -> Seen:
+        """Looks for all of the records in the dispatch report; one call."""
+        day = datetime.fromtimestamp(started_at / 1000, UTC)
+        first, last = day - timedelta(days=1), day + timedelta(days=2)
+        code = str(self.options["campaign_code"])
+        answer = vendor.report_dispatch(code, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", deadline=deadline)
+        lots = answer.json() if 200 <= answer.status < 300 else None
+        if not isinstance(lots, list):
+            return Seen(fault=meaning(answer) or unrecognised(answer, _words(answer)))
+        known = {identity for lot in lots for customer in _customers(lot) for identity in _identities(customer)}
+        return Seen({number: bool(_identities(orjson.loads(text)) & known) for number, text in records})
+
+
+def _customers(lot: Any) -> list[Mapping[str, Any]]:
+    customers = lot.get("customers") if isinstance(lot, dict) else None
+    return [c for c in customers if isinstance(c, dict)] if isinstance(customers, list) else []
+
+
+def _identities(customer: Mapping[str, Any]) -> set[tuple[str, str]]:
+    fields = ("email", "phone", "identification")
+    return {(name, str(customer[name]).strip().casefold()) for name in fields if customer.get(name)}
+
+
+# --- a partial answer, customer by customer -------------------------------------------------------------------------
+
+
+def settle_customers(answer: Answer, body: Mapping[str, Any], customers: Sequence[Mapping[str, Any]]) -> Outcome:
+    """The fate of each customer of an answered dispatch: inserted, duplicated, invalid with its reason, or doubtful."""
+    status = body["status"] if isinstance(body["status"], dict) else {}
+    inserted, duplicated, invalid = (integer(status.get(key)) for key in ("inserted", "duplicated", "invalid"))
+    if inserted is None or duplicated is None or invalid is None or inserted + duplicated + invalid != len(customers):
+        return unrecognised(answer, cut(f"status {dict(status)} for {len(customers)} customers"))
+    words = cut(body.get("msg") or "")
+    each = _fates(body, customers, inserted=inserted, duplicated=duplicated, invalid=invalid)
+    return Outcome(attempt="accepted", verdict=Verdict(Fate.DELIVERED), each=each, status=answer.status, words=words)
+
+
+def _fates(
+    body: Mapping[str, Any], customers: Sequence[Mapping[str, Any]], *, inserted: int, duplicated: int, invalid: int
+) -> dict[int, Verdict]:
+    everybody = range(len(customers))
+    if inserted == len(customers):
+        return {}
+    if duplicated == len(customers):
+        return dict.fromkeys(everybody, _DUPLICATE)
+    each = _invalid_ones(_listed(body, "invalid_customers"), customers)
+    each |= _duplicated_ones(_listed(body, "duplicated_customers"), customers, each)
+    told = Counter(verdict.fate for verdict in each.values())
+    if told[Fate.DUPLICATE] == duplicated and told[Fate.REFUSED] == invalid:
+        return each
+    return _doubts(each, customers, duplicated - told[Fate.DUPLICATE], invalid - told[Fate.REFUSED])
+
+
+_DUPLICATE: Final = Verdict(Fate.DUPLICATE, "Tracksale has this customer in the campaign already")
+_DOUBT: Final = Verdict(Fate.DOUBTFUL, "Tracksale took some and not all, and did not say which")
+
+
+def _doubts(
+    each: dict[int, Verdict], customers: Sequence[Mapping[str, Any]], duplicated: int, invalid: int
+) -> dict[int, Verdict]:
+    """Some were not inserted and are not told apart: whoever was not named is in doubt, unless nobody was inserted."""
+    unnamed = [at for at in range(len(customers)) if at not in each]
+    if len(unnamed) == duplicated and invalid == 0:
+        return each | dict.fromkeys(unnamed, _DUPLICATE)
+    if len(unnamed) == invalid and duplicated == 0:
+        return each | dict.fromkeys(unnamed, Verdict(Fate.REFUSED, "Tracksale calls this customer invalid"))
+    return each | dict.fromkeys(unnamed, _DOUBT)
+
+
+def _listed(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    rows = body.get(key)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _name(customer: Mapping[str, Any]) -> str:
+    return " ".join(str(customer.get("name") or "").split()).casefold()
+
+
+def _invalid_ones(rows: Sequence[Mapping[str, Any]], customers: Sequence[Mapping[str, Any]]) -> dict[int, Verdict]:
+    """By name, all that an invalid entry carries; a name that is not unique tells nothing unless all are listed."""
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for at, customer in enumerate(customers):
+        by_name[_name(customer)].append(at)
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        reasons[_name(row)].append(cut(row.get("reason") or "invalid"))
+    each: dict[int, Verdict] = {}
+    for name, said in reasons.items():
+        if len(by_name[name]) == len(said):
+            each |= {at: Verdict(Fate.REFUSED, why) for at, why in zip(by_name[name], said, strict=True)}
+    return each
+
+
+def _duplicated_ones(
+    rows: Sequence[Mapping[str, Any]], customers: Sequence[Mapping[str, Any]], invalid: Mapping[int, Verdict]
+) -> dict[int, Verdict]:
+    """By name and e-mail. Twice in one batch and once duplicated: the first went in, the later is the copy."""
+    left = Counter((_name(row), str(row.get("email") or "").strip().casefold()) for row in rows)
+    each: dict[int, Verdict] = {}
+    for at in reversed(range(len(customers))):
+        key = (_name(customers[at]), str(customers[at].get("email") or "").strip().casefold())
+        if at not in invalid and left[key] > 0:
+            left[key] -= 1
+            each[at] = _DUPLICATE
+    return each
+
+
+# --- one record a call ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OneACall(Destination):
+    vendor: ClassVar[str] = "tracksale"
+    on_unknown: ClassVar[str] = "resend"
+
+    @staticmethod
+    def place(options: Mapping[str, Any]) -> str:
+        return str(options["campaign_code"] or "any")
+
+    def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
+        body = answer.json()
+        if 200 <= answer.status < 300 and isinstance(body, dict) and ("msg" in body or "answer_id" in body):
+            return _said_no(answer) or delivered(answer, cut(body.get("msg") or ""))
+        return _said_no(answer) or meaning(answer) or unrecognised(answer, _words(answer))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FillEmptyTags(_OneACall):
+    """Tags for one answer. Fills only what is empty, so that it may be sent as often as need be."""
+
+    options_schema: ClassVar = EmptyTagsOptions
+    repeatable: ClassVar[bool] = True
+
+    def send(self, vendor: Tracksale, sending: Sending) -> Answer:
+        return vendor.fill_empty_tags(orjson.Fragment(sending.records[0][1]), deadline=sending.deadline)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note(_OneACall):
+    """A note on an answer. Cannot be asked about: by default sent again when unknown, as a doubled note harms less."""
+
+    options_schema: ClassVar = NoteOptions
+
+    def send(self, vendor: Tracksale, sending: Sending) -> Answer:
+        return vendor.note(orjson.Fragment(sending.records[0][1]), deadline=sending.deadline)

@@ -1,0 +1,135 @@
+"""The inbox: what was received, once each. Nothing may be acknowledged before the transaction of `store` commits."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, select, tuple_, update
+
+from connector import outbox
+from connector.db import announce, insert_rows, now_ms
+from connector.outbox import NewDelivery
+from connector.tables import events
+
+HASHED: Final = "sha256:"  #: event ids we made of the body, for senders that give none
+HASHED_KEPT_MS: Final = 24 * 3600 * 1000  #: the same bytes a day later are a new event
+_LOOKED_UP_AT_ONCE: Final = 400
+
+
+@dataclass(slots=True, kw_only=True)
+class Arrival:
+    """One event on its way into the inbox, with the deliveries its routes made of it."""
+
+    source: str
+    event_id: str
+    type: str
+    state: str  #: accepted | waiting | ignored | invalid
+    payload: str  #: see `as_text`
+    content_type: str = "application/json"
+    occurred_at: int | None = None  #: unix ms
+    fingerprint: str | None = None
+    errors: list[dict[str, str]] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    deliveries: tuple[NewDelivery, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Stored:
+    """What became of an arrival. ``status``: accepted | duplicate | conflict | ignored | invalid | waiting."""
+
+    status: str
+    event_id: str
+    deliveries: int = 0
+
+
+Key = tuple[str, str]
+
+
+def as_text(raw: bytes) -> str:
+    """Bytes as the database keeps them: text where they are text, else a data: URL. No NUL, which Postgres refuses."""
+    try:
+        given = raw.decode()
+    except UnicodeDecodeError:
+        given = "\0"
+    return given if "\0" not in given else "data:application/octet-stream;base64," + base64.b64encode(raw).decode()
+
+
+def store(conn: Connection, arrivals: Sequence[Arrival]) -> list[Stored]:
+    """Stores all of them, copies not twice, and says of each what became of it."""
+    now = now_ms(conn)
+    firsts = _first_of_each(a for a in arrivals if a.state != "invalid")
+    fresh = _insert_keyed(conn, firsts, now)
+    known: dict[Key, str | None] = {}
+    if len(fresh) < len(firsts):
+        known = _fingerprints(conn, [key for key in firsts if key not in fresh], now)
+        fresh |= _insert_keyed(conn, {k: a for k, a in firsts.items() if k not in fresh and k not in known}, now)
+    stored = [_verdict(arrival, firsts, fresh, known) for arrival in arrivals]
+    unkeyed = [a for a, verdict in zip(arrivals, stored, strict=True) if verdict.status in ("invalid", "conflict")]
+    insert_rows(conn, events, [_row(a, now) | {"key": None, "state": "invalid"} for a in unkeyed])
+    if outbox.add(conn, [(row_id, firsts[key].deliveries) for key, row_id in fresh.items()], now):
+        announce(conn)
+    return stored
+
+
+def _first_of_each(arrivals: Iterable[Arrival]) -> dict[Key, Arrival]:
+    firsts: dict[Key, Arrival] = {}
+    for arrival in arrivals:
+        firsts.setdefault((arrival.source, arrival.event_id), arrival)
+    # In one order everywhere: two transactions that insert the same keys would deadlock on Postgres otherwise.
+    return dict(sorted(firsts.items())) if len(firsts) > 1 else firsts
+
+
+def _row(arrival: Arrival, now: int) -> dict[str, Any]:
+    return {
+        "source": arrival.source,
+        "event_id": arrival.event_id,
+        "key": arrival.event_id,
+        "type": arrival.type,
+        "state": arrival.state,
+        "received_at": now,
+        "occurred_at": arrival.occurred_at,
+        "content_type": arrival.content_type,
+        "payload": arrival.payload,
+        "fingerprint": arrival.fingerprint,
+        "errors": orjson.dumps(arrival.errors).decode() if arrival.errors else None,
+        "notes": orjson.dumps(arrival.notes).decode() if arrival.notes else None,
+    }
+
+
+def _insert_keyed(conn: Connection, arrivals: dict[Key, Arrival], now: int) -> dict[Key, int]:
+    """Row ids of those that were new."""
+    rows = insert_rows(conn, events, [_row(a, now) for a in arrivals.values()], returning=("id", "source", "key"))
+    return {(source, key): row_id for row_id, source, key in rows}
+
+
+def _fingerprints(conn: Connection, keys: Sequence[Key], now: int) -> dict[Key, str | None]:
+    """Of what is in the inbox under these keys. A hashed id that is over a day old gives its key up."""
+    known: dict[Key, str | None] = {}
+    columns = (events.c.id, events.c.source, events.c.key, events.c.fingerprint, events.c.received_at)
+    for at in range(0, len(keys), _LOOKED_UP_AT_ONCE):
+        some = keys[at : at + _LOOKED_UP_AT_ONCE]
+        for row in conn.execute(select(*columns).where(tuple_(events.c.source, events.c.key).in_(some))).all():
+            if row.key.startswith(HASHED) and row.received_at <= now - HASHED_KEPT_MS:
+                conn.execute(update(events).where(events.c.id == row.id).values(key=None))
+            else:
+                known[row.source, row.key] = row.fingerprint
+    return known
+
+
+def _verdict(
+    arrival: Arrival, firsts: dict[Key, Arrival], fresh: dict[Key, int], known: dict[Key, str | None]
+) -> Stored:
+    key = (arrival.source, arrival.event_id)
+    if arrival.state == "invalid":
+        return Stored("invalid", arrival.event_id)
+    if key in fresh and firsts[key] is arrival:
+        return Stored(arrival.state, arrival.event_id, len(arrival.deliveries))
+    earlier = firsts[key].fingerprint if key in fresh else known.get(key)
+    if earlier == arrival.fingerprint:
+        return Stored("duplicate", arrival.event_id)
+    arrival.errors = [{"field": "id", "message": "another event was received under this id before; send a new id"}]
+    return Stored("conflict", arrival.event_id)

@@ -1,0 +1,278 @@
+"""The outbox: every delivery, from its route to the state that a person can explain. Queries only.
+
+Deliveries are never deleted by delivering. `take` and the ``settle_*`` functions run inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from connector.db import insert_rows
+from connector.tables import attempts, deliveries, records
+
+LIVE: Final = 0
+BULK: Final = 1
+LIVE_SPLIT: Final = 2  #: members of a refused batch, on the way to its bad record
+BULK_SPLIT: Final = 3
+SPLIT_OF: Final = {LIVE: LIVE_SPLIT, BULK: BULK_SPLIT, LIVE_SPLIT: LIVE_SPLIT, BULK_SPLIT: BULK_SPLIT}
+
+_d = deliveries.c
+
+
+@dataclass(slots=True, kw_only=True)
+class NewDelivery:
+    """One event to one destination, rendered."""
+
+    route: str
+    account: str
+    destination: str
+    record: str  #: JSON; "" when it could not be rendered
+    expires_at: int  #: unix ms
+    lane: int = LIVE
+    contact: str | None = None
+    once_key: str | None = None
+    state: str = "pending"  #: or dead, when it could not be rendered
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def add(conn: Connection, new: Iterable[tuple[int, Sequence[NewDelivery]]], now: int) -> int:
+    """Adds the deliveries of each event (row id first); (event, route) is unique for ever. Returns how many are new."""
+    given = {(event, d.route): d for event, some in new for d in some}
+    rows = [_row(event, d, now) for (event, _route), d in given.items()]
+    added = insert_rows(conn, deliveries, rows, returning=("id", "event", "route"))
+    insert_rows(conn, records, [_record(delivery, given[event, route]) for delivery, event, route in added])
+    return len(added)
+
+
+def _row(event: int, new: NewDelivery, now: int) -> dict[str, Any]:
+    return {
+        "event": event,
+        "route": new.route,
+        "account": new.account,
+        "destination": new.destination,
+        "state": new.state,
+        "lane": new.lane,
+        "due_at": now,
+        "created_at": now,
+        "updated_at": now,
+        "expires_at": new.expires_at,
+        "attempts": "",
+        "contact": new.contact,
+        "once_key": new.once_key,
+        "reason": new.reason,
+    }
+
+
+def _record(delivery: int, new: NewDelivery) -> dict[str, Any]:
+    notes = orjson.dumps(new.notes).decode() if new.notes else None
+    return {"delivery": delivery, "record": new.record, "notes": notes}
+
+
+# --- claiming -------------------------------------------------------------------------------------------------------
+
+
+def next_due(conn: Connection, destination: str, lane: int) -> tuple[int, int | None] | None:
+    """(due_at, split) of the oldest pending delivery of this lane, due or not; None: there is none."""
+    query = select(_d.due_at, _d.split).where(_pending(destination, lane)).order_by(_d.due_at, _d.id).limit(1)
+    row = conn.execute(query).first()
+    return (row.due_at, row.split) if row else None
+
+
+def any_due(conn: Connection, names: Sequence[str], now: int) -> bool:
+    """Whether any of these destinations has a delivery that is due."""
+    lanes = _d.lane.in_((LIVE, BULK, LIVE_SPLIT, BULK_SPLIT))
+    due = and_(_d.state == "pending", _d.destination.in_(names), lanes, _d.due_at <= now)
+    return conn.execute(select(_d.id).where(due).limit(1)).first() is not None
+
+
+def take(conn: Connection, attempt: int, destination: str, lane: int, split: int | None, limit: int, now: int) -> int:
+    """Makes the oldest due deliveries of the lane (of one split group) members of the attempt. Returns how many."""
+    due = and_(_pending(destination, lane), _d.due_at <= now)
+    if split is not None:
+        due = and_(due, _d.split == split)
+    # The order is the partial index's own: any other makes the plan walk past finished rows as the table grows.
+    oldest = select(_d.id).where(due).order_by(_d.due_at, _d.id).limit(limit)
+    return conn.execute(
+        update(deliveries)
+        .where(_d.id.in_(oldest.scalar_subquery()))
+        .values(state="sending", attempt=attempt, attempts=_d.attempts + f",{attempt}", updated_at=now)
+    ).rowcount
+
+
+def _pending(destination: str, lane: int) -> ColumnElement[bool]:
+    return and_(_d.destination == destination, _d.lane == lane, _d.state == "pending")
+
+
+def members(conn: Connection, attempt: int) -> list[tuple[int, str]]:
+    """(delivery id, record) of all that are in flight or uncertain with this attempt, oldest first."""
+    query = select(_d.id, records.c.record).join(records, records.c.delivery == _d.id).where(_of(attempt))
+    return [(row.id, row.record) for row in conn.execute(query.order_by(_d.id))]
+
+
+def _of(attempt: int) -> ColumnElement[bool]:
+    return and_(_d.attempt == attempt, _d.state.in_(("sending", "uncertain")))
+
+
+# --- guards, inside the claim ---------------------------------------------------------------------------------------
+
+
+def suppress_expired(conn: Connection, attempt: int, now: int) -> int:
+    """Ends the members that are too old to be sent. Returns how many."""
+    late = and_(_d.attempt == attempt, _d.state == "sending", _d.expires_at <= now)
+    return conn.execute(
+        update(deliveries).where(late).values(state="suppressed", reason=EXPIRED, updated_at=now)
+    ).rowcount
+
+
+EXPIRED: Final = "expired: older than the route's expires_after when its turn came"
+ONCE: Final = "once_per: the same person is in delivery d"
+
+
+def suppress_repeated(conn: Connection, attempt: int, route: str, within_ms: int, now: int) -> int:
+    """Ends the members of a ``once_per`` route whose person another delivery has or had. Returns how many.
+
+    Another counts when it is earlier, or was claimed before (ids and commits may come in different orders).
+    """
+    other = deliveries.alias("other")
+    o = other.c
+    same = and_(
+        o.once_key == _d.once_key,
+        o.id != _d.id,
+        o.state.not_in(("dead", "suppressed")),
+        func.abs(_d.created_at - o.created_at) < within_ms,
+        or_(o.id < _d.id, and_(o.state != "pending", o.attempt != attempt)),
+    )
+    which = select(func.min(o.id)).where(same).correlate(deliveries).scalar_subquery()
+    member = and_(_d.attempt == attempt, _d.state == "sending", _d.route == route, _d.once_key.is_not(None))
+    statement = update(deliveries).where(member, exists(select(o.id).where(same).correlate(deliveries)))
+    reason = func.concat(ONCE, which) if conn.dialect.name != "sqlite" else ONCE + which.cast(Text)
+    return conn.execute(statement.values(state="suppressed", reason=reason, updated_at=now)).rowcount
+
+
+def revive_copies(conn: Connection, dead: Collection[int], now: int) -> int:
+    """For every delivery that died, the latest copy that ``once_per`` suppressed for it takes its place."""
+    revived = 0
+    for row in conn.execute(select(_d.once_key).where(_d.id.in_(dead), _d.once_key.is_not(None))).all():
+        copy = select(func.max(_d.id)).where(
+            _d.once_key == row.once_key, _d.state == "suppressed", _d.reason.startswith(ONCE), _d.expires_at > now
+        )
+        statement = update(deliveries).where(_d.id == copy.scalar_subquery())
+        values = {"state": "pending", "due_at": now, "updated_at": now, "reason": "the delivery before it died"}
+        revived += conn.execute(statement.values(values)).rowcount
+    return revived
+
+
+# --- settling -------------------------------------------------------------------------------------------------------
+
+
+def settle(
+    conn: Connection,
+    attempt: int,
+    *,
+    state: str,
+    now: int,
+    reason: str | None = None,
+    due_at: int | None = None,
+    first: int | None = None,
+    last: int | None = None,
+    split: int | None = None,
+) -> int:
+    """Gives the attempt's members (with ids from ``first`` to ``last``) a new state. Returns how many.
+
+    Members that go back to pending keep their lane; with ``split`` they go to its split lane, as one group.
+    """
+    chosen = _of(attempt)
+    if first is not None:
+        chosen = and_(chosen, _d.id >= first)
+    if last is not None:
+        chosen = and_(chosen, _d.id <= last)
+    values: dict[str, Any] = {"state": state, "reason": reason, "updated_at": now}
+    if due_at is not None:
+        values["due_at"] = due_at
+    if split is not None:
+        values |= {"split": split, "lane": case(SPLIT_OF, value=_d.lane)}
+    return conn.execute(update(deliveries).where(chosen).values(values)).rowcount
+
+
+_SETTLE_ONE = (
+    update(deliveries)
+    .where(_d.id == bindparam("row"), _d.attempt == bindparam("of"), _d.state.in_(("sending", "uncertain")))
+    .values(state=bindparam("to"), reason=bindparam("why"), due_at=bindparam("due"), updated_at=bindparam("at"))
+)
+
+
+def settle_each(
+    conn: Connection, attempt: int, verdicts: Iterable[tuple[int, str, str | None]], now: int, due: int
+) -> None:
+    """Settles members one by one: (delivery id, state, reason)."""
+    rows = [{"row": i, "of": attempt, "to": s, "why": why, "due": due, "at": now} for i, s, why in verdicts]
+    if rows:
+        conn.execute(_SETTLE_ONE, rows)
+
+
+def move_to(conn: Connection, attempt: int, successor: int, now: int) -> int:
+    """The same members, in a new attempt: for what provably never left."""
+    values = {"attempt": successor, "attempts": _d.attempts + f",{successor}", "updated_at": now}
+    return conn.execute(update(deliveries).where(_of(attempt)).values(values)).rowcount
+
+
+def release_splits(conn: Connection, destination: str, now: int) -> None:
+    """What waited for a sign that the destination works may go now."""
+    waiting = and_(_d.destination == destination, _d.lane.in_((LIVE_SPLIT, BULK_SPLIT)), _d.state == "pending")
+    conn.execute(update(deliveries).where(waiting, _d.due_at > now).values(due_at=now))
+
+
+def follow_route(conn: Connection, route: str, account: str, destination: str) -> int:
+    """Pending deliveries go where their route goes now: a corrected campaign frees what the mistyped one held."""
+    strays = and_(_d.state == "pending", _d.route == route, _d.destination != destination)
+    return conn.execute(update(deliveries).where(strays).values(account=account, destination=destination)).rowcount
+
+
+def sent_before(conn: Connection, destination: str, delivery: int) -> bool:
+    """Whether this person was, or may have been, sent to this destination by another delivery."""
+    other = deliveries.alias("other")
+    mine = select(_d.contact).where(_d.id == delivery).scalar_subquery()
+    query = select(other.c.id).where(
+        other.c.contact == mine,
+        other.c.id != delivery,
+        other.c.destination == destination,
+        other.c.state.in_(("sending", "delivered", "uncertain")),
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def tried_before(conn: Connection, attempt: int) -> set[int]:
+    """Members that an earlier attempt, whose outcome was never known, may have landed."""
+    earlier = attempts.alias("earlier")
+    listed = (
+        literal(",").concat(_d.attempts).concat(",").contains(literal(",").concat(earlier.c.id.cast(Text)).concat(","))
+    )
+    unknown = and_(earlier.c.state == "unknown", earlier.c.id != attempt, earlier.c.destination == _d.destination)
+    several = _d.attempts != f",{attempt}"
+    query = select(_d.id).where(_of(attempt), several, exists(select(earlier.c.id).where(unknown, listed)))
+    return set(conn.execute(query).scalars())
+
+
+def uncertain(conn: Connection, attempt: int) -> list[tuple[int, str]]:
+    """(delivery id, record) of the attempt's members that nobody knows the fate of."""
+    query = select(_d.id, records.c.record).join(records, records.c.delivery == _d.id)
+    return [(row.id, row.record) for row in conn.execute(query.where(_of(attempt), _d.state == "uncertain"))]

@@ -1,0 +1,48 @@
+"""What an answer means, in our words: for the attempt, for each of its records, for the account. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """What became of one record."""
+
+    DELIVERED = "delivered"
+    DUPLICATE = "duplicate"  #: the vendor has it: ours if an attempt before was unknown, else somebody else's
+    REFUSED = "refused"  #: the vendor will never take it as it is
+    AGAIN = "again"  #: surely not landed, and not its fault
+    DOUBTFUL = "doubtful"  #: may have landed
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The fate of a record and the vendor's words for it."""
+
+    fate: Fate
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one call brought.
+
+    ``attempt``: accepted | rejected | not_sent | unknown. ``verdict`` is every record's fate unless ``each`` (by
+    position in the batch) says otherwise. ``hold``/``block`` are account faults: no record pays for them. ``hold_s``
+    is how long at least, when the vendor said so or the kind of fault does; else an exponential wait.
+    """
+
+    attempt: str
+    verdict: Verdict
+    each: Mapping[int, Verdict] = field(default_factory=dict)
+    status: int | None = None
+    words: str = ""
+    hold: str = ""
+    hold_s: float | None = None
+    block: str = ""
+    ask: bool = True  #: unknown: whether asking the vendor could bring light
+
+    def of(self, position: int) -> Verdict:
+        return self.each.get(position, self.verdict)

@@ -1,0 +1,95 @@
+"""Limits × usage -> may a call start now? Pure; the counting is a COUNT over the attempts, inside the claim.
+
+The vendor counts arrivals, we only know start and finish: so a call counts in a window from its start until its finish
+(or its deadline, while or when that is unknown) plus the window. Nothing else can be exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connector.settings import Account
+
+DAY_MS: Final = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most ``calls`` in any ``length_ms``."""
+
+    calls: int
+    length_ms: int
+    why: str  #: what a person reads while waiting for it
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an account's vendor allows."""
+
+    in_flight: int
+    windows: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Calls that count now, and when the first of them stops counting (unix ms; None when there is none)."""
+
+    calls: int
+    next_free_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A call may start now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """No call may start for ``seconds`` (None: until something else happens), because of ``why``."""
+
+    seconds: float | None
+    why: str
+
+
+def _wolkvox(account: Account) -> Limits:
+    day = Window(account.licences * 1000, DAY_MS, f"the day's {account.licences * 1000} calls are used")
+    return Limits(in_flight=2, windows=(day,))
+
+
+def _tracksale(account: Account) -> Limits:
+    length_ms = int(account.window_seconds * 1000)
+    why = f"{account.requests_per_window} requests in {account.window_seconds:g} s are used"
+    # No limit on simultaneous requests is documented; four keep a survey account busy enough.
+    return Limits(in_flight=4, windows=(Window(account.requests_per_window, length_ms, why),))
+
+
+def _postcenter(_account: Account) -> Limits:
+    return Limits(in_flight=2)
+
+
+LIMITS: Final[dict[str, Callable[[Account], Limits]]] = {
+    "wolkvox": _wolkvox,
+    "tracksale": _tracksale,
+    "postcenter": _postcenter,
+}
+
+
+def limits(account: Account) -> Limits:
+    """The documented limits of the account's vendor, under the account's licences and settings."""
+    return LIMITS[account.vendor](account)
+
+
+def decide(allowed: Limits, in_flight: Used, windows: Sequence[Used], now: int) -> Slot | Wait:
+    """``windows`` in the order of ``allowed.windows``."""
+    if in_flight.calls >= allowed.in_flight:
+        return Wait(_until(in_flight.next_free_at, now), f"{in_flight.calls} calls are in flight")
+    for window, used in zip(allowed.windows, windows, strict=True):
+        if used.calls >= window.calls:
+            return Wait(_until(used.next_free_at, now), window.why)
+    return Slot()
+
+
+def _until(free_at: int | None, now: int) -> float | None:
+    return None if free_at is None else max(0.001, (free_at - now) / 1000)

@@ -1,0 +1,108 @@
+"""Event -> deliveries: which routes want it, and the record each will send, rendered and validated before storing."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from connector.outbox import LIVE, NewDelivery
+from connector.settings import Account, Route, Settings
+from mappings import RECORDS
+from mappings.base import Invalid, RecordMapping, Rendering, lookup
+from mappings.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    route: Route
+    destination: str
+    mapping: RecordMapping
+
+
+class Router:
+    """The routes of a configuration, prepared once. Thread-safe.
+
+    ``name_of`` gives the name of a route's destination.
+    """
+
+    def __init__(self, settings: Settings, name_of: Callable[[Route], str]) -> None:
+        self._key: Final = settings.secret_key.reveal().encode()[:64]
+        self._prepared: dict[tuple[str, str], tuple[_Prepared, ...]] = {}
+        prepared = [_Prepared(route, name_of(route), _mapping(settings, route)) for route in settings.routes]
+        types = {event_type for route in settings.routes for event_type in route.on}
+        for source in settings.sources:
+            for event_type in types:
+                self._prepared[source, event_type] = tuple(p for p in prepared if _wants(p.route, source, event_type))
+
+    def routes_for(self, source: str, event_type: str) -> tuple[Route, ...]:
+        return tuple(p.route for p in self._prepared.get((source, event_type), ()))
+
+    def deliveries(self, source: str, event: Event, *, lane: int = LIVE) -> tuple[NewDelivery, ...]:
+        """One delivery per route that wants the event; one that cannot be rendered is dead at once and says why."""
+        prepared = self._prepared.get((source, event.type), ())
+        if not prepared:
+            return ()
+        since_ms = int((event.time.timestamp() if event.time else time.time()) * 1000)
+        contact = self._hash("", _contact(event))
+        return tuple(self._delivery(p, event, since_ms, contact, lane) for p in prepared)
+
+    def _delivery(
+        self, prepared: _Prepared, event: Event, since_ms: int, contact: str | None, lane: int
+    ) -> NewDelivery:
+        route = prepared.route
+        once = self._hash(route.name, lookup(event, route.once_per.key)) if route.once_per else None
+        new = NewDelivery(
+            route=route.name,
+            account=route.account,
+            destination=prepared.destination,
+            record="",
+            expires_at=since_ms + int(route.expires_after_s * 1000),
+            lane=lane,
+            contact=contact,
+            once_key=once,
+        )
+        try:
+            rendered = prepared.mapping.render(event)
+        except Invalid as invalid:
+            new.state, new.reason = "dead", f"no record can be made of it: {invalid}"
+            return new
+        new.record, new.notes = orjson.dumps(rendered.record).decode(), rendered.notes
+        return new
+
+    def contact_hash(self, value: str) -> str | None:
+        """The hash under which a phone (E.164) or an e-mail is kept, to find a person's deliveries."""
+        return self._hash("", value)
+
+    def _hash(self, scope: str, value: Any) -> str | None:
+        text = "" if value is None else str(value).strip().casefold()
+        if not text:
+            return None
+        return hashlib.blake2b(f"{scope}\0{text}".encode(), digest_size=16, key=self._key).hexdigest()
+
+
+def _wants(route: Route, source: str, event_type: str) -> bool:
+    return event_type in route.on and (route.sources is None or source in route.sources)
+
+
+def _contact(event: Event) -> str:
+    return str(lookup(event, "phone") or lookup(event, "email") or "")
+
+
+def _mapping(settings: Settings, route: Route) -> RecordMapping:
+    account: Account = settings.accounts[route.account]
+    options: Mapping[str, Any] = route.options
+    return RECORDS[route.to](
+        Rendering(
+            locale=settings.locale,
+            phone_format=account.phone_format,
+            dial_prefix=account.dial_prefix,
+            opt=tuple(options.get("opt", ())),
+            tags=dict(options.get("tags", {})),
+            campaign_code=str(options.get("campaign_code", "")),
+        )
+    )

@@ -1,0 +1,150 @@
+"""The sandbox's own face under ``/_sandbox/``: what it saw, and what it shall do. Never counted as a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from connector.sandbox.faults import Fault
+from connector.sandbox.ledger import Call
+from connector.sandbox.messages import Reply, Request, json_reply
+
+if TYPE_CHECKING:
+    from connector.sandbox.sandbox import Sandbox
+
+PREFIX = "/_sandbox/"
+LAST_CALLS = 1000
+
+
+def command(sandbox: Sandbox, request: Request) -> Reply:
+    """Does what a request under ``/_sandbox/`` asks. 400: it cannot be done; 404: there is no such thing."""
+    name, _, rest = request.path.removeprefix(PREFIX).partition("/")
+    found = COMMANDS.get((request.method, name))
+    if found is None:
+        known = sorted(f"{method} {PREFIX}{word}" for method, word in COMMANDS)
+        return json_reply({"error": "no such command", "commands": known}, 404)
+    try:
+        return json_reply(found(sandbox, request, unquote(rest)))
+    except KeyError as missing:
+        return json_reply({"error": f"{missing.args[0]} is not there"}, 404)
+    except (ValueError, TypeError) as wrong:
+        return json_reply({"error": str(wrong)}, 400)
+
+
+def elsewhere(sandbox: Sandbox, request: Request) -> Reply:
+    """Somebody followed a redirect; worse with a token in hand."""
+    carried = any(request.headers.get(name) for name in ("wolkvox-token", "Authorization"))
+    sandbox.ledger.breach(
+        Call("redirect", "", 0.0), "redirect", f"a redirect was followed {'with' if carried else 'without'} the token"
+    )
+    return json_reply({"carried_token": carried})
+
+
+def _state(sandbox: Sandbox, request: Request, _: str) -> Any:
+    last = request.query.get("calls", str(LAST_CALLS))
+    if not (last.isascii() and last.isdigit()):
+        raise ValueError("calls is how many of the last calls to show")
+    return sandbox.state(int(last))
+
+
+def _rows(sandbox: Sandbox, request: Request, campaign_id: str) -> Any:
+    return _some(sandbox.wolkvox.rows(campaign_id), request.query.get("fields", ""))
+
+
+def _some(rows: list[dict[str, Any]], names: str) -> list[dict[str, Any]]:
+    """Only the named fields, when any are named: ``?fields=customer_id,opt12``."""
+    wanted = [name for name in names.split(",") if name]
+    return [{name: row[name] for name in wanted} for row in rows] if wanted else rows
+
+
+def _duplicates(sandbox: Sandbox, _: Request, campaign_id: str) -> Any:
+    return sandbox.wolkvox.duplicates(campaign_id)
+
+
+def _customers(sandbox: Sandbox, _: Request, code: str) -> Any:
+    return sandbox.tracksale.customers(code)
+
+
+def _notes(sandbox: Sandbox, _: Request, __: str) -> Any:
+    return sandbox.tracksale.notes
+
+
+def _tags(sandbox: Sandbox, _: Request, __: str) -> Any:
+    return {str(answer_id): tags for answer_id, tags in sandbox.tracksale.tags.items()}
+
+
+def _faults(sandbox: Sandbox, _: Request, __: str) -> Any:
+    return sandbox.faults.shown()
+
+
+def _add_faults(sandbox: Sandbox, request: Request, _: str) -> Any:
+    """One fault, or a list of them: the fields of `Fault`."""
+    wanted = request.payload if isinstance(request.payload, list) else [request.payload]
+    faults = [Fault(**_object(fault)) for fault in wanted]
+    for fault in faults:
+        sandbox.faults.add(fault)
+    return sandbox.faults.shown()
+
+
+def _clear_faults(sandbox: Sandbox, _: Request, __: str) -> Any:
+    sandbox.faults.clear()
+    return []
+
+
+def _add_campaign(sandbox: Sandbox, request: Request, _: str) -> Any:
+    """{"vendor":"wolkvox","campaign_id","status","name"} or {"vendor":"tracksale","code","name","main_channel"}."""
+    values = _object(request.payload)
+    vendor = values.pop("vendor", "wolkvox")
+    if vendor not in ("wolkvox", "tracksale"):
+        raise ValueError("vendor is wolkvox or tracksale")
+    (sandbox.wolkvox if vendor == "wolkvox" else sandbox.tracksale).add_campaign(**values)
+    return sandbox.state(0)[vendor]["campaigns"]
+
+
+def _add_answer(sandbox: Sandbox, request: Request, _: str) -> Any:
+    return {"answer_id": sandbox.tracksale.add_answer(**_object(request.payload))}
+
+
+def _reset(sandbox: Sandbox, _: Request, __: str) -> Any:
+    sandbox.reset()
+    return {"status": "reset"}
+
+
+def _limits(sandbox: Sandbox, _: Request, __: str) -> Any:
+    return sandbox.limits.shown()
+
+
+def _change_limits(sandbox: Sandbox, request: Request, _: str) -> Any:
+    sandbox.limits.change(**_object(request.payload))
+    return sandbox.limits.shown()
+
+
+def _solve_captcha(sandbox: Sandbox, _: Request, __: str) -> Any:
+    sandbox.tracksale.solve_captcha()
+    return {"status": "solved"}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("the body must be a JSON object")
+    return dict(value)
+
+
+COMMANDS: Mapping[tuple[str, str], Callable[[Sandbox, Request, str], Any]] = {
+    ("GET", "state"): _state,
+    ("GET", "rows"): _rows,
+    ("GET", "duplicates"): _duplicates,
+    ("GET", "customers"): _customers,
+    ("GET", "notes"): _notes,
+    ("GET", "tags"): _tags,
+    ("GET", "faults"): _faults,
+    ("POST", "faults"): _add_faults,
+    ("DELETE", "faults"): _clear_faults,
+    ("POST", "campaigns"): _add_campaign,
+    ("POST", "answers"): _add_answer,
+    ("POST", "reset"): _reset,
+    ("GET", "limits"): _limits,
+    ("POST", "limits"): _change_limits,
+    ("DELETE", "captcha"): _solve_captcha,
+}

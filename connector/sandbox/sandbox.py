@@ -1,0 +1,198 @@
+"""The sandbox itself: one server for the three vendors, told apart by path, and all that a test wants to know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from connector.errors import ConnectorError
+from connector.sandbox.control import PREFIX, command, elsewhere
+from connector.sandbox.faults import ELSEWHERE, WHOLE, Fault, Faults
+from connector.sandbox.ledger import Breach, Call, Ledger
+from connector.sandbox.limits import Limits
+from connector.sandbox.line import Line, Server
+from connector.sandbox.messages import Action, Refused, Reply, Request, Vendor, json_reply
+from connector.sandbox.postcenter import PostCenter
+from connector.sandbox.tracksale import Tracksale
+from connector.sandbox.wolkvox import Wolkvox
+
+TOO_LARGE = json_reply({"error": "the body is too large or has no length"}, 413)
+#: Which vendor answers what begins so; the first fit counts, the last takes the rest.
+PREFIXES = (("/api/", "wolkvox"), ("/v2/ticket", "postcenter"), ("/v2/ping", "postcenter"), ("/", "tracksale"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an exchange ends: with an answer, with half of one, or (no reply) with the line cut."""
+
+    reply: Reply | None
+    half: bool = False
+
+
+class Sandbox:
+    """wolkvox, Tracksale and PostCenter on one port: ``with Sandbox(window_calls=20) as sb: … sb.url``.
+
+    Keyword arguments are `Limits`; change them later with ``sb.limits.change``. It listens from ``__enter__`` (or
+    `start`) until ``__exit__`` (or `close`). Raises ConnectorError when the port cannot be had.
+    """
+
+    def __init__(self, *, port: int = 0, host: str = "127.0.0.1", **limits: Any) -> None:
+        self.limits = Limits()
+        self.limits.change(**limits)
+        self.ledger = Ledger()
+        self.wolkvox = Wolkvox(self.limits, self.ledger)
+        self.tracksale = Tracksale(self.limits, self.ledger)
+        self.postcenter = PostCenter(self.limits, self.ledger)
+        self._vendors: Mapping[str, Vendor] = {
+            "wolkvox": self.wolkvox,
+            "tracksale": self.tracksale,
+            "postcenter": self.postcenter,
+        }
+        self.faults = Faults(tuple(name for vendor in self._vendors.values() for name in vendor.operations))
+        self._server = _listen(host, port, self)
+        self.url = (
+            f"http://{host}:{self._server.server_address[1]}"  #: the base_url of every account, no trailing slash
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Begins to answer."""
+        self._server.start()
+
+    def close(self) -> None:
+        """Stops, hanging up on everybody."""
+        self._server.close()
+
+    def wait(self) -> None:
+        """Blocks until it is closed."""
+        self._server.stopping.wait()
+
+    @property
+    def breaches(self) -> list[Breach]:
+        """Every rule that was broken, in order."""
+        return self.ledger.breaches
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call, in order of arrival."""
+        return self.ledger.calls
+
+    @property
+    def max_in_flight(self) -> Counter[str]:
+        """Token -> the most calls it ever had in flight together."""
+        return self.ledger.max_in_flight
+
+    def fault(self, operation: str, kind: str, **values: Any) -> Fault:
+        """Adds a fault; ``values`` are the fields of `Fault`."""
+        return self.faults.add(Fault(operation=operation, kind=kind, **values))
+
+    def reset(self) -> None:
+        """Forgets rows, customers, notes, calls, breaches, budgets, faults, the CAPTCHA. Limits and campaigns stay."""
+        self.faults.clear()
+        for vendor in self._vendors.values():
+            vendor.reset()
+        self.ledger.reset()
+
+    def state(self, last_calls: int) -> dict[str, Any]:
+        """Everything in numbers, with the last calls, as JSON has it."""
+        vendors = {name: vendor.shown() for name, vendor in self._vendors.items()}
+        return vendors | self.ledger.shown(last_calls)
+
+    # The exchange of one request
+
+    def exchange(self, line: Line) -> None:
+        """Reads a request from the line and ends it as the vendor, or a fault, would."""
+        parts = urlsplit(line.path)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if parts.path.startswith(PREFIX):
+            self._control(line, parts.path, query)
+            return
+        vendor = self._vendors[next(name for prefix, name in PREFIXES if parts.path.startswith(prefix))]
+        operation, action = vendor.find(line.command, parts.path, query)
+        call = self.ledger.enter(operation, vendor.token(line.headers), line.gone)
+        try:
+            refusal = vendor.gate(call)
+            body = line.read_body()
+            request = Request(line.command, parts.path, query, line.headers, call, body or b"")
+            if body is None:
+                refusal = TOO_LARGE
+            call.rows = request.rows if body else 0
+            self._end(line, call, Ending(refusal) if refusal else self._play(request, action, line))
+        finally:
+            self.ledger.leave(call)
+
+    def _control(self, line: Line, path: str, query: Mapping[str, str]) -> None:
+        body = line.read_body()
+        request = Request(line.command, path, query, line.headers, Call("control", "", 0.0), body or b"")
+        if body is None:
+            line.send(TOO_LARGE)
+        else:
+            line.send(elsewhere(self, request) if path == ELSEWHERE else command(self, request))
+
+    def _play(self, request: Request, action: Action, line: Line) -> Ending:
+        """The effect, the waits and the answer, in the order that the fault (or none) demands."""
+        call = request.call
+        fault = self.faults.take(call.operation)
+        if fault is None:
+            reply = _act(action, request)
+            self._pause(line, call, self.limits.latency(call.operation))
+            return Ending(reply)
+        call.fault = fault.kind
+        done = _act(action, request) if fault.where == "after" else None
+        self._pause(line, call, fault.wait_s)
+        match fault.kind:
+            case "hang" | "cut":
+                return Ending(None)
+            case "slow":
+                return Ending(done or _act(action, request))
+            case "half_body":
+                return Ending(done or WHOLE, half=True)
+            case _:
+                return Ending(fault.reply())
+
+    def _pause(self, line: Line, call: Call, seconds: float) -> None:
+        if seconds > 0:
+            line.pause(seconds, lambda: None if self.limits.hold_abandoned else self.ledger.leave(call))
+
+    def _end(self, line: Line, call: Call, ending: Ending) -> None:
+        """Frees the slot, then writes: the caller's next request must find it free."""
+        call.status = ending.reply.status if ending.reply else 0
+        self.ledger.leave(call)
+        if ending.reply is None:
+            line.cut()
+        else:
+            line.send(ending.reply, half=ending.half)
+
+
+def _act(action: Action, request: Request) -> Reply:
+    try:
+        return action(request)
+    except Refused as refused:
+        return refused.reply
+
+
+def _listen(host: str, port: int, sandbox: Sandbox) -> Server:
+    try:
+        return Server(host, port, sandbox.exchange)
+    except OSError as error:
+        reason = error.strerror or "cannot listen"
+        raise ConnectorError(f"sandbox: port {port} on {host}: {reason}; choose another with --port") from error
+
+
+def serve(port: int, host: str = "127.0.0.1") -> None:
+    """The three vendors on this port until Ctrl-C. Raises ConnectorError when the port cannot be had."""
+    with Sandbox(port=port, host=host) as sandbox:
+        print(f"wolkvox, Tracksale and PostCenter, simulated: {sandbox.url} (what they saw: {PREFIX}state)", flush=True)
+        try:
+            sandbox.wait()
+        except KeyboardInterrupt:
+            return

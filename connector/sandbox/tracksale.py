@@ -1,0 +1,417 @@
+"""Tracksale simulated: dispatches settled customer by customer, draft lots, tags, notes, reports, the CAPTCHA."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from email.message import Message
+from functools import partial
+from itertools import count
+from typing import Any
+
+from connector.sandbox.faults import CAPTCHA
+from connector.sandbox.ledger import Call, Ledger, Window, bearer
+from connector.sandbox.limits import Limits
+from connector.sandbox.messages import Action, Refused, Reply, Request, json_reply
+from connector.sandbox.survey_rules import (
+    BadRequest,
+    check_answer_id,
+    check_campaign_code,
+    check_customers,
+    check_day,
+    check_number,
+    check_object,
+    check_period,
+    check_person,
+    check_tags,
+    check_time,
+)
+from connector.sandbox.surveys import Answers, Campaign, Customer, Lot, moment
+
+#: The campaigns that are there from the start.
+CAMPAIGNS: Mapping[int, str] = {26: "Campanha demo", 52: "Atención al cliente"}
+CHANNELS = ("Any", "Email", "SMS")
+UNAUTHORIZED = json_reply({"error": "Unauthorized"}, 401)
+
+_CAMPAIGN = r"/v2/campaign/(?P<code>[^/]+)"
+
+
+class Tracksale:
+    """The vendor, its paged host included."""
+
+    _ROUTES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
+        (method, re.compile(pattern), name)
+        for method, pattern, name in (
+            ("GET", r"/v2/campaign", "campaigns"),
+            ("GET", _CAMPAIGN, "campaign"),
+            ("POST", rf"{_CAMPAIGN}/dispatch", "dispatch"),
+            ("POST", rf"{_CAMPAIGN}/dispatch/(?P<lot>[^/]+)", "fire_lot"),
+            ("GET", rf"{_CAMPAIGN}/draft-lot", "draft_lot"),
+            ("POST", rf"{_CAMPAIGN}/discard-lot/(?P<lot>[^/]+)", "discard_lot"),
+            ("POST", rf"{_CAMPAIGN}/can-impact", "can_impact"),
+            ("POST", r"/v2/note", "note"),
+            ("POST", r"/v2/fill-empty-tags", "fill_empty_tags"),
+            ("GET", r"/v2/report/dispatch", "report_dispatch"),
+            ("GET", r"/v2/report/answer", "report_answer"),
+            ("GET", r"/dispatch(?:/(?P<lot>[^/]+))?", "paged_dispatch"),
+        )
+    )
+    operations = (*(f"tracksale.{name}" for _, _, name in _ROUTES), "tracksale.unknown")
+
+    def __init__(self, limits: Limits, ledger: Ledger) -> None:
+        self._limits = limits
+        self._ledger = ledger
+        self._lock = threading.RLock()
+        self._window = Window()
+        self._lot_numbers = count(123)
+        self._captcha: set[str] = set()
+        self._answers = Answers()
+        self._notes: list[dict[str, Any]] = []
+        self.campaigns = {code: Campaign(code, name) for code, name in CAMPAIGNS.items()}
+        self._actions: Mapping[str, Callable[..., Any]] = {
+            "campaigns": self._list_campaigns,
+            "campaign": self._one_campaign,
+            "dispatch": self._dispatch,
+            "fire_lot": self._fire_lot,
+            "draft_lot": self._draft_lot,
+            "discard_lot": self._discard_lot,
+            "can_impact": self._can_impact,
+            "note": self._note,
+            "fill_empty_tags": self._fill_empty_tags,
+            "report_dispatch": self._report_dispatch,
+            "report_answer": self._report_answer,
+            "paged_dispatch": self._paged_dispatch,
+        }
+
+    # What tests ask
+
+    def add_campaign(self, code: int | str, *, name: str = "Campaign", main_channel: str = "Any") -> None:
+        """Adds a campaign, or sets its name and main channel (Any, Email or SMS)."""
+        if main_channel not in CHANNELS:
+            raise ValueError(f"main_channel cannot be {main_channel!r}; it is Any, Email or SMS")
+        with self._lock:
+            campaign = self.campaigns.setdefault(int(code), Campaign(int(code), name))
+            campaign.name, campaign.main_channel = name, main_channel
+
+    def add_answer(self, **values: Any) -> int:
+        """Adds an answer with these fields of report/answer (``tags`` as {name: value}); gives its id."""
+        with self._lock:
+            return self._answers.add(**values)
+
+    def customers(self, code: int | str) -> list[dict[str, Any]]:
+        """Everyone put into a lot of the campaign, with the lot's code, status and time and ``arrived_s``."""
+        with self._lock:
+            return [
+                {**_shown(customer), "tags": customer.tags, "dispatch_code": lot.code, "status": lot.status}
+                | {"schedule_time": lot.time_s, "arrived_s": customer.arrived}
+                for lot, customer in self.campaigns[int(code)].everyone()
+            ]
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """Every note: answer_id, comment, the filter it came with or None, ``arrived_s``."""
+        with self._lock:
+            return list(self._notes)
+
+    @property
+    def tags(self) -> dict[int, dict[str, str]]:
+        """Answer id -> tag name -> value."""
+        with self._lock:
+            return {answer_id: dict(tags) for answer_id, tags in self._answers.tags.items()}
+
+    def solve_captcha(self) -> None:
+        """A person has shown to be one: calls are answered again, the window starts anew."""
+        with self._lock:
+            self._captcha.clear()
+        self._window.reset()
+
+    def reset(self) -> None:
+        """Forgets customers, answers, notes and the CAPTCHA; campaigns stay."""
+        self.solve_captcha()
+        with self._lock:
+            self._answers = Answers()
+            self._notes.clear()
+            for campaign in self.campaigns.values():
+                campaign.clear()
+
+    def shown(self) -> dict[str, Any]:
+        """Counts, as JSON has them."""
+        with self._lock:
+            campaigns = {str(c.code): {"customers": sum(1 for _ in c.everyone())} for c in self.campaigns.values()}
+            tagged = sum(1 for tags in self._answers.tags.values() if tags)
+            return {
+                "campaigns": campaigns,
+                "notes": len(self._notes),
+                "tagged_answers": tagged,
+                "captcha": bool(self._captcha),
+            }
+
+    # What the server asks
+
+    def find(self, method: str, path: str, query: Mapping[str, str]) -> tuple[str, Action]:
+        """The operation's name and what does it, with what its path names."""
+        for verb, pattern, name in self._ROUTES:
+            match = pattern.fullmatch(path) if verb == method else None
+            if match:
+                return f"tracksale.{name}", partial(self._do, self._actions[name], match.groupdict())
+        return "tracksale.unknown", self._unknown
+
+    def token(self, headers: Message) -> str:
+        """The token of ``Authorization: bearer TOKEN``."""
+        return bearer(headers, "bearer")
+
+    def gate(self, call: Call) -> Reply | None:
+        """Token and window. Past the window every call meets the CAPTCHA until a person solves it."""
+        if not self._limits.accepts(call.token):
+            self._ledger.breach(call, "token", "wrong token" if call.token else "no bearer token")
+            return UNAUTHORIZED
+        self._ledger.take_slot(call, most=None)
+        with self._lock:
+            if call.token in self._captcha:
+                self._ledger.breach(call, "captcha", "a call while the CAPTCHA stands")
+                return CAPTCHA
+            most, window_s = self._limits.window_calls, self._limits.window_s
+            if not self._window.admit(call.token, at=call.started, within_s=window_s, most=most):
+                self._captcha.add(call.token)
+                self._ledger.breach(call, "window", f"more than {most} calls in {window_s:g} s")
+                return CAPTCHA
+        return None
+
+    # Operations: each takes the request and what the path names, and gives the answer's JSON
+
+    def _do(self, action: Callable[..., Any], names: Mapping[str, str | None], request: Request) -> Reply:
+        try:
+            with self._lock:
+                if "code" in names:
+                    return json_reply(action(request, self._campaign(names["code"] or ""), *_rest(names)))
+                return json_reply(action(request, *_rest(names)))
+        except BadRequest as bad:
+            self._ledger.breach(request.call, bad.rule, bad.detail)
+            return json_reply({"error": bad.words}, 400)
+
+    def _campaign(self, code: str) -> Campaign:
+        campaign = self.campaigns.get(int(code)) if code.isascii() and code.isdigit() else None
+        if campaign is None:
+            raise BadRequest("campaign", "unknown campaign code", "Campaign not found")
+        return campaign
+
+    def _dispatch(self, request: Request, campaign: Campaign) -> dict[str, Any]:
+        body = check_object(request.payload, ("customers", "schedule_time", "finish_time"), "body")
+        people = check_customers(body, most=self._limits.customers_per_call)
+        time_s = check_time(body, "schedule_time")
+        check_time(body, "finish_time")
+        lot = self._lot_for(campaign, time_s)
+        sorted_out = self._put_all(campaign, lot, people, request.call.started)
+        inserted = len(people) - len(sorted_out["duplicated"]) - len(sorted_out["invalid"])
+        answer: dict[str, Any] = {
+            "msg": "Customers have been successfully added!" if time_s is None else "Dispatch executed!",
+            "dispatch_code": lot.code if lot.code in campaign.lots else None,
+            "status": {**{kind: len(entries) for kind, entries in sorted_out.items()}, "inserted": inserted},
+            "campaign": {"name": campaign.name, "cod": campaign.code},
+        }
+        if request.query.get("getNotInserted") == "1":
+            answer |= {f"{kind}_customers": entries for kind, entries in sorted_out.items()}
+        return answer
+
+    def _lot_for(self, campaign: Campaign, time_s: int | None) -> Lot:
+        """The campaign's draft lot when nothing is scheduled, else a new one. It is kept once somebody is in it."""
+        draft = campaign.draft if time_s is None else None
+        return draft or Lot(f"LOT{next(self._lot_numbers):07d}", time.time(), time_s)
+
+    def _put_all(
+        self, campaign: Campaign, lot: Lot, people: list[dict[str, Any]], arrived: float
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Puts into the lot who can be; gives the others by kind, as the vendor names them."""
+        others: dict[str, list[dict[str, Any]]] = {"duplicated": [], "invalid": []}
+        for person in people:
+            if not campaign.reachable(person):
+                entry = {"name": person.get("name"), "reason": "Invalid or empty main channel"}
+                others["invalid"].append(entry)
+            elif campaign.known(person, since=arrived - self._limits.recent_s):
+                others["duplicated"].append({"name": person.get("name"), "email": person.get("email")})
+            else:
+                campaign.put(lot, person, arrived=arrived)
+        return others
+
+    def _fire_lot(self, request: Request, campaign: Campaign, code: str) -> dict[str, Any]:
+        body = check_object(request.payload, ("time",), "body")
+        time_s = check_time(body, "time", zero=True)
+        if time_s is None:
+            raise BadRequest("time", "time is missing", "Invalid Time")
+        lot = self._draft(campaign, code)
+        lot.time_s = time_s or time.time()
+        return {"msg": "Dispatch executed!", "customers": str(len(lot.customers))}
+
+    def _draft_lot(self, request: Request, campaign: Campaign) -> dict[str, Any]:
+        lots = [campaign.draft] if campaign.draft else []
+        return {
+            "lot": [
+                {"code": lot.code, "create_time": moment(lot.created), "total_dispatches": str(len(lot.customers))}
+                for lot in lots
+            ]
+        }
+
+    def _discard_lot(self, request: Request, campaign: Campaign, code: str) -> dict[str, Any]:
+        campaign.discard(self._draft(campaign, code))
+        return {"success": True}
+
+    def _draft(self, campaign: Campaign, code: str) -> Lot:
+        if campaign.draft is None or campaign.draft.code != code:
+            raise BadRequest("lot", "no draft lot has this code", "Lot not found")
+        return campaign.draft
+
+    def _can_impact(self, request: Request, campaign: Campaign) -> dict[str, Any]:
+        person = check_person(request.payload, "can_impact", exactly_one=True)
+        since = request.call.started - self._limits.recent_s
+        return {"can_impact": not campaign.known(person, since=since)}
+
+    def _note(self, request: Request) -> dict[str, Any]:
+        body = check_object(request.payload, ("comment", "answer_id", "filter"), "note")
+        comment = body.get("comment")
+        if not isinstance(comment, str) or not comment.strip():
+            raise BadRequest("note", "comment is no string, or empty")
+        answer_id, wanted = check_answer_id(body, "note"), body.get("filter")
+        if answer_id is None:
+            wanted = check_person(wanted, "note", others=("start_date", "end_date", "campaign_code"))
+            if check_day(wanted, "start_date", "note") > check_day(wanted, "end_date", "note"):
+                raise BadRequest("note", "start_date is after end_date")
+        answer_id = self._answer(answer_id, wanted or {}, check_campaign_code(wanted or {}))
+        self._notes.append(
+            {"answer_id": answer_id, "comment": comment, "filter": wanted, "arrived_s": request.call.started}
+        )
+        return {"msg": "Success", "answer_id": answer_id}
+
+    def _fill_empty_tags(self, request: Request) -> dict[str, Any]:
+        body = check_object(request.payload, ("answer_id", "customer", "campaign_code", "tags"), "fill_empty_tags")
+        answer_id, code = check_answer_id(body, "fill_empty_tags"), check_campaign_code(body)
+        if (answer_id is None) == (body.get("customer") is None):
+            raise BadRequest("fill_empty_tags", "not exactly one of answer_id and customer")
+        person = check_person(body["customer"], "fill_empty_tags") if answer_id is None else {}
+        tags = check_tags(body.get("tags"), most=self._limits.tags_per_call)
+        if not tags:
+            raise BadRequest("fill_empty_tags", "tags is empty")
+        found = self._answer(answer_id, person, code)
+        self._answers.fill(found, tags)
+        return {"answer_id": found, "msg": "Request received successfully!"}
+
+    def _answer(self, answer_id: int | None, person: Mapping[str, Any], code: str) -> int:
+        """The answer spoken of, made when the limits say so, else 404."""
+        found = self._answers.find(person, code) if answer_id is None else answer_id
+        if found is not None and found in self._answers.by_id:
+            return found
+        if not self._limits.auto_answers:
+            raise Refused(json_reply({"error": "Answer not found"}, 404))
+        known = {name: person[name] for name in ("email", "phone", "identification") if name in person}
+        campaign_code = int(code) if code.isascii() and code.isdigit() else 0
+        return self._answers.add(id=answer_id or 0, campaign_code=campaign_code, **known)
+
+    def _list_campaigns(self, request: Request) -> list[dict[str, Any]]:
+        return [self._describe(campaign, request) for campaign in self.campaigns.values()]
+
+    def _one_campaign(self, request: Request, campaign: Campaign) -> Any:
+        described = self._describe(campaign, request)
+        return [described] if self._limits.single_campaign_as_list else described
+
+    def _describe(self, campaign: Campaign, request: Request) -> dict[str, Any]:
+        dispatches = sum(1 for lot, _ in campaign.everyone() if lot.time_s is not None)
+        counts = {"detractors": 0, "passives": 0, "promoters": 0, "dispatches": dispatches, "comments": 0, "answers": 0}
+        question = {"id": 1, "type": "NPS", "title": "NPS", "question": "0-10?", "secondary": None}
+        described = {"name": campaign.name, "code": campaign.code, "description": "", **counts}
+        described |= {"main_channel": campaign.main_channel, "create_time": moment(campaign.created)}
+        described["questions"] = [question]
+        if request.query.get("dispatch_limits") == "1":
+            nothing = {"limit": None, "remaining": None}
+            described["dispatch_limits"] = {"daily": nothing, "weekly": nothing, "monthly": nothing}
+        return described
+
+    def _report_dispatch(self, request: Request) -> list[dict[str, Any]]:
+        start, end = check_period(request.query)
+        report = []
+        for campaign in self._asked_campaigns(request):
+            for lot in campaign.lots.values():
+                customers = [c for c in lot.customers if self._reported(c)]
+                if start <= lot.created < end and customers:
+                    report.append(_reported_lot(campaign, lot, customers, request.query))
+        return report
+
+    def _paged_dispatch(self, request: Request, code: str | None = None) -> dict[str, Any]:
+        """The other host's report: one entry a customer. With a lot's code the dates do not count."""
+        start, end = check_period(request.query)
+        page = check_number(request.query, "page", default=1, least=1, most=10**9)
+        limit = check_number(request.query, "limit", default=100, least=100, most=10_000)
+        entries = [
+            _paged_entry(campaign, lot, customer, request.query)
+            for campaign in self._asked_campaigns(request)
+            for lot, customer in campaign.everyone()
+            if self._reported(customer) and (lot.code == code if code else start <= lot.created < end)
+        ]
+        return {"code": 200, "status": "success", "data": entries[(page - 1) * limit : page * limit]}
+
+    def _asked_campaigns(self, request: Request) -> list[Campaign]:
+        codes = [code.strip() for code in request.query.get("codes", "").split(",") if code.strip()]
+        return [self._campaign(code) for code in codes] if codes else list(self.campaigns.values())
+
+    def _reported(self, customer: Customer) -> bool:
+        return customer.arrived + self._limits.report_lag_s <= time.time()
+
+    def _report_answer(self, request: Request) -> list[dict[str, Any]]:
+        start, end = check_period(request.query)
+        limit = check_number(request.query, "limit", default=10, least=-1, most=10**9)
+        codes = {code for code in request.query.get("codes", "").split(",") if code}
+        tags = request.query.get("tags", "").lower() in ("true", "1")
+        found = [
+            self._answers.shown(answer_id, tags=tags)
+            for answer_id, answer in self._answers.by_id.items()
+            if start <= answer["time"] < end and (not codes or str(answer["campaign_code"]) in codes)
+        ]
+        return found if limit == -1 else found[:limit]
+
+    def _unknown(self, request: Request) -> Reply:
+        self._ledger.breach(request.call, "unknown_call", f"{request.method} {request.path}")
+        return json_reply({"error": "Not Found"}, 404)
+
+
+def _rest(names: Mapping[str, str | None]) -> list[str | None]:
+    """What the path names besides the campaign."""
+    return [value for name, value in names.items() if name != "code"]
+
+
+def _shown(customer: Customer) -> dict[str, Any]:
+    return {
+        "name": customer.name,
+        "identification": customer.identification,
+        "email": customer.email,
+        "phone": customer.phone,
+    }
+
+
+def _reported_customer(lot: Lot, customer: Customer) -> dict[str, Any]:
+    dispatched = None if lot.time_s is None else moment(lot.time_s)
+    return {**_shown(customer), "dispatch_time": dispatched, "status": lot.status, "has_answered": False}
+
+
+def _reported_lot(campaign: Campaign, lot: Lot, customers: list[Customer], query: Mapping[str, str]) -> dict[str, Any]:
+    entry = {
+        "campaign": {"name": campaign.name, "code": campaign.code},
+        "dispatch_code": lot.code,
+        "status": lot.status,
+        "create_time": moment(lot.created),
+        "customers": [_reported_customer(lot, customer) for customer in customers],
+    }
+    return entry | _channel(query)
+
+
+def _paged_entry(campaign: Campaign, lot: Lot, customer: Customer, query: Mapping[str, str]) -> dict[str, Any]:
+    about_lot = {"create_time": moment(lot.created), "dispatch_code": lot.code, "status": lot.status}
+    entry: dict[str, Any] = {
+        "campaign": {"code": campaign.code, "name": campaign.name},
+        "lot": about_lot | _channel(query),
+        "customer": {**_reported_customer(lot, customer), "survey_opened": False},
+    }
+    return entry | ({"tags": customer.tags} if query.get("tags", "").lower() in ("true", "1") else {})
+
+
+def _channel(query: Mapping[str, str]) -> dict[str, str]:
+    return {"channel": "Email"} if query.get("channel", "").lower() in ("true", "1") else {}

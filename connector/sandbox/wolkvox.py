@@ -1,0 +1,331 @@
+"""wolkvox simulated: predictive campaigns, all-or-nothing uploads, two calls at once, a day's budget."""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Any, NoReturn
+
+import orjson
+
+from connector.sandbox.faults import BAD_TOKEN, TOKEN_LIMIT, TOO_MANY_AT_ONCE, licence_cap, refusal
+from connector.sandbox.ledger import Call, Ledger, Window
+from connector.sandbox.limits import Limits
+from connector.sandbox.messages import Action, Refused, Reply, Request, json_reply
+from connector.sandbox.rows import EMPTY, PHONES, BadRow, compact
+
+MISSING = refusal(400, "SOME PARAMETERS ARE REQUIRED")
+UNKNOWN_API = refusal(400, "THE API YOU WANT TO CONSULT DOES NOT EXIST")
+NO_TOKEN = refusal(401, "PLEASE ENTER THE WOLKVOX-TOKEN")
+NO_DATA = refusal(404, "No data")
+
+STATUSES: Mapping[str, str] = {"start": "started", "stop": "stopped"}
+#: The campaigns that are there from the start.
+CAMPAIGNS: Mapping[str, str] = {"1042": "Leads web", "1043": "Leads import"}
+
+
+@dataclass(slots=True)
+class Campaign:
+    """A predictive campaign. Rows are kept as compact JSON without their empty fields; all texts are as they came."""
+
+    id: str
+    name: str
+    status: str = "started"
+    packed: list[bytes] = field(default_factory=list)
+    arrived: array[float] = field(default_factory=lambda: array("d"))  #: unix seconds, for each row
+    visible_at: array[float] = field(default_factory=lambda: array("d"))  #: ascending but for changed delays
+    by_id: dict[str, int] = field(default_factory=dict)  #: customer_id -> its first row
+    by_phone: dict[str, int] = field(default_factory=dict)  #: any phone of a row -> its first row
+    repeated_ids: dict[str, list[int]] = field(default_factory=dict)  #: customer_id -> its further rows
+    repeated_phones: dict[str, list[int]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forgets every row."""
+        for store in (self.packed, self.by_id, self.by_phone, self.repeated_ids, self.repeated_phones):
+            store.clear()
+        del self.arrived[:], self.visible_at[:]
+
+    def add(self, rows: list[dict[str, str]], *, arrived: float, visible_at: float, keep: bool) -> None:
+        """Appends compact rows; without ``keep`` only their customer_ids stay."""
+        start = len(self.arrived)
+        self.arrived.extend([arrived] * len(rows))
+        self.visible_at.extend([visible_at] * len(rows))
+        for place, row in enumerate(rows, start):
+            _index(self.by_id, self.repeated_ids, row.get("customer_id", ""), place)
+            if keep:
+                self.packed.append(orjson.dumps(row))
+                for phone in {row[name] for name in PHONES if name in row}:
+                    _index(self.by_phone, self.repeated_phones, phone, place)
+
+    def visible(self) -> int:
+        """How many rows have taken effect."""
+        return bisect_right(self.visible_at, time.time())
+
+    def rows(self, places: range | list[int]) -> list[dict[str, Any]]:
+        """The rows at these places, every field of them, with ``arrived_s``."""
+        return [{**EMPTY, **orjson.loads(self.packed[n]), "arrived_s": self.arrived[n]} for n in places]
+
+    def find(self, phone: str, customer_id: str) -> list[int]:
+        """Places of the visible rows with the phone (in any column) and the customer_id, as far as they are given."""
+        found = [_places(self.by_id, self.repeated_ids, customer_id)] if customer_id else []
+        found += [_places(self.by_phone, self.repeated_phones, phone)] if phone else []
+        return sorted(n for n in set.intersection(*found) if n < self.visible())
+
+    def duplicates(self) -> dict[str, int]:
+        """customer_id or first phone -> how many rows have it, where it is more than one."""
+        found = {customer_id: 1 + len(places) for customer_id, places in self.repeated_ids.items()}
+        for phone in self.repeated_phones:
+            places = _places(self.by_phone, self.repeated_phones, phone)
+            number = sum(orjson.loads(self.packed[n])["tel1"] == phone for n in places)
+            if number > 1:
+                found[phone] = max(number, found.get(phone, 0))
+        return found
+
+
+def _index(first: dict[str, int], repeated: dict[str, list[int]], value: str, place: int) -> None:
+    """Two flat dicts instead of a list for each value: half the memory at a hundred thousand rows."""
+    if value and first.setdefault(value, place) != place:
+        repeated.setdefault(value, []).append(place)
+
+
+def _places(first: dict[str, int], repeated: dict[str, list[int]], value: str) -> set[int]:
+    return {first[value], *repeated.get(value, ())} if value in first else set()
+
+
+class Wolkvox:
+    """The vendor. Its documented refusals come in its own words, and every breach is written into the ledger."""
+
+    _ROUTES: Mapping[tuple[str, str, str], str] = {
+        ("POST", "/api/v2/campaign.php", "add_record"): "add_record",
+        ("GET", "/api/v2/campaign.php", "find_record"): "find_record",
+        ("GET", "/api/v2/real_time.php", "campaigns"): "campaigns",
+        ("GET", "/api/v2/information.php", "token_info"): "token_info",
+    }
+    operations = (*(f"wolkvox.{name}" for name in _ROUTES.values()), "wolkvox.unknown")
+
+    def __init__(self, limits: Limits, ledger: Ledger) -> None:
+        self._limits = limits
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._budget = Window()
+        self._reports: dict[str, float] = {}
+        self._actions: Mapping[str, Action] = {
+            "add_record": self._add_record,
+            "find_record": self._find_record,
+            "campaigns": self._campaigns,
+            "token_info": self._token_info,
+        }
+        self.campaigns = {id_: Campaign(id_, name) for id_, name in CAMPAIGNS.items()}
+        self.started_by_upload: list[str] = []  #: campaigns that an upload with campaign_status=start set going
+        self.stopped_by_upload: list[str] = []
+
+    # What tests ask
+
+    def add_campaign(self, campaign_id: str, *, status: str = "started", name: str = "Campaign") -> None:
+        """Adds a campaign, or sets its status and name."""
+        if status not in STATUSES.values():
+            raise ValueError(f"status cannot be {status!r}; it is started or stopped")
+        id_ = str(campaign_id)
+        with self._lock:
+            campaign = self.campaigns.setdefault(id_, Campaign(id_, name))
+            campaign.status, campaign.name = status, name
+
+    def rows(self, campaign_id: str) -> list[dict[str, Any]]:
+        """Every row that has taken effect, all 35 fields, with ``arrived_s`` (unix seconds its call arrived)."""
+        with self._lock:
+            campaign = self.campaigns[campaign_id]
+            return campaign.rows(range(min(campaign.visible(), len(campaign.packed))))
+
+    def count(self, campaign_id: str) -> int:
+        """How many rows have taken effect; right without ``keep_rows`` too."""
+        with self._lock:
+            return self.campaigns[campaign_id].visible()
+
+    def customer_ids(self, campaign_id: str) -> set[str]:
+        """The customer_ids of all rows; without ``keep_rows`` too."""
+        with self._lock:
+            return set(self.campaigns[campaign_id].by_id)
+
+    def duplicates(self, campaign_id: str) -> dict[str, int]:
+        """customer_id or first phone -> its number of rows, where that is more than one."""
+        with self._lock:
+            return self.campaigns[campaign_id].duplicates()
+
+    def reset(self) -> None:
+        """Forgets rows, budgets and reports; campaigns keep their status."""
+        self._budget.reset()
+        with self._lock:
+            self._reports.clear()
+            self.started_by_upload.clear()
+            self.stopped_by_upload.clear()
+            for campaign in self.campaigns.values():
+                campaign.clear()
+
+    def shown(self) -> dict[str, Any]:
+        """Counts, as JSON has them."""
+        with self._lock:
+            campaigns = {
+                c.id: {"status": c.status, "rows": c.visible(), "duplicates": len(c.duplicates())}
+                for c in self.campaigns.values()
+            }
+            started, stopped = list(self.started_by_upload), list(self.stopped_by_upload)
+        return {"campaigns": campaigns, "started_by_upload": started, "stopped_by_upload": stopped}
+
+    # What the server asks
+
+    def find(self, method: str, path: str, query: Mapping[str, str]) -> tuple[str, Action]:
+        """The operation's name and what does it."""
+        name = self._ROUTES.get((method, path, query.get("api", "")))
+        return (f"wolkvox.{name}", self._actions[name]) if name else ("wolkvox.unknown", self._unknown)
+
+    def token(self, headers: Message) -> str:
+        """The ``wolkvox-token`` header."""
+        return headers.get("wolkvox-token", "").strip()
+
+    def gate(self, call: Call) -> Reply | None:
+        """Token, the two slots, the day's budget. Every call with a good token counts, a refused one too."""
+        if not self._limits.accepts(call.token):
+            self._ledger.breach(call, "token", "wrong token" if call.token else "no wolkvox-token header")
+            return BAD_TOKEN if call.token else NO_TOKEN
+        most, limits = self._limits.simultaneous, self._limits
+        if not self._ledger.take_slot(call, most=most, hold_abandoned=limits.hold_abandoned):
+            self._ledger.breach(call, "simultaneous", f"more than {most} calls of one token at once")
+            return TOO_MANY_AT_ONCE
+        left = self._budget_of_day() - limits.budget_used
+        if not self._budget.admit(call.token, at=call.started, within_s=limits.day_s, most=left):
+            self._ledger.breach(call, "daily_budget", f"more than {self._budget_of_day()} calls a day")
+            return TOKEN_LIMIT
+        return None
+
+    # Operations
+
+    def _add_record(self, request: Request) -> Reply:
+        campaign = self._campaign(request)
+        status = STATUSES.get(request.query.get("campaign_status", ""))
+        if request.query.get("type_campaign") != "predictive":
+            self._refuse(request, "type_campaign", "type_campaign is not predictive")
+        if status is None:
+            self._refuse(request, "campaign_status", "campaign_status is neither start nor stop")
+        rows = self._checked_rows(request)
+        with self._lock:
+            self._check_cap(len(rows))
+            self._insert(campaign, rows, request.call.started)
+            self._follow(campaign, status)
+        return json_reply(_added(len(rows)), 201)
+
+    def _checked_rows(self, request: Request) -> list[dict[str, str]]:
+        rows = request.payload
+        if not isinstance(rows, list) or not rows:
+            self._refuse(request, "body", "the body is no JSON list of rows")
+        if len(rows) > self._limits.rows_per_call:
+            self._refuse(request, "rows_per_call", f"{len(rows)} rows in one call")
+        try:
+            compacted = compact(rows)
+        except BadRow as bad:
+            self._refuse(request, "row", str(bad))
+        if self._poisoned(compacted):
+            raise Refused(MISSING)
+        return compacted
+
+    def _poisoned(self, rows: list[dict[str, str]]) -> bool:
+        """All or nothing: one row that wolkvox does not like spoils the batch, through no fault of the caller."""
+        poison, judge = self._limits.poison, self._limits.poison_if
+        if poison and any(row.get("customer_id") in poison for row in rows):
+            return True
+        return judge is not None and any(judge({**EMPTY, **row}) for row in rows)
+
+    def _check_cap(self, uploading: int) -> None:
+        cap = self._limits.licence_cap
+        held = sum(len(campaign.arrived) for campaign in self.campaigns.values())
+        if cap is not None and held + uploading > cap:
+            raise Refused(licence_cap(held + uploading, cap))
+
+    def _insert(self, campaign: Campaign, rows: list[dict[str, str]], arrived: float) -> None:
+        visible_at = time.time() + self._limits.insert_delay_s if self._limits.insert_delay_s else 0.0
+        if campaign.visible_at:  # ascending, so that what is visible is a prefix
+            visible_at = max(visible_at, campaign.visible_at[-1])
+        campaign.add(rows, arrived=arrived, visible_at=visible_at, keep=self._limits.keep_rows)
+
+    def _follow(self, campaign: Campaign, status: str | None) -> None:
+        """An upload carries the campaign's current status; another one changes it."""
+        if status and status != campaign.status:
+            campaign.status = status
+            changed = self.started_by_upload if status == "started" else self.stopped_by_upload
+            changed.append(campaign.id)
+
+    def _find_record(self, request: Request) -> Reply:
+        campaign = self._campaign(request)
+        phone, customer_id = request.query.get("customer_phone", ""), request.query.get("customer_id", "")
+        if not phone and not customer_id:
+            self._refuse(request, "find_record", "neither customer_phone nor customer_id")
+        with self._lock:
+            places = campaign.find(phone, customer_id)[: self._limits.records_down]
+            rows = campaign.rows(places) if campaign.packed else [{**EMPTY, "customer_id": customer_id}] * len(places)
+        if not rows:
+            return NO_DATA
+        data = [{name: row[name] for name in EMPTY} for row in rows]
+        return json_reply({"code": "200", "error": None, "msg": "Records found", "data": data})
+
+    def _campaigns(self, request: Request) -> Reply:
+        token, now = request.call.token, request.call.started
+        with self._lock:
+            last = self._reports.get(token)
+            self._reports[token] = now
+            report = [_report(campaign) for campaign in self.campaigns.values()]
+        if last is not None and now - last < self._limits.report_interval_s:
+            self._ledger.breach(request.call, "report_interval", f"{now - last:.1f} s after the report before")
+        if self._limits.report_envelope:
+            return json_reply({"code": "200", "error": None, "msg": "Campaigns", "data": report})
+        return json_reply(report)
+
+    def _token_info(self, request: Request) -> Reply:
+        used = self._budget.used(request.call.token, at=request.call.started, within_s=self._limits.day_s)
+        data = {"token_limit": str(self._budget_of_day()), "token_use_today": str(used + self._limits.budget_used)}
+        return json_reply({"code": "200", "error": None, "msg": "Token information", "data": [data]})
+
+    def _unknown(self, request: Request) -> Reply:
+        self._ledger.breach(request.call, "unknown_call", f"{request.method} {request.path}")
+        return UNKNOWN_API
+
+    def _budget_of_day(self) -> int:
+        return self._limits.licences * self._limits.calls_per_licence
+
+    def _campaign(self, request: Request) -> Campaign:
+        with self._lock:
+            campaign = self.campaigns.get(request.query.get("campaign_id", ""))
+        if campaign is None:
+            self._refuse(request, "campaign", "unknown campaign_id")
+        return campaign
+
+    def _refuse(self, request: Request, rule: str, detail: str) -> NoReturn:
+        self._ledger.breach(request.call, rule, detail)
+        raise Refused(MISSING)
+
+
+def _added(rows: int) -> dict[str, Any]:
+    """The documented success, with the number as the text that real answers have."""
+    msg = "All records has been added successfully"
+    return {"code": "201", "error": None, "msg": msg, "data": [{"total_registers": str(rows)}]}
+
+
+def _report(campaign: Campaign) -> dict[str, str]:
+    """One campaign of the real-time report: every number is a text, the id stands inside ``campaign``."""
+    numbers = Counter(records=campaign.visible(), clean=campaign.visible(), speed=1, skill_id=1)
+    return {
+        "campaign": f"{campaign.id} - {campaign.name} - Strategy (TEL1 100%)",
+        "speed": str(numbers["speed"]),
+        "status": campaign.status,
+        **{name: str(numbers[name]) for name in _REPORTED},
+    }
+
+
+_REPORTED = (
+    *("skill_id", "records", "clean", "dial", "answer", "no_answer", "busy/congestion/failed", "answer_machine"),
+    *("penetration_day", "penetration_now", "hits", "calls_x_min", "recycled"),
+)

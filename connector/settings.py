@@ -1,0 +1,136 @@
+"""What a process needs to know, as frozen values. `connector.configuration.load` makes them of file and environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from mappings.base import Locale
+
+
+class Secret:
+    """A text that prints as ``***``; `reveal` is the only way to its value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+NO_SECRET = Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """How a source proves its origin. Fields that a scheme does not use stay at their defaults."""
+
+    scheme: str  #: standard-webhooks | hmac | token | basic | query | none
+    secrets: tuple[Secret, ...] = ()  #: any of them passes (rotation); basic: "user:password"
+    header: str = ""  #: token: where it travels; hmac: where the signature travels
+    algorithm: str = "sha256"  #: hmac: sha256 | sha1 | sha512
+    encoding: str = "hex"  #: hmac: hex | base64
+    prefix: str = ""  #: hmac: what stands before the signature, "sha256="
+    signed: str = "{body}"  #: hmac: what is signed: {body} {timestamp} {id} {method} {url} and literals between them
+    timestamp_header: str = ""  #: hmac: unix seconds or ms, or ISO 8601; checked against tolerance_s
+    id_header: str = ""  #: hmac: fills {id}, and is the event id
+    parameter: str = ""  #: query: the parameter's name
+    tolerance_s: int = 300  #: replay window, both ways
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A vendor credential and its quota."""
+
+    name: str
+    vendor: Literal["wolkvox", "tracksale", "postcenter"]
+    token: Secret
+    base_url: str  #: no trailing slash; wolkvox's is made of `server` when not given
+    paged_base_url: str = ""  #: tracksale only
+    server: str = ""  #: wolkvox only, "0011"
+    licences: int = 1  #: wolkvox: daily budget = licences × 1,000 calls
+    dial_prefix: str = ""
+    phone_format: str = "national"  #: national | e164 | international
+    requests_per_window: int = 1000  #: tracksale
+    window_seconds: float = 300  #: tracksale
+    timeout_s: float = 65  #: the whole call; longer than the vendor's own 60 s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Who sends events: by webhook when `verify` is set, by RabbitMQ when `queue` is set, or both."""
+
+    name: str
+    mapping: str
+    verify: Verify | None = None
+    on_invalid: Literal["refuse", "park"] = "park"
+    queue: str = ""
+    declare: bool = True  #: declare the queue and its dead-letter queue at start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OncePer:
+    """The double-submit guard: one delivery for each value of `key` within `within_s` seconds."""
+
+    key: str  #: "phone", "email", or a path into the event
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which events go to which destination, and how."""
+
+    name: str
+    on: tuple[str, ...]
+    to: str  #: "wolkvox.add_record"
+    account: str
+    sources: tuple[str, ...] | None = None  #: None: all
+    options: Mapping[str, Any] = field(default_factory=dict)  #: the destination's own, checked by its option schema
+    expires_after_s: float = 7 * 86400
+    once_per: OncePer | None = None
+    on_unknown: Literal["ask", "resend"] = "ask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a process needs to know. Built by `connector.configuration.load`, or by hand in tests."""
+
+    locale: Locale = field(default_factory=lambda: Locale("CO", ZoneInfo("America/Bogota")))
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    #: As SQLAlchemy wants it; may hold a password.
+    database_url: str = field(default="sqlite:///var/connector.db", repr=False)
+    amqp_url: Secret = NO_SECRET
+    port: int = 8000
+    admin_token: Secret = NO_SECRET
+    secret_key: Secret = NO_SECRET
+    public_url: str = ""
+    log_level: str = "INFO"
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret text there is, for what must never print one."""
+        proofs = [source.verify.secrets for source in self.sources.values() if source.verify]
+        own = (self.amqp_url, self.admin_token, self.secret_key)
+        tokens = tuple(account.token for account in self.accounts.values())
+        return tuple(secret for secret in chain(tokens, *proofs, own) if secret)

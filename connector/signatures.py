@@ -1,0 +1,411 @@
+"""Proof of origin, both ways: `verify` what a sender claims, `sign` as a sender would. Pure: no clock, no I/O.
+
+Every comparison takes the same time whichever secret or signature fits. A secret that cannot be used never fits.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Protocol
+
+from connector.errors import ConfigError, NotAuthentic
+from connector.settings import Secret, Verify
+
+
+class Lookup(Protocol):
+    """Headers or query parameters: werkzeug's own structures, or a dict (headers: with lower-case names)."""
+
+    def get(self, key: str, /) -> str | None:
+        """The value, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a request shows of its origin. Prints none of it: any part may hold a secret."""
+
+    body: bytes = field(repr=False)  #: as received, before any parsing
+    headers: Lookup = field(repr=False)  #: values as WSGI gives them (bytes read as latin-1)
+    _: KW_ONLY
+    now_s: float  #: unix seconds
+    method: str = "POST"
+    url: str = field(default="", repr=False)  #: the public one, with its query
+    query: Lookup = field(default_factory=dict[str, str], repr=False)
+
+
+def verify(spec: Verify, proof: Proof) -> None:
+    """Return if `proof` satisfies `spec`; raise `NotAuthentic`, and nothing else, if it does not."""
+    check = _CHECKS.get(spec.scheme)
+    if check is None:
+        raise NotAuthentic("the source's verify.scheme is unknown")
+    check(spec, proof)
+
+
+def sign(
+    spec: Verify,
+    body: bytes,
+    *,
+    secret: Secret | str,
+    now_s: float,
+    message_id: str = "",
+    method: str = "POST",
+    url: str = "",
+) -> dict[str, str]:
+    """The headers that a sender knowing `secret` would send. Schemes ``query`` and ``none`` have no header: ``{}``.
+
+    Raises `ConfigError` if `spec` (with this secret) has faults.
+    """
+    spec = replace(spec, secrets=(secret if isinstance(secret, Secret) else Secret(secret),))
+    faults = [] if spec.scheme == "none" else problems(spec)
+    if faults:
+        raise ConfigError(faults)
+    message = _Message(body, message_id=message_id, timestamp=str(int(now_s)), method=method, url=url)
+    return _SIGNERS[spec.scheme](spec, message)
+
+
+def problems(spec: Verify) -> list[str]:
+    """The faults of a ``verify`` table, each one line that begins with the key at fault; ``[]`` when there is none."""
+    if spec.scheme not in _PROBLEMS:
+        return [f"scheme: {spec.scheme!r} is unknown, use one of {', '.join(_PROBLEMS)}"]
+    return [*_secret_problems(spec), *_PROBLEMS[spec.scheme](spec)]
+
+
+# --- what is signed ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """The parts a signature may cover, as the sender wrote them. None: the configuration names no header for it."""
+
+    body: bytes
+    message_id: str | None
+    timestamp: str | None
+    method: str = ""
+    url: str = ""
+
+    def part(self, name: str) -> bytes:
+        """The bytes a placeholder stands for."""
+        if name == "body":
+            return self.body
+        text = {"id": self.message_id, "timestamp": self.timestamp, "method": self.method, "url": self.url}.get(name)
+        if text is None:
+            raise NotAuthentic("the source's verify.signed asks for what a request cannot show")
+        return _wire(text)
+
+
+_PLACEHOLDERS = ("body", "timestamp", "id", "method", "url")
+_ALGORITHMS = ("sha256", "sha1", "sha512")
+_ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"hex": lambda digest: digest.hex().encode(), "base64": b64encode}
+
+
+@lru_cache(maxsize=256)
+def _template(signed: str) -> tuple[tuple[bytes, str], ...]:
+    """The template as (literal, placeholder after it) pairs; the last placeholder is ""."""
+    parts = re.split(r"\{(\w*)\}", signed)
+    return tuple((_key(literal), name) for literal, name in zip(parts[::2], [*parts[1::2], ""], strict=True))
+
+
+def _signed_content(signed: str, message: _Message) -> bytes:
+    if signed == "{body}":
+        return message.body
+    return b"".join(literal + (message.part(name) if name else b"") for literal, name in _template(signed))
+
+
+def _hmac_signature(spec: Verify, key: bytes, content: bytes) -> bytes:
+    encode = _ENCODINGS.get(spec.encoding)
+    if encode is None or spec.algorithm not in _ALGORITHMS:
+        raise NotAuthentic("the source's verify.algorithm or verify.encoding is unknown")
+    return encode(hmac.digest(key, content, spec.algorithm))
+
+
+def _webhook_signature(key: bytes, message: _Message) -> bytes:
+    content = b".".join((message.part("id"), message.part("timestamp"), message.body))
+    return b64encode(hmac.digest(key, content, "sha256"))
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------
+
+
+def _key(text: str) -> bytes:
+    """A configured text as bytes: UTF-8, or whatever bytes the environment held; b"" if it has none."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return b""
+
+
+def _webhook_key(text: str) -> bytes:
+    """The key of a Standard Webhooks secret: base64, with or without ``whsec_`` and padding; b"" if it is none."""
+    encoded = text.strip().removeprefix("whsec_").rstrip("=")
+    try:
+        return b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        return b""
+
+
+@lru_cache(maxsize=256)
+def _keys(secrets: tuple[Secret, ...]) -> tuple[bytes, ...]:
+    return tuple(filter(None, (_key(secret.reveal()) for secret in secrets)))
+
+
+@lru_cache(maxsize=256)
+def _webhook_keys(secrets: tuple[Secret, ...]) -> tuple[bytes, ...]:
+    return tuple(filter(None, (_webhook_key(secret.reveal()) for secret in secrets)))
+
+
+# --- reading the request ----------------------------------------------------------------------------------------
+
+
+def _wire(text: str) -> bytes:
+    """A header's bytes again: WSGI reads them as latin-1; a text that cannot come from there is taken as UTF-8."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _header(proof: Proof, name: str) -> str:
+    value = proof.headers.get(name.lower())
+    if not value:
+        raise NotAuthentic(f"the header {name} is missing")
+    return value
+
+
+def _without_prefix(value: str, prefix: str, *, name: str) -> str:
+    """What follows `prefix` in the header `name`; ``Bearer`` and the like are spelt in any case."""
+    if value[: len(prefix)].lower() != prefix.lower():
+        raise NotAuthentic(f"the header {name} has not the agreed form")
+    return value[len(prefix) :].strip()
+
+
+def _seconds(text: str) -> float:
+    """Unix seconds of a timestamp given in seconds, in milliseconds (12 digits and more) or as ISO 8601 with offset."""
+    if not text.isascii() or len(text) > 40:
+        raise NotAuthentic("the timestamp is malformed")
+    if text.isdigit() and len(text) <= 15:
+        return int(text) / (1000 if len(text) >= 12 else 1)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise NotAuthentic("the timestamp is malformed") from None
+    if moment.tzinfo is None:
+        raise NotAuthentic("the timestamp has no offset")
+    return moment.timestamp()
+
+
+def _demand_fresh(then_s: float, spec: Verify, proof: Proof) -> None:
+    # Written so that a NaN refuses.
+    if not abs(proof.now_s - then_s) <= spec.tolerance_s:
+        raise NotAuthentic(f"the timestamp is more than {spec.tolerance_s} s away from now")
+
+
+def _demand_match(given: Iterable[bytes], expected: Iterable[bytes], *, what: str) -> None:
+    """Compare all with all, without stopping at a match: the time taken says nothing of which one fitted."""
+    expected = tuple(expected)
+    found = False
+    for one in given:
+        for other in expected:
+            found |= hmac.compare_digest(one, other)
+    if not found:
+        raise NotAuthentic(f"the {what} does not match")
+
+
+# --- one check for each scheme ----------------------------------------------------------------------------------
+
+
+def _check_standard_webhooks(spec: Verify, proof: Proof) -> None:
+    timestamp = _header(proof, "webhook-timestamp")
+    message = _Message(proof.body, message_id=_header(proof, "webhook-id"), timestamp=timestamp)
+    given = _v1_signatures(_header(proof, "webhook-signature"))
+    # The specification knows whole seconds only; eleven digits are the year 5138.
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 10):
+        raise NotAuthentic("the header webhook-timestamp is not in unix seconds")
+    _demand_fresh(int(timestamp), spec, proof)
+    expected = (_webhook_signature(key, message) for key in _webhook_keys(spec.secrets))
+    _demand_match(given, expected, what="signature")
+
+
+def _v1_signatures(header: str) -> list[bytes]:
+    """The v1 signatures of ``v1,… v1a,… v1,…``. Other versions are skipped; two headers joined by a comma refused."""
+    found = []
+    for entry in header.split(" "):
+        version, _, signature = entry.partition(",")
+        if "," in signature:
+            raise NotAuthentic("the header webhook-signature is malformed")
+        if version == "v1" and signature:
+            found.append(_wire(signature))
+    return found
+
+
+def _check_hmac(spec: Verify, proof: Proof) -> None:
+    given = _without_prefix(_header(proof, spec.header), spec.prefix, name=spec.header)
+    timestamp = _header(proof, spec.timestamp_header) if spec.timestamp_header else None
+    message_id = _header(proof, spec.id_header) if spec.id_header else None
+    if timestamp is not None:
+        _demand_fresh(_seconds(timestamp), spec, proof)
+    message = _Message(proof.body, message_id=message_id, timestamp=timestamp, method=proof.method, url=proof.url)
+    content = _signed_content(spec.signed, message)
+    expected = (_hmac_signature(spec, key, content) for key in _keys(spec.secrets))
+    _demand_match([_wire(given.lower() if spec.encoding == "hex" else given)], expected, what="signature")
+
+
+def _check_token(spec: Verify, proof: Proof) -> None:
+    given = _without_prefix(_header(proof, spec.header), spec.prefix, name=spec.header)
+    _demand_match([_wire(given)], _keys(spec.secrets), what="token")
+
+
+def _check_basic(spec: Verify, proof: Proof) -> None:
+    name = spec.header or "Authorization"
+    given = _without_prefix(_header(proof, name), "Basic ", name=name)
+    # Compared while encoded: nothing is decoded that is not already proven.
+    _demand_match([_wire(given)], map(b64encode, _keys(spec.secrets)), what="user or password")
+
+
+def _check_query(spec: Verify, proof: Proof) -> None:
+    value = proof.query.get(spec.parameter)
+    if not value:
+        raise NotAuthentic(f"the parameter {spec.parameter} is missing")
+    _demand_match([value.encode("utf-8", "surrogatepass")], _keys(spec.secrets), what="parameter")
+
+
+def _check_none(spec: Verify, proof: Proof) -> None:
+    """Anybody may send."""
+
+
+_CHECKS: dict[str, Callable[[Verify, Proof], None]] = {
+    "standard-webhooks": _check_standard_webhooks,
+    "hmac": _check_hmac,
+    "token": _check_token,
+    "basic": _check_basic,
+    "query": _check_query,
+    "none": _check_none,
+}
+
+
+# --- one signer for each scheme ---------------------------------------------------------------------------------
+
+
+def _sign_standard_webhooks(spec: Verify, message: _Message) -> dict[str, str]:
+    signature = _webhook_signature(_webhook_keys(spec.secrets)[0], message)
+    return {
+        "webhook-id": message.message_id or "",
+        "webhook-timestamp": message.timestamp or "",
+        "webhook-signature": f"v1,{signature.decode()}",
+    }
+
+
+def _sign_hmac(spec: Verify, message: _Message) -> dict[str, str]:
+    signature = _hmac_signature(spec, _keys(spec.secrets)[0], _signed_content(spec.signed, message))
+    headers = {spec.header: spec.prefix + signature.decode()}
+    if spec.timestamp_header:
+        headers[spec.timestamp_header] = message.timestamp or ""
+    if spec.id_header:
+        headers[spec.id_header] = message.message_id or ""
+    return headers
+
+
+def _sign_token(spec: Verify, message: _Message) -> dict[str, str]:
+    return {spec.header: spec.prefix + _keys(spec.secrets)[0].decode("latin-1")}
+
+
+def _sign_basic(spec: Verify, message: _Message) -> dict[str, str]:
+    return {spec.header or "Authorization": f"Basic {b64encode(_keys(spec.secrets)[0]).decode()}"}
+
+
+def _sign_nothing(spec: Verify, message: _Message) -> dict[str, str]:
+    return {}
+
+
+_SIGNERS: dict[str, Callable[[Verify, _Message], dict[str, str]]] = {
+    "standard-webhooks": _sign_standard_webhooks,
+    "hmac": _sign_hmac,
+    "token": _sign_token,
+    "basic": _sign_basic,
+    "query": _sign_nothing,
+    "none": _sign_nothing,
+}
+
+
+# --- faults of the configuration --------------------------------------------------------------------------------
+
+
+def _secret_problems(spec: Verify) -> list[str]:
+    if spec.scheme == "none":
+        return ["secrets: scheme none checks nothing, drop them or name a scheme"] if spec.secrets else []
+    if not spec.secrets:
+        return ["secrets: give at least one"]
+    return [f"secrets.{n}: is empty or no text" for n, secret in enumerate(spec.secrets) if not _key(secret.reveal())]
+
+
+def _each_secret(spec: Verify, wrong: Callable[[str], bool], fault: str) -> list[str]:
+    """The fault, for every secret that is there and wrong."""
+    texts = [secret.reveal() for secret in spec.secrets]
+    return [f"secrets.{n}: {fault}" for n, text in enumerate(texts) if _key(text) and wrong(text)]
+
+
+def _standard_webhooks_problems(spec: Verify) -> list[str]:
+    fault = "standard-webhooks secret is no base64 (whsec_…)"
+    return [*_each_secret(spec, lambda text: not _webhook_key(text), fault), *_tolerance_problems(spec)]
+
+
+def _hmac_problems(spec: Verify) -> list[str]:
+    checks: Mapping[str, bool] = {
+        "header: name the header that carries the signature": not spec.header,
+        f"algorithm: {spec.algorithm!r} is unknown, use {', '.join(_ALGORITHMS)}": spec.algorithm not in _ALGORITHMS,
+        f"encoding: {spec.encoding!r} is unknown, use {', '.join(_ENCODINGS)}": spec.encoding not in _ENCODINGS,
+    }
+    return [*(fault for fault, wrong in checks.items() if wrong), *_signed_problems(spec), *_tolerance_problems(spec)]
+
+
+def _signed_problems(spec: Verify) -> list[str]:
+    names = {name for _, name in _template(spec.signed) if name}
+    known = "".join(f" {{{name}}}" for name in _PLACEHOLDERS)
+    checks: Mapping[str, bool] = {
+        "signed: has a brace too many or an empty placeholder": bool(
+            re.search(r"[{}]", re.sub(r"\{\w+\}", "", spec.signed))
+        ),
+        "signed: lacks {body}, so anybody could change it": "body" not in names,
+        "signed: has {timestamp}, so name its timestamp_header": "timestamp" in names and not spec.timestamp_header,
+        "timestamp_header: is not signed, put {timestamp} into signed": bool(spec.timestamp_header)
+        and "timestamp" not in names,
+        "signed: has {id}, so name its id_header": "id" in names and not spec.id_header,
+    }
+    unknown = [f"signed: {{{n}}} is unknown, use{known}" for n in sorted(names - set(_PLACEHOLDERS))]
+    return [*unknown, *(fault for fault, wrong in checks.items() if wrong)]
+
+
+def _tolerance_problems(spec: Verify) -> list[str]:
+    return [] if spec.tolerance_s > 0 else ["tolerance_s: must be more than 0 seconds"]
+
+
+def _token_problems(spec: Verify) -> list[str]:
+    missing = [] if spec.header else ["header: name the header that carries the token"]
+    spaced = _each_secret(spec, lambda text: text != text.strip(), "begins or ends with white space, no header can")
+    return [*missing, *spaced]
+
+
+def _basic_problems(spec: Verify) -> list[str]:
+    return _each_secret(spec, lambda text: ":" not in text, 'must read "user:password"')
+
+
+def _query_problems(spec: Verify) -> list[str]:
+    return [] if spec.parameter else ["parameter: name the query parameter that carries the secret"]
+
+
+def _no_problems(spec: Verify) -> list[str]:
+    return []
+
+
+_PROBLEMS: dict[str, Callable[[Verify], list[str]]] = {
+    "standard-webhooks": _standard_webhooks_problems,
+    "hmac": _hmac_problems,
+    "token": _token_problems,
+    "basic": _basic_problems,
+    "query": _query_problems,
+    "none": _no_problems,
+}

@@ -1,0 +1,193 @@
+"""Where accounts and destinations stand: open, held until a time, blocked or paused until a person acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, select, update
+
+from connector.db import insert_rows
+from connector.tables import accounts, campaign_reports, destinations
+
+_a = accounts.c
+_d = destinations.c
+_r = campaign_reports.c
+
+DAY_MS: Final = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStanding:
+    """One row of `accounts`."""
+
+    name: str
+    state: str  #: open | paused | blocked
+    reason: str | None
+    since: int
+    hold_until: int
+    hold_reason: str | None
+    faults: int
+    calls_since_bulk: int
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationStanding:
+    """One row of `destinations`."""
+
+    name: str
+    account: str
+    state: str  #: open | stopped
+    reason: str | None
+    since: int
+    claimed_at: int
+    claimed_lane: int
+    accepted_at: int
+    refusals: str
+
+
+def ensure(conn: Connection, names: Iterable[str], wheres: Iterable[tuple[str, str]], now: int) -> None:
+    """Rows for the configured accounts and (destination, account) pairs, where they are missing."""
+    blank = {"state": "open", "since": now}
+    insert_rows(
+        conn,
+        accounts,
+        [blank | {"name": n, "hold_until": 0, "faults": 0, "calls_since_bulk": 0} for n in names],
+    )
+    fresh = blank | {"claimed_at": 0, "claimed_lane": 0, "accepted_at": 0, "refusals": "[]"}
+    insert_rows(conn, destinations, [fresh | {"name": n, "account": a} for n, a in wheres])
+
+
+def account(conn: Connection, name: str) -> AccountStanding:
+    """The account's row; it must have been ensured."""
+    row = conn.execute(select(accounts).where(_a.name == name)).one()
+    return AccountStanding(*row)
+
+
+def all_accounts(conn: Connection) -> list[AccountStanding]:
+    return [AccountStanding(*row) for row in conn.execute(select(accounts).order_by(_a.name))]
+
+
+def destination(conn: Connection, name: str) -> DestinationStanding:
+    """The destination's row; it must have been ensured."""
+    return DestinationStanding(*conn.execute(select(destinations).where(_d.name == name)).one())
+
+
+def of_account(conn: Connection, name: str) -> list[DestinationStanding]:
+    """All destinations of an account, the one that was served longest ago first."""
+    query = select(destinations).where(_d.account == name).order_by(_d.claimed_at, _d.name)
+    return [DestinationStanding(*row) for row in conn.execute(query)]
+
+
+def all_destinations(conn: Connection) -> list[DestinationStanding]:
+    return [DestinationStanding(*row) for row in conn.execute(select(destinations).order_by(_d.name))]
+
+
+# --- accounts -------------------------------------------------------------------------------------------------------
+
+
+def block(conn: Connection, name: str, reason: str, now: int) -> None:
+    """No call until a person resumes the account."""
+    open_one = (_a.name == name) & (_a.state == "open")
+    conn.execute(update(accounts).where(open_one).values(state="blocked", reason=reason, since=now))
+
+
+def hold(conn: Connection, name: str, reason: str, until: int) -> None:
+    """No call before ``until``; one more fault in a row."""
+    values = {"hold_until": until, "hold_reason": reason, "faults": _a.faults + 1}
+    conn.execute(update(accounts).where(_a.name == name).values(values))
+
+
+def well(conn: Connection, name: str) -> None:
+    """The vendor answered as it should: the faults in a row end."""
+    troubled = (_a.name == name) & (_a.faults > 0)
+    conn.execute(update(accounts).where(troubled).values(hold_until=0, hold_reason=None, faults=0))
+
+
+def pause(conn: Connection, name: str, reason: str, now: int) -> bool:
+    values = {"state": "paused", "reason": reason, "since": now}
+    return conn.execute(update(accounts).where(_a.name == name).values(values)).rowcount == 1
+
+
+def resume(conn: Connection, name: str, now: int) -> bool:
+    """Opens the account and its stopped destinations, without waiting out any hold."""
+    cleared = {"state": "open", "reason": None, "since": now, "hold_until": 0, "hold_reason": None, "faults": 0}
+    stopped = (_d.account == name) & (_d.state == "stopped")
+    conn.execute(update(destinations).where(stopped).values(state="open", reason=None, since=now, refusals="[]"))
+    return conn.execute(update(accounts).where(_a.name == name).values(cleared)).rowcount == 1
+
+
+def count_call(conn: Connection, name: str, *, bulk: bool) -> None:
+    """Keeps count of how long bulk has waited for a call of its own."""
+    values = {"calls_since_bulk": 0 if bulk else _a.calls_since_bulk + 1}
+    conn.execute(update(accounts).where(_a.name == name).values(values))
+
+
+# --- destinations ---------------------------------------------------------------------------------------------------
+
+
+def claimed(conn: Connection, name: str, lane: int, now: int) -> None:
+    conn.execute(update(destinations).where(_d.name == name).values(claimed_at=now, claimed_lane=lane))
+
+
+def accepted(conn: Connection, name: str, now: int) -> None:
+    """The destination took something: what it refuses from now on is the record's fault."""
+    conn.execute(update(destinations).where(_d.name == name).values(accepted_at=now, refusals="[]"))
+
+
+def works(standing: DestinationStanding, now: int) -> bool:
+    """Whether it has accepted something within the last day."""
+    return standing.accepted_at > now - DAY_MS
+
+
+def refuse(conn: Connection, name: str, words: list[str]) -> None:
+    """Remembers the words of lone records refused since something was accepted."""
+    conn.execute(update(destinations).where(_d.name == name).values(refusals=orjson.dumps(words).decode()))
+
+
+def refusals(standing: DestinationStanding) -> list[str]:
+    words: list[str] = orjson.loads(standing.refusals)
+    return words
+
+
+def stop(conn: Connection, name: str, reason: str, now: int) -> None:
+    """The destination itself is wrong: nothing is sent to it until a person acts."""
+    conn.execute(update(destinations).where(_d.name == name).values(state="stopped", reason=reason, since=now))
+
+
+# --- the campaign report --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What wolkvox said of its campaigns. Times in unix ms, 0: never."""
+
+    asked_at: int = 0
+    read_at: int = 0
+    statuses: tuple[tuple[str, str], ...] = ()
+
+    def status(self, campaign_id: str) -> str | None:
+        return dict(self.statuses).get(campaign_id)
+
+
+def report(conn: Connection, name: str) -> Report:
+    row = conn.execute(select(campaign_reports).where(_r.account == name)).first()
+    return Report(row.asked_at, row.read_at, tuple(orjson.loads(row.statuses).items())) if row else Report()
+
+
+def report_asked(conn: Connection, name: str, now: int) -> None:
+    blank: dict[str, Any] = {"account": name, "asked_at": now, "read_at": 0, "statuses": "{}"}
+    insert_rows(conn, campaign_reports, [blank])
+    conn.execute(update(campaign_reports).where(_r.account == name).values(asked_at=now))
+
+
+def report_read(conn: Connection, name: str, statuses: dict[str, str], now: int) -> None:
+    values = {"asked_at": now, "read_at": now, "statuses": orjson.dumps(statuses).decode()}
+    conn.execute(update(campaign_reports).where(_r.account == name).values(values))
+
+
+def report_not_asked(conn: Connection, name: str) -> None:
+    """The question provably never left: it may be put again at once."""
+    conn.execute(update(campaign_reports).where(_r.account == name).values(asked_at=_r.read_at))

@@ -1,0 +1,196 @@
+"""The tables. Times are unix milliseconds by the database's clock; the constraints carry the promises.
+
+inbox: `events`. outbox: `deliveries` (small rows, rewritten often) with `records` (large rows, written once). The log
+of calls: `attempts`. What is known of the outside: `accounts`, `destinations`, `campaign_reports`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+#: SQLite's rowid is the cheapest key there is, and only an INTEGER column is one.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),  #: as the sender calls it, or a hash of the body
+    Column("key", Text),  #: what makes a copy a copy; NULL on invalid rows, so that a corrected copy is welcome
+    Column("type", Text, nullable=False),
+    Column("state", Text, nullable=False),  #: accepted | waiting | ignored | invalid
+    Column("received_at", BigInteger, nullable=False),
+    Column("occurred_at", BigInteger),  #: the event's own time
+    Column("content_type", Text, nullable=False),
+    Column("payload", Text, nullable=False),  #: what replay maps again; a data: URL when the bytes were no text
+    Column("fingerprint", Text),  #: of the mapped event: a second payload under one id is compared by it
+    Column("errors", Text),  #: JSON [{"field","message"}] of an invalid payload
+    Column("notes", Text),  #: JSON list: what reading dropped or blanked
+    UniqueConstraint("source", "key", name="uq_events_source_key"),
+    sqlite_autoincrement=True,
+)
+
+Index(
+    "ix_events_keyless",
+    events.c.event_id,
+    sqlite_where=text("key IS NULL"),
+    postgresql_where=text("key IS NULL"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("event", BigInteger, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", Text, nullable=False),  #: pending | sending | delivered | uncertain | suppressed | dead
+    Column("lane", SmallInteger, nullable=False),  #: see outbox.LIVE …
+    Column("split", BigInteger),  #: members of a refused batch that are sent together again, to find the bad one
+    Column("due_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("attempt", BigInteger),  #: the last attempt it was a member of
+    Column("attempts", Text, nullable=False),  #: all of them, ",12,45"
+    Column("contact", Text),  #: keyed hash of the person's first phone or e-mail
+    Column("once_key", Text),  #: keyed hash of route and once_per value
+    Column("reason", Text),  #: why it is in this state, in words for a person
+    UniqueConstraint("event", "route", name="uq_deliveries_event_route"),
+    sqlite_autoincrement=True,
+)
+
+Index(
+    "ix_deliveries_due",
+    deliveries.c.destination,
+    deliveries.c.lane,
+    deliveries.c.due_at,
+    deliveries.c.id,
+    sqlite_where=text("state = 'pending'"),
+    postgresql_where=text("state = 'pending'"),
+)
+Index(
+    "ix_deliveries_attempt",
+    deliveries.c.attempt,
+    sqlite_where=text("state IN ('sending', 'uncertain')"),
+    postgresql_where=text("state IN ('sending', 'uncertain')"),
+)
+Index(
+    "ix_deliveries_once_key",
+    deliveries.c.once_key,
+    sqlite_where=text("once_key IS NOT NULL"),
+    postgresql_where=text("once_key IS NOT NULL"),
+)
+Index("ix_deliveries_contact", deliveries.c.contact)
+Index(
+    "ix_deliveries_troubled",
+    deliveries.c.state,
+    deliveries.c.updated_at,
+    sqlite_where=text("state IN ('uncertain', 'suppressed', 'dead')"),
+    postgresql_where=text("state IN ('uncertain', 'suppressed', 'dead')"),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("delivery", Id, primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),  #: JSON, as it will be sent
+    Column("notes", Text),  #: JSON list: what rendering cut or left out
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("kind", Text, nullable=False),  #: send | probe | report
+    Column("state", Text, nullable=False),  #: started | accepted | rejected | not_sent | unknown
+    Column("worker", Text, nullable=False),
+    Column("records", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    #: until when it occupies a slot, and from when its windows run out: the deadline, once finished the finish.
+    #: NULL when it was provably not sent: then it counts nowhere.
+    Column("ended_at", BigInteger),
+    Column("status", Integer),  #: HTTP
+    Column("words", Text),  #: what the vendor or the network said
+    Column("about", BigInteger),  #: probe: the unknown attempt it asks about
+    Column("probe_at", BigInteger),  #: unknown: when to ask (again); NULL: nothing left to ask
+    Column("probed", Text),  #: JSON: answers so far
+    sqlite_autoincrement=True,
+)
+
+Index("ix_attempts_usage", attempts.c.account, attempts.c.ended_at)
+Index(
+    "ix_attempts_started",
+    attempts.c.account,
+    attempts.c.deadline,
+    sqlite_where=text("state = 'started'"),
+    postgresql_where=text("state = 'started'"),
+)
+Index(
+    "ix_attempts_probe",
+    attempts.c.account,
+    attempts.c.probe_at,
+    sqlite_where=text("probe_at IS NOT NULL"),
+    postgresql_where=text("probe_at IS NOT NULL"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),  #: open | paused | blocked
+    Column("reason", Text),
+    Column("since", BigInteger, nullable=False),
+    Column("hold_until", BigInteger, nullable=False),  #: no call before; 0: none
+    Column("hold_reason", Text),
+    Column("faults", Integer, nullable=False),  #: account faults in a row, for the exponential wait
+    Column("calls_since_bulk", Integer, nullable=False),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("state", Text, nullable=False),  #: open | stopped
+    Column("reason", Text),
+    Column("since", BigInteger, nullable=False),
+    Column("claimed_at", BigInteger, nullable=False),  #: for rotation
+    Column("claimed_lane", SmallInteger, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),  #: 0: never
+    Column("refusals", Text, nullable=False),  #: JSON: words of lone records refused since something was accepted
+)
+
+campaign_reports = Table(
+    "campaign_reports",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("asked_at", BigInteger, nullable=False),  #: when the vendor was last asked, answered or not
+    Column("read_at", BigInteger, nullable=False),  #: when `statuses` was true
+    Column("statuses", Text, nullable=False),  #: JSON {"1042": "started"}
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,128 @@
+"""The loop out: for each account as many threads as its vendor allows calls, each claiming, calling and settling."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from connector import claims, outbox, quota, standing
+from connector.client import Deadline
+from connector.db import Database, install_id, now_ms
+from connector.deliver import Line, claim, perform
+from connector.destinations import Places, name_of, places
+from connector.errors import ConnectorError
+from connector.log import get
+from connector.probe import probe
+from connector.quota import Wait
+from connector.settings import Settings
+from connector.vendors import VENDORS
+from connector.wake import Wake
+
+IDLE_S: Final = 5.0  #: how long nothing is looked at, at the most, should every wake-up be lost
+FAULT_S: Final = 1.0
+STOP_S: Final = 25.0
+
+log = get("worker")
+
+
+class Worker:
+    """All accounts' lines of one process. `start` returns at once; `stop` lets calls in flight finish and settle."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
+        self._stopping = threading.Event()
+        found = places(settings)
+        prepare(settings, database, found)
+        install = install_id(database)
+        self._wake = Wake(database)
+        self._vendors = {name: VENDORS[account.vendor](account) for name, account in settings.accounts.items()}
+        self._threads: list[threading.Thread] = []
+        for name, account in settings.accounts.items():
+            if found[name]:
+                line = Line(database, account, dict(found[name]), self._vendors[name], install)
+                self._threads += self._threads_of(line)
+
+    def _threads_of(self, line: Line) -> list[threading.Thread]:
+        turn = threading.Lock()  # one thread looks for work, the others are in a call or wait for their turn
+        count = quota.limits(line.account).in_flight
+        name = f"deliver-{line.account.name}"
+        return [threading.Thread(target=self._run, args=(line, turn), name=name, daemon=True) for _ in range(count)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = STOP_S) -> bool:
+        """Takes no new work; True when every call in flight was settled in time."""
+        self._stopping.set()
+        self._wake.ring()
+        end = time.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, end - time.monotonic()))
+        settled = not any(thread.is_alive() for thread in self._threads)
+        self._wake.close()
+        return settled
+
+    def _run(self, line: Line, turn: threading.Lock) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._once(line, turn)
+            except (ConnectorError, SQLAlchemyError) as fault:
+                log.error("delivering stopped for a moment", account=line.account.name, fault=str(fault))
+                self._stopping.wait(FAULT_S)
+            except Exception:
+                log.exception("delivering failed", account=line.account.name)
+                self._stopping.wait(FAULT_S)
+
+    def _once(self, line: Line, turn: threading.Lock) -> None:
+        with turn:
+            deadline, claimed = self._claim(line)
+        if claimed is None:
+            return
+        if claimed.attempt.kind == "probe":
+            place = line.places[claimed.attempt.destination]
+            probe(line.database, line.account, place, claimed, line.vendor, line.install)
+        else:
+            perform(line, claimed, deadline)
+
+    def _claim(self, line: Line) -> tuple[Deadline, claims.Claim | None]:
+        """A claim and its deadline on this machine's clock; or None after having waited for whatever may bring one."""
+        deadline = Deadline.after(
+            line.account.timeout_s
+        )  # before the claim, so that it never ends after the logged one
+        if self._stopping.is_set():
+            return deadline, None
+        seen = self._wake.seen()
+        answer = claim(line)
+        if not isinstance(answer, Wait):
+            return deadline, answer
+        self._sleep(line, answer, seen)
+        return deadline, None
+
+    def _sleep(self, line: Line, wait: Wait, seen: int) -> None:
+        """Until the wait is over, or something happened that makes a look worth while."""
+        end = time.monotonic() + min(IDLE_S, wait.seconds if wait.seconds is not None else IDLE_S)
+        while not self._stopping.is_set():
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            self._wake.wait(seen, left)
+            seen = self._wake.seen()
+            with line.database.read() as conn:
+                if claims.worth_a_look(conn, line.account, line.places):
+                    return
+
+
+def prepare(settings: Settings, database: Database, found: Places) -> None:
+    """Rows for what is configured; pending deliveries follow their routes to where these go now."""
+    with database.write(serialise="prepare") as conn:
+        pairs = [(name, account) for account, some in found.items() for name in some]
+        standing.ensure(conn, settings.accounts, pairs, now_ms(conn))
+        for route in settings.routes:
+            moved = outbox.follow_route(conn, route.name, route.account, name_of(route))
+            if moved:
+                log.info("pending deliveries follow their route", route=route.name, count=moved)

@@ -1,0 +1,83 @@
+"""What the payload mappings share: schemas bound to a locale, and loading that keeps what is good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
+
+from mappings.base import FieldError, Locale
+
+_SCHEMA = "_schema"  #: marshmallow's key for a fault of the whole object
+
+
+class PayloadSchema(Schema):
+    """A schema whose fields know the locale. Built once for a source; unknown keys are ignored."""
+
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = EXCLUDE
+
+    error_messages = {"type": "must be an object"}  # noqa: RUF012 - marshmallow's way
+
+    def __init__(self, locale: Locale) -> None:
+        self.locale = locale
+        super().__init__()
+
+
+class Part(fields.Nested):
+    """An object inside the payload, read by a `PayloadSchema` with the same locale. Null is absent."""
+
+    default_error_messages = {"required": "is missing"}  # noqa: RUF012 - marshmallow's way
+
+    def __init__(self, part: type[PayloadSchema], *, required: bool = False) -> None:
+        super().__init__(part, required=required)
+        self.part = part
+
+    def _bind_to_schema(self, field_name: str, parent: Any) -> None:
+        super()._bind_to_schema(field_name, parent)
+        self._schema = self.part(parent.locale)
+
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        if value is None or value is missing:
+            if self.required:
+                raise self.make_error("required")
+            return {}
+        return self._load(value)
+
+
+def load(schema: PayloadSchema, payload: Any) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
+    """The fields that are good, and the faults of those that are not.
+
+    A faulty field is absent from the result, so whoever builds an event of it must have its own default.
+    """
+    try:
+        return schema.load(payload), ()
+    except ValidationError as fault:
+        return dict(fault.valid_data or {}), tuple(_faults(fault.messages, ()))
+
+
+def _faults(messages: Any, path: tuple[str, ...]) -> Iterator[FieldError]:
+    """marshmallow's nested messages as flat paths. The envelope's "data." is no part of them: events have none."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from _faults(inner, path if key == _SCHEMA else (*path, str(key)))
+        return
+    if len(path) > 1 and path[0] == "data":
+        path = path[1:]
+    for message in messages:
+        yield FieldError(".".join(path) or "payload", message)
+
+
+def as_notes(faults: tuple[FieldError, ...]) -> tuple[str, ...]:
+    """Faults that an event could live with, as it keeps them: "phones.1: …"."""
+    return tuple(f"{fault.field}: {fault.message}" for fault in faults)
+
+
+def decisive(faults: tuple[FieldError, ...], *names: str) -> bool:
+    """Whether a fault lies in one of the fields without which there is no event."""
+    return any(fault.field in names for fault in faults)

@@ -1,0 +1,163 @@
+"""What the record mappings share: drafts, cells that check while they are dumped, phones and values as texts.
+
+marshmallow's dump checks nothing and validating its result again costs three times the dump. So a cell checks, cuts
+and notes in the one moment it is written, and a record is dumped from a `Draft` that collects what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import phonenumbers
+from marshmallow import Schema, fields, missing
+
+from mappings.base import FieldError, Invalid, Rendered, Rendering, walk
+from mappings.events import Event, Lead, Phone
+from mappings.fields import clean, number_text
+
+#: What a program writes when it had nothing to say. It must not be read out to a person.
+NOTHING = frozenset({"None", "none", "NONE", "nan", "NaN", "NAN"})
+
+
+PHONE_FORMATS = ("national", "e164", "international")
+
+
+def said(text: str) -> str:
+    """`text`, unless it is one of `NOTHING`."""
+    return "" if text in NOTHING else text
+
+
+class Draft(dict[str, Any]):
+    """A record's values before they are written, and what is found wrong with them on the way."""
+
+    __slots__ = ("faults", "notes")
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.notes: list[str] = []
+        self.faults: list[FieldError] = []
+
+    def note(self, name: str, message: str) -> None:
+        """Something was cut or left out; the record goes all the same."""
+        self.notes.append(f"{name}: {message}")
+
+    def fault(self, name: str, message: str) -> None:
+        """There can be no record."""
+        self.faults.append(FieldError(name, message))
+
+    def written(self, schema: Schema) -> Rendered:
+        """The record, or `Invalid` with every fault of the draft."""
+        record = schema.dump(self)
+        if self.faults:
+            raise Invalid(tuple(self.faults))
+        return Rendered(record, tuple(self.notes))
+
+
+class Cell(fields.Field[str]):
+    """A text of the record, written as `absent` when there is none and cut, with a note, to `max_length`."""
+
+    def __init__(self, *, max_length: int = 0, absent: Any = "") -> None:
+        super().__init__()
+        self.max_length = max_length  #: characters; 0: the vendor names no limit
+        self.absent = absent
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> Any:
+        """The text for this cell out of the `Draft` that is dumped."""
+        value = obj.get(attr)
+        if not value:
+            return self.absent
+        if value in NOTHING:
+            obj.note(attr, f"left empty: “{value}” is no value")
+            return self.absent
+        if self.max_length and len(value) > self.max_length:
+            obj.note(attr, f"cut to {self.max_length} characters")
+            return value[: self.max_length]
+        return value
+
+
+class Given(fields.Field[Any]):
+    """A value already in the vendor's shape, left out when there is none."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> Any:
+        """The value as the `Draft` has it."""
+        return obj.get(attr, missing)
+
+
+class Dialling:
+    """How an account writes phone numbers."""
+
+    def __init__(self, rendering: Rendering, *, prefixed: bool) -> None:
+        if rendering.phone_format not in PHONE_FORMATS:
+            raise ValueError(f"phone_format {rendering.phone_format!r} is none of {', '.join(PHONE_FORMATS)}")
+        national = rendering.phone_format == "national"
+        self._before = rendering.dial_prefix if prefixed else ""
+        if rendering.phone_format == "e164":
+            self._before = "+"
+        #: the only country that can be dialled; None: all, with their codes
+        self._home = phonenumbers.country_code_for_region(rendering.locale.region) if national else None
+
+    def text(self, phone: Phone) -> str | None:
+        """The digits to dial; None where a national number would be taken for one of the account's own country."""
+        if self._home is None:
+            return f"{self._before}{phone.country_code}{phone.national}"
+        return self._before + phone.national if phone.country_code == self._home else None
+
+    def each(self, named: Iterator[tuple[str, Phone | None]], draft: Draft) -> Iterator[str]:
+        """The numbers that can be dialled; the others are noted under their names."""
+        for name, phone in named:
+            if phone is None:
+                continue
+            text = self.text(phone)
+            if text is None:
+                draft.note(name, foreign(phone))
+            else:
+                yield text
+
+
+def foreign(phone: Phone) -> str:
+    """Why a number was left out, and what to do."""
+    return (
+        f"a number of +{phone.country_code} cannot be written as national: "
+        "set the account's phone_format to international or e164"
+    )
+
+
+def phones_of(event: Event) -> Iterator[tuple[str, Phone | None]]:
+    """The person's numbers with the names of the fields they came from."""
+    if isinstance(event, Lead):
+        return ((f"phones.{i}", phone) for i, phone in enumerate(event.phones))
+    return iter((("customer.phone", event.customer.phone),))
+
+
+def value_text(value: Any, timezone: ZoneInfo) -> str:
+    """Any value in one line of text: lists and objects as compact JSON, times in `timezone`, nothing as ""."""
+    if isinstance(value, str):
+        return clean(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return number_text(value)
+    if isinstance(value, datetime):
+        local = local_time(value, timezone)
+        return local.isoformat(timespec="seconds") if local else ""
+    return clean(orjson.dumps(value, default=str).decode())
+
+
+def extra_or_field(event: Event, path: str) -> Any:
+    """The value at `path` in the event's extra, else in its own fields; None when absent."""
+    found = walk(event.extra, path)
+    return walk(event, path) if found is None else found
+
+
+def local_time(moment: datetime, timezone: ZoneInfo) -> datetime | None:
+    """`moment` on the clocks of `timezone`; None at the calendar's two ends, where there is no such time."""
+    try:
+        return moment.astimezone(timezone)
+    except OverflowError:
+        return None

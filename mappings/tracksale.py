@@ -1,0 +1,164 @@
+"""Tracksale (Track.co): the customer of a survey dispatch, the tags of an answer, a note on an answer.
+
+Tag values are texts; phones go without the dial prefix. In the vendor's pages: "Sendings", "Note", "Fill empty tags".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from marshmallow import Schema
+
+from mappings.base import Rendered, Rendering, lookup
+from mappings.events import Event, Lead
+from mappings.records import Cell, Dialling, Draft, Given, local_time, phones_of, said, value_text
+
+MAX_TAGS = 50  #: of one fill-empty-tags call
+_NOBODY = "no answer_id, e-mail, usable phone or identification says whose answer it is"
+
+
+class CustomerSchema(Schema):
+    """A customer of a dispatch."""
+
+    name = Cell()
+    email = Cell()
+    identification = Cell(absent=None)  # null in the vendor's own samples, where the other two are texts
+    phone = Cell()
+    tags = Given()
+
+
+class EmptyTagsSchema(Schema):
+    """The body of fill-empty-tags: by answer, or by customer."""
+
+    answer_id = Given()
+    campaign_code = Given()
+    customer = Given()
+    tags = Given()
+
+
+class NoteSchema(Schema):
+    """The body of a note: by answer, or by a filter."""
+
+    comment = Given()
+    answer_id = Given()
+    filter = Given()
+
+
+class _Reading:
+    """What the three records take from an event, with the route's options."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._dialling = Dialling(rendering, prefixed=False)
+        self._timezone = rendering.locale.timezone
+        self._campaign = {"campaign_code": rendering.campaign_code} if rendering.campaign_code else {}
+        self._paths = tuple(rendering.tags.items())
+
+    def _phone(self, draft: Draft, event: Event) -> str:
+        return next(self._dialling.each(phones_of(event), draft), "")
+
+    def _tags(self, event: Event) -> list[dict[str, str]]:
+        """Those that have a value: an empty tag would stand in the survey as such."""
+        pairs = ((name, value_text(lookup(event, path), self._timezone)) for name, path in self._paths)
+        return [{"name": name, "value": value} for name, value in pairs if said(value)]
+
+    def _whom(self, draft: Draft, event: Event) -> dict[str, str]:
+        """The one thing that says who the customer is: e-mail, else phone, else identification."""
+        _, email, identification = _person(event)
+        if email:
+            return {"email": email}
+        phone = self._phone(draft, event)
+        if phone:
+            return {"phone": phone}
+        if identification:
+            return {"identification": identification}
+        draft.fault("customer", "; ".join([_NOBODY, *draft.notes]))
+        return {}
+
+
+def _person(event: Event) -> tuple[str, str, str]:
+    """Name, e-mail, identification."""
+    if isinstance(event, Lead):
+        name = f"{said(event.first_name)} {said(event.last_name)}".strip()
+        return name, said(event.email), said(event.id_number)
+    customer = event.customer
+    return said(customer.name), said(customer.email), said(customer.identification)
+
+
+def _answer_id(event: Event) -> int | None:
+    return None if isinstance(event, Lead) else event.answer_id
+
+
+class SurveyCustomer(_Reading):
+    """One customer of a dispatch."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        super().__init__(rendering)
+        self._schema = CustomerSchema()
+
+    def render(self, event: Event) -> Rendered:
+        """The customer. `Invalid` without an e-mail and a phone: the survey has no way to reach anybody."""
+        name, email, identification = _person(event)
+        draft = Draft(name=name, email=email, identification=identification, tags=self._tags(event))
+        draft["phone"] = self._phone(draft, event)
+        if not email and not draft["phone"]:
+            draft.fault("email", "; ".join(["no e-mail and no usable phone: a survey needs one", *draft.notes]))
+        return draft.written(self._schema)
+
+
+class EmptyTags(_Reading):
+    """The tags of one answer that are to be filled where they are empty."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        super().__init__(rendering)
+        self._schema = EmptyTagsSchema()
+
+    def render(self, event: Event) -> Rendered:
+        """The whole body of one call. `Invalid` without a customer, without a tag that has a value, or with over 50."""
+        tags = self._tags(event)
+        draft = Draft(tags=tags)
+        if not tags:
+            draft.fault("tags", "none of the route's tags has a value in this event")
+        if len(tags) > MAX_TAGS:
+            draft.fault("tags", f"{len(tags)} tags; a call takes {MAX_TAGS}")
+        if answer_id := _answer_id(event):
+            draft["answer_id"] = answer_id
+        else:
+            draft.update(self._campaign, customer=self._whom(draft, event))
+        return draft.written(self._schema)
+
+
+class Note(_Reading):
+    """A comment on one answer, or on a customer's answers between two dates."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        super().__init__(rendering)
+        self._schema = NoteSchema()
+
+    def render(self, event: Event) -> Rendered:
+        """The whole body of one call. `Invalid` without a comment, or without an answer and a full filter."""
+        comment = "" if isinstance(event, Lead) else said(event.comment)
+        draft = Draft(comment=comment)
+        if not comment:
+            draft.fault("comment", "there is no comment to note")
+        if answer_id := _answer_id(event):
+            draft["answer_id"] = answer_id
+        else:
+            draft["filter"] = {**self._whom(draft, event), **self._dates(draft, event), **self._campaign}
+        return draft.written(self._schema)
+
+    def _dates(self, draft: Draft, event: Event) -> dict[str, Any]:
+        """From the ticket's first day to its last, both in the configured timezone."""
+        created = None if isinstance(event, Lead) else event.created_at
+        updated = event.time if isinstance(event, Lead) else event.updated_at or event.time
+        first, last = self._day(created), self._day(updated)
+        if not first:
+            draft.fault("created_at", "is missing: without an answer_id a note needs the ticket's dates")
+        if not last:
+            draft.fault("updated_at", "is missing, and time too: without an answer_id a note needs the ticket's dates")
+        first, last = min(first, last), max(first, last)
+        return {"start_date": first, "end_date": last}
+
+    def _day(self, moment: datetime | None) -> str:
+        local = local_time(moment, self._timezone) if moment else None
+        return local.date().isoformat() if local else ""
