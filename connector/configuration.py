@@ -50,6 +50,7 @@ _NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _NAME_SAYS = "may hold letters, digits, - and _ only (at most 64), and starts with a letter or a digit"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
+_TELLING = 6  #: shorter values are hidden only where they stand alone: "1" is part of many a word
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -57,13 +58,16 @@ class DestinationSpec(Protocol):
     """What the loader must know of a destination. `connector.destinations` has the table of them."""
 
     @property
-    def vendor(self) -> str: ...
+    def vendor(self) -> str:
+        """Whose accounts it needs: "wolkvox"."""
 
     @property
-    def options(self) -> type[Schema]: ...
+    def options(self) -> type[Schema]:
+        """The keys of a route that are its own."""
 
     @property
-    def on_unknown(self) -> str: ...
+    def on_unknown(self) -> str:
+        """What becomes of unknown outcomes where a route does not say: "ask" or "resend"."""
 
 
 class Faults:
@@ -105,7 +109,8 @@ class Faults:
     def _shown(self, quoted: re.Match[str]) -> str:
         text = quoted[0]
         for value in sorted(self._filled, key=len, reverse=True):
-            text = text.replace(value, self._filled[value])
+            if len(value) >= _TELLING or value == quoted[0][1:-1]:
+                text = text.replace(value, self._filled[value])
         return text
 
     def _at(self, place: tuple[str | int, ...]) -> str:

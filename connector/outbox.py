@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     update,
 )
 
@@ -35,6 +36,10 @@ BULK_SPLIT: Final = 3
 SPLIT_OF: Final = {LIVE: LIVE_SPLIT, BULK: BULK_SPLIT, LIVE_SPLIT: LIVE_SPLIT, BULK_SPLIT: BULK_SPLIT}
 
 _d = deliveries.c
+
+# Conditions of the partial indexes, spelled out: with a bound value neither planner can prove that the index applies.
+IS_PENDING: Final = text("deliveries.state = 'pending'")
+IN_HAND: Final = text("deliveries.state IN ('sending', 'uncertain')")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +105,7 @@ def next_due(conn: Connection, destination: str, lane: int) -> tuple[int, int | 
 def any_due(conn: Connection, names: Sequence[str], now: int) -> bool:
     """Whether any of these destinations has a delivery that is due."""
     lanes = _d.lane.in_((LIVE, BULK, LIVE_SPLIT, BULK_SPLIT))
-    due = and_(_d.state == "pending", _d.destination.in_(names), lanes, _d.due_at <= now)
+    due = and_(IS_PENDING, _d.destination.in_(names), lanes, _d.due_at <= now)
     return conn.execute(select(_d.id).where(due).limit(1)).first() is not None
 
 
@@ -119,7 +124,7 @@ def take(conn: Connection, attempt: int, destination: str, lane: int, split: int
 
 
 def _pending(destination: str, lane: int) -> ColumnElement[bool]:
-    return and_(_d.destination == destination, _d.lane == lane, _d.state == "pending")
+    return and_(_d.destination == destination, _d.lane == lane, IS_PENDING)
 
 
 def members(conn: Connection, attempt: int) -> list[tuple[int, str]]:
@@ -129,7 +134,7 @@ def members(conn: Connection, attempt: int) -> list[tuple[int, str]]:
 
 
 def _of(attempt: int) -> ColumnElement[bool]:
-    return and_(_d.attempt == attempt, _d.state.in_(("sending", "uncertain")))
+    return and_(_d.attempt == attempt, IN_HAND)
 
 
 # --- guards, inside the claim ---------------------------------------------------------------------------------------
@@ -137,7 +142,7 @@ def _of(attempt: int) -> ColumnElement[bool]:
 
 def suppress_expired(conn: Connection, attempt: int, now: int) -> int:
     """Ends the members that are too old to be sent. Returns how many."""
-    late = and_(_d.attempt == attempt, _d.state == "sending", _d.expires_at <= now)
+    late = and_(_of(attempt), _d.state == "sending", _d.expires_at <= now)
     return conn.execute(
         update(deliveries).where(late).values(state="suppressed", reason=EXPIRED, updated_at=now)
     ).rowcount
@@ -162,7 +167,7 @@ def suppress_repeated(conn: Connection, attempt: int, route: str, within_ms: int
         or_(o.id < _d.id, and_(o.state != "pending", o.attempt != attempt)),
     )
     which = select(func.min(o.id)).where(same).correlate(deliveries).scalar_subquery()
-    member = and_(_d.attempt == attempt, _d.state == "sending", _d.route == route, _d.once_key.is_not(None))
+    member = and_(_of(attempt), _d.state == "sending", _d.route == route, _d.once_key.is_not(None))
     statement = update(deliveries).where(member, exists(select(o.id).where(same).correlate(deliveries)))
     reason = func.concat(ONCE, which) if conn.dialect.name != "sqlite" else ONCE + which.cast(Text)
     return conn.execute(statement.values(state="suppressed", reason=reason, updated_at=now)).rowcount
@@ -237,13 +242,13 @@ def move_to(conn: Connection, attempt: int, successor: int, now: int) -> int:
 
 def release_splits(conn: Connection, destination: str, now: int) -> None:
     """What waited for a sign that the destination works may go now."""
-    waiting = and_(_d.destination == destination, _d.lane.in_((LIVE_SPLIT, BULK_SPLIT)), _d.state == "pending")
+    waiting = and_(_d.destination == destination, _d.lane.in_((LIVE_SPLIT, BULK_SPLIT)), IS_PENDING)
     conn.execute(update(deliveries).where(waiting, _d.due_at > now).values(due_at=now))
 
 
 def follow_route(conn: Connection, route: str, account: str, destination: str) -> int:
     """Pending deliveries go where their route goes now: a corrected campaign frees what the mistyped one held."""
-    strays = and_(_d.state == "pending", _d.route == route, _d.destination != destination)
+    strays = and_(IS_PENDING, _d.route == route, _d.destination != destination)
     return conn.execute(update(deliveries).where(strays).values(account=account, destination=destination)).rowcount
 
 

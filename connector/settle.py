@@ -95,7 +95,8 @@ def _settle_all(conn: Connection, attempt: Attempt, verdict: Verdict, ids: list[
     if verdict.fate is Fate.DUPLICATE:
         _settle_each(conn, attempt, Outcome(attempt="accepted", verdict=verdict), ids, now)
         return
-    outbox.settle(conn, attempt.id, state=_STATE[verdict.fate], now=now, reason=verdict.reason or None, due_at=now)
+    due_at = now if verdict.fate is Fate.AGAIN else None
+    outbox.settle(conn, attempt.id, state=_STATE[verdict.fate], now=now, reason=verdict.reason or None, due_at=due_at)
 
 
 _STATE: Final = {Fate.DELIVERED: "delivered", Fate.AGAIN: "pending", Fate.DOUBTFUL: "uncertain"}

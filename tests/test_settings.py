@@ -571,6 +571,14 @@ account = "x-${LEAKED}"
     assert 'sources.a.mapping: unknown mapping "${LEAKED}", known are "lead", "ticket"' in found
 
 
+def test_a_short_value_does_not_garble_the_words_around_it(faults):
+    text = DIALLER + 'licences = "${N}"\nphone_format = "${N}"' + DIAL.replace('campaign_id = "1042"', "")
+    assert faults(text, N="1") == [
+        'accounts.dialler.phone_format: "${N}" is none of "national", "e164", "international"',
+        'routes."dial new leads".campaign_id: is required: campaign_id = "1042"',
+    ]
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     path = str(tmp_path / "none.toml")
     with pytest.raises(ConfigError) as caught:

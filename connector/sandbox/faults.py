@@ -63,11 +63,11 @@ KINDS = ("status", "hang", "slow", "cut", "half_body", *REPLIES)
 
 
 #: The numbers of a fault, their types and bounds.
-_NUMBERS: tuple[tuple[str, type | tuple[type, ...], int, int], ...] = (
-    ("times", int, 1, 10**9),
-    ("after", int, 0, 10**9),
+_NUMBERS: tuple[tuple[str, tuple[type, ...], int, int], ...] = (
+    ("times", (int,), 1, 10**9),
+    ("after", (int,), 0, 10**9),
     ("seconds", (int, float), 0, 86400),
-    ("status", int, 200, 599),
+    ("status", (int,), 200, 599),
 )
 
 
@@ -95,7 +95,7 @@ class Fault:
         for name, kinds, least, most in _NUMBERS:
             value: Any = getattr(self, name)
             absent = value is None and name in ("times", "seconds")
-            if not absent and not (isinstance(value, kinds) and least <= value <= most):
+            if not absent and not (type(value) in kinds and least <= value <= most):
                 raise ValueError(f"{name} cannot be {value!r}; it is a number from {least} to {most}")
 
     @property

@@ -28,7 +28,7 @@ class Limits:
     insert_delay_s: float = 0.0  #: wolkvox, rows appear this long after the call
     poison: frozenset[str] = frozenset()  #: wolkvox, customer_id values whose row spoils its whole batch
     poison_if: Callable[[Mapping[str, str]], bool] | None = None  #: wolkvox, the same by predicate (in-process only)
-    keep_rows: bool = True  #: wolkvox, False: only counts and customer_ids are kept
+    keep_rows: bool = True  #: wolkvox, False: of each row only the customer_id is kept
 
     window_calls: int = 1000  #: Tracksale
     window_s: float = 300.0  #: Tracksale

@@ -15,6 +15,7 @@ from connector.sandbox.faults import CAPTCHA
 from connector.sandbox.ledger import Call, Ledger, Window, bearer
 from connector.sandbox.limits import Limits
 from connector.sandbox.messages import Action, Refused, Reply, Request, json_reply
+from connector.sandbox.survey_reports import asked, describe, identity, lot_entry, paged_entry
 from connector.sandbox.survey_rules import (
     BadRequest,
     check_answer_id,
@@ -104,7 +105,7 @@ class Tracksale:
         """Everyone put into a lot of the campaign, with the lot's code, status and time and ``arrived_s``."""
         with self._lock:
             return [
-                {**_shown(customer), "tags": customer.tags, "dispatch_code": lot.code, "status": lot.status}
+                {**identity(customer), "tags": customer.tags, "dispatch_code": lot.code, "status": lot.status}
                 | {"schedule_time": lot.time_s, "arrived_s": customer.arrived}
                 for lot, customer in self.campaigns[int(code)].everyone()
             ]
@@ -308,23 +309,11 @@ class Tracksale:
         return self._answers.add(id=answer_id or 0, campaign_code=campaign_code, **known)
 
     def _list_campaigns(self, request: Request) -> list[dict[str, Any]]:
-        return [self._describe(campaign, request) for campaign in self.campaigns.values()]
+        return [describe(campaign, request.query) for campaign in self.campaigns.values()]
 
     def _one_campaign(self, request: Request, campaign: Campaign) -> Any:
-        described = self._describe(campaign, request)
+        described = describe(campaign, request.query)
         return [described] if self._limits.single_campaign_as_list else described
-
-    def _describe(self, campaign: Campaign, request: Request) -> dict[str, Any]:
-        dispatches = sum(1 for lot, _ in campaign.everyone() if lot.time_s is not None)
-        counts = {"detractors": 0, "passives": 0, "promoters": 0, "dispatches": dispatches, "comments": 0, "answers": 0}
-        question = {"id": 1, "type": "NPS", "title": "NPS", "question": "0-10?", "secondary": None}
-        described = {"name": campaign.name, "code": campaign.code, "description": "", **counts}
-        described |= {"main_channel": campaign.main_channel, "create_time": moment(campaign.created)}
-        described["questions"] = [question]
-        if request.query.get("dispatch_limits") == "1":
-            nothing = {"limit": None, "remaining": None}
-            described["dispatch_limits"] = {"daily": nothing, "weekly": nothing, "monthly": nothing}
-        return described
 
     def _report_dispatch(self, request: Request) -> list[dict[str, Any]]:
         start, end = check_period(request.query)
@@ -333,7 +322,7 @@ class Tracksale:
             for lot in campaign.lots.values():
                 customers = [c for c in lot.customers if self._reported(c)]
                 if start <= lot.created < end and customers:
-                    report.append(_reported_lot(campaign, lot, customers, request.query))
+                    report.append(lot_entry(campaign, lot, customers, request.query))
         return report
 
     def _paged_dispatch(self, request: Request, code: str | None = None) -> dict[str, Any]:
@@ -342,7 +331,7 @@ class Tracksale:
         page = check_number(request.query, "page", default=1, least=1, most=10**9)
         limit = check_number(request.query, "limit", default=100, least=100, most=10_000)
         entries = [
-            _paged_entry(campaign, lot, customer, request.query)
+            paged_entry(campaign, lot, customer, request.query)
             for campaign in self._asked_campaigns(request)
             for lot, customer in campaign.everyone()
             if self._reported(customer) and (lot.code == code if code else start <= lot.created < end)
@@ -360,7 +349,7 @@ class Tracksale:
         start, end = check_period(request.query)
         limit = check_number(request.query, "limit", default=10, least=-1, most=10**9)
         codes = {code for code in request.query.get("codes", "").split(",") if code}
-        tags = request.query.get("tags", "").lower() in ("true", "1")
+        tags = asked(request.query, "tags")
         found = [
             self._answers.shown(answer_id, tags=tags)
             for answer_id, answer in self._answers.by_id.items()
@@ -376,42 +365,3 @@ class Tracksale:
 def _rest(names: Mapping[str, str | None]) -> list[str | None]:
     """What the path names besides the campaign."""
     return [value for name, value in names.items() if name != "code"]
-
-
-def _shown(customer: Customer) -> dict[str, Any]:
-    return {
-        "name": customer.name,
-        "identification": customer.identification,
-        "email": customer.email,
-        "phone": customer.phone,
-    }
-
-
-def _reported_customer(lot: Lot, customer: Customer) -> dict[str, Any]:
-    dispatched = None if lot.time_s is None else moment(lot.time_s)
-    return {**_shown(customer), "dispatch_time": dispatched, "status": lot.status, "has_answered": False}
-
-
-def _reported_lot(campaign: Campaign, lot: Lot, customers: list[Customer], query: Mapping[str, str]) -> dict[str, Any]:
-    entry = {
-        "campaign": {"name": campaign.name, "code": campaign.code},
-        "dispatch_code": lot.code,
-        "status": lot.status,
-        "create_time": moment(lot.created),
-        "customers": [_reported_customer(lot, customer) for customer in customers],
-    }
-    return entry | _channel(query)
-
-
-def _paged_entry(campaign: Campaign, lot: Lot, customer: Customer, query: Mapping[str, str]) -> dict[str, Any]:
-    about_lot = {"create_time": moment(lot.created), "dispatch_code": lot.code, "status": lot.status}
-    entry: dict[str, Any] = {
-        "campaign": {"code": campaign.code, "name": campaign.name},
-        "lot": about_lot | _channel(query),
-        "customer": {**_reported_customer(lot, customer), "survey_opened": False},
-    }
-    return entry | ({"tags": customer.tags} if query.get("tags", "").lower() in ("true", "1") else {})
-
-
-def _channel(query: Mapping[str, str]) -> dict[str, str]:
-    return {"channel": "Email"} if query.get("channel", "").lower() in ("true", "1") else {}

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from array import array
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any, NoReturn
 
-import orjson
-
+from connector.sandbox.dialling import Campaign, report
 from connector.sandbox.faults import BAD_TOKEN, TOKEN_LIMIT, TOO_MANY_AT_ONCE, licence_cap, refusal
 from connector.sandbox.ledger import Call, Ledger, Window
 from connector.sandbox.limits import Limits
 from connector.sandbox.messages import Action, Refused, Reply, Request, json_reply
-from connector.sandbox.rows import EMPTY, PHONES, BadRow, compact
+from connector.sandbox.rows import EMPTY, BadRow, compact
 
 MISSING = refusal(400, "SOME PARAMETERS ARE REQUIRED")
 UNKNOWN_API = refusal(400, "THE API YOU WANT TO CONSULT DOES NOT EXIST")
@@ -28,74 +23,6 @@ NO_DATA = refusal(404, "No data")
 STATUSES: Mapping[str, str] = {"start": "started", "stop": "stopped"}
 #: The campaigns that are there from the start.
 CAMPAIGNS: Mapping[str, str] = {"1042": "Leads web", "1043": "Leads import"}
-
-
-@dataclass(slots=True)
-class Campaign:
-    """A predictive campaign. Rows are kept as compact JSON without their empty fields; all texts are as they came."""
-
-    id: str
-    name: str
-    status: str = "started"
-    packed: list[bytes] = field(default_factory=list)
-    arrived: array[float] = field(default_factory=lambda: array("d"))  #: unix seconds, for each row
-    visible_at: array[float] = field(default_factory=lambda: array("d"))  #: ascending but for changed delays
-    by_id: dict[str, int] = field(default_factory=dict)  #: customer_id -> its first row
-    by_phone: dict[str, int] = field(default_factory=dict)  #: any phone of a row -> its first row
-    repeated_ids: dict[str, list[int]] = field(default_factory=dict)  #: customer_id -> its further rows
-    repeated_phones: dict[str, list[int]] = field(default_factory=dict)
-
-    def clear(self) -> None:
-        """Forgets every row."""
-        for store in (self.packed, self.by_id, self.by_phone, self.repeated_ids, self.repeated_phones):
-            store.clear()
-        del self.arrived[:], self.visible_at[:]
-
-    def add(self, rows: list[dict[str, str]], *, arrived: float, visible_at: float, keep: bool) -> None:
-        """Appends compact rows; without ``keep`` only their customer_ids stay."""
-        start = len(self.arrived)
-        self.arrived.extend([arrived] * len(rows))
-        self.visible_at.extend([visible_at] * len(rows))
-        for place, row in enumerate(rows, start):
-            _index(self.by_id, self.repeated_ids, row.get("customer_id", ""), place)
-            if keep:
-                self.packed.append(orjson.dumps(row))
-                for phone in {row[name] for name in PHONES if name in row}:
-                    _index(self.by_phone, self.repeated_phones, phone, place)
-
-    def visible(self) -> int:
-        """How many rows have taken effect."""
-        return bisect_right(self.visible_at, time.time())
-
-    def rows(self, places: range | list[int]) -> list[dict[str, Any]]:
-        """The rows at these places, every field of them, with ``arrived_s``."""
-        return [{**EMPTY, **orjson.loads(self.packed[n]), "arrived_s": self.arrived[n]} for n in places]
-
-    def find(self, phone: str, customer_id: str) -> list[int]:
-        """Places of the visible rows with the phone (in any column) and the customer_id, as far as they are given."""
-        found = [_places(self.by_id, self.repeated_ids, customer_id)] if customer_id else []
-        found += [_places(self.by_phone, self.repeated_phones, phone)] if phone else []
-        return sorted(n for n in set.intersection(*found) if n < self.visible())
-
-    def duplicates(self) -> dict[str, int]:
-        """customer_id or first phone -> how many rows have it, where it is more than one."""
-        found = {customer_id: 1 + len(places) for customer_id, places in self.repeated_ids.items()}
-        for phone in self.repeated_phones:
-            places = _places(self.by_phone, self.repeated_phones, phone)
-            number = sum(orjson.loads(self.packed[n])["tel1"] == phone for n in places)
-            if number > 1:
-                found[phone] = max(number, found.get(phone, 0))
-        return found
-
-
-def _index(first: dict[str, int], repeated: dict[str, list[int]], value: str, place: int) -> None:
-    """Two flat dicts instead of a list for each value: half the memory at a hundred thousand rows."""
-    if value and first.setdefault(value, place) != place:
-        repeated.setdefault(value, []).append(place)
-
-
-def _places(first: dict[str, int], repeated: dict[str, list[int]], value: str) -> set[int]:
-    return {first[value], *repeated.get(value, ())} if value in first else set()
 
 
 class Wolkvox:
@@ -137,10 +64,13 @@ class Wolkvox:
             campaign.status, campaign.name = status, name
 
     def rows(self, campaign_id: str) -> list[dict[str, Any]]:
-        """Every row that has taken effect, all 35 fields, with ``arrived_s`` (unix seconds its call arrived)."""
+        """Every row that has taken effect, all 35 fields, with ``arrived_s`` (unix seconds its call arrived).
+
+        Without ``keep_rows`` only the customer_id of each is known.
+        """
         with self._lock:
             campaign = self.campaigns[campaign_id]
-            return campaign.rows(range(min(campaign.visible(), len(campaign.packed))))
+            return campaign.rows(range(campaign.visible()))
 
     def count(self, campaign_id: str) -> int:
         """How many rows have taken effect; right without ``keep_rows`` too."""
@@ -266,7 +196,7 @@ class Wolkvox:
             self._refuse(request, "find_record", "neither customer_phone nor customer_id")
         with self._lock:
             places = campaign.find(phone, customer_id)[: self._limits.records_down]
-            rows = campaign.rows(places) if campaign.packed else [{**EMPTY, "customer_id": customer_id}] * len(places)
+            rows = campaign.rows(places)
         if not rows:
             return NO_DATA
         data = [{name: row[name] for name in EMPTY} for row in rows]
@@ -277,12 +207,12 @@ class Wolkvox:
         with self._lock:
             last = self._reports.get(token)
             self._reports[token] = now
-            report = [_report(campaign) for campaign in self.campaigns.values()]
+            reports = [report(campaign) for campaign in self.campaigns.values()]
         if last is not None and now - last < self._limits.report_interval_s:
             self._ledger.breach(request.call, "report_interval", f"{now - last:.1f} s after the report before")
         if self._limits.report_envelope:
-            return json_reply({"code": "200", "error": None, "msg": "Campaigns", "data": report})
-        return json_reply(report)
+            return json_reply({"code": "200", "error": None, "msg": "Campaigns", "data": reports})
+        return json_reply(reports)
 
     def _token_info(self, request: Request) -> Reply:
         used = self._budget.used(request.call.token, at=request.call.started, within_s=self._limits.day_s)
@@ -312,20 +242,3 @@ def _added(rows: int) -> dict[str, Any]:
     """The documented success, with the number as the text that real answers have."""
     msg = "All records has been added successfully"
     return {"code": "201", "error": None, "msg": msg, "data": [{"total_registers": str(rows)}]}
-
-
-def _report(campaign: Campaign) -> dict[str, str]:
-    """One campaign of the real-time report: every number is a text, the id stands inside ``campaign``."""
-    numbers = Counter(records=campaign.visible(), clean=campaign.visible(), speed=1, skill_id=1)
-    return {
-        "campaign": f"{campaign.id} - {campaign.name} - Strategy (TEL1 100%)",
-        "speed": str(numbers["speed"]),
-        "status": campaign.status,
-        **{name: str(numbers[name]) for name in _REPORTED},
-    }
-
-
-_REPORTED = (
-    *("skill_id", "records", "clean", "dial", "answer", "no_answer", "busy/congestion/failed", "answer_machine"),
-    *("penetration_day", "penetration_now", "hits", "calls_x_min", "recycled"),
-)

@@ -22,7 +22,7 @@ import orjson
 
 from tests.bench import leads
 
-_STUCK_S = 30.0
+_STUCK_S = 10.0
 
 
 @dataclasses.dataclass
@@ -203,11 +203,12 @@ def _open_loop(generator: _Generator, *, rate: float, until: float, poisson: boo
 
 
 def _finish(generator: _Generator) -> None:
-    quiet_since = time.monotonic()
+    progress = (-1, 0.0)
     while generator.busy:
-        if generator.poll(0.5):
-            quiet_since = time.monotonic()
-        elif time.monotonic() - quiet_since > _STUCK_S:
+        generator.poll(0.5)
+        if len(generator.taken) != progress[0]:
+            progress = (len(generator.taken), time.monotonic())
+        elif time.monotonic() - progress[1] > _STUCK_S:
             generator.statuses["stuck"] += generator.busy
             return
 

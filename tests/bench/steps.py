@@ -1,0 +1,162 @@
+"""The connector measured from the inside: rows counted, a backlog multiplied, claims and settles timed one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+
+import sqlalchemy
+from sqlalchemy import text
+
+from connector import claims, outbox, standing
+from connector.claims import Claim
+from connector.db import Database, now_ms
+from connector.outcomes import Fate, Outcome, Verdict
+from connector.settings import Account, Secret
+from connector.settle import settle
+from tests.bench.places import Running
+
+
+class Counting:
+    """How many rows a table that only grows has, asked cheaply by its last id."""
+
+    def __init__(self, database_url: str, table: str) -> None:
+        self._engine = sqlalchemy.create_engine(engine_url(database_url))
+        self._query = text(f"SELECT coalesce(max(id), 0) FROM {table}")
+
+    def __enter__(self) -> Callable[[], int]:
+        return self._count
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.dispose()
+
+    def _count(self) -> int:
+        with self._engine.connect() as connection:
+            return int(connection.execute(self._query).scalar_one())
+
+
+class Together:
+    """Several processes started one after the other and stopped in the opposite order."""
+
+    def __init__(self, parts: Sequence[contextlib.AbstractContextManager[Running]]) -> None:
+        self._parts = parts
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> list[Running]:
+        try:
+            return [self._stack.enter_context(part) for part in self._parts]
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, fault, at)
+
+
+def engine_url(database_url: str) -> str:
+    """SQLAlchemy's form of what DATABASE_URL says."""
+    for scheme in ("postgres://", "postgresql://"):
+        if database_url.startswith(scheme):
+            return "postgresql+psycopg://" + database_url.removeprefix(scheme)
+    return database_url
+
+
+def multiply(database_url: str, times: int) -> None:
+    """Makes `times` as many of the events and deliveries that are there: the same rows under ids and keys of their own."""
+    engine = sqlalchemy.create_engine(engine_url(database_url))
+    tables = sqlalchemy.MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        span = {name: connection.execute(text(f"SELECT max(id) FROM {name}")).scalar_one() for name in _SHIFTED}
+        for turn in range(1, times):
+            for name, shifted in _COPIED.items():
+                connection.execute(_copy(tables.tables[name], shifted), _shifts(span, turn))
+            connection.commit()
+        if engine.dialect.name == "postgresql":
+            for name in _SHIFTED:
+                connection.execute(
+                    text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))")
+                )
+            connection.commit()
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
+    engine.dispose()
+
+
+_SHIFTED = ("events", "deliveries")
+_COPIED = {
+    "events": {"id": "id + :events", "key": "key || :suffix", "event_id": "event_id || :suffix"},
+    "deliveries": {"id": "id + :deliveries", "event": "event + :events"},
+    "records": {"delivery": "delivery + :deliveries"},
+}
+_FIRST = {
+    "events": "id <= :events_span",
+    "deliveries": "id <= :deliveries_span",
+    "records": "delivery <= :deliveries_span",
+}
+
+
+def _shifts(span: Mapping[str, int], turn: int) -> dict[str, object]:
+    shifts: dict[str, object] = {f"{name}_span": size for name, size in span.items()}
+    return shifts | {name: size * turn for name, size in span.items()} | {"suffix": f"~{turn}"}
+
+
+def _copy(table: sqlalchemy.Table, shifted: Mapping[str, str]) -> sqlalchemy.TextClause:
+    names = [column.name for column in table.columns]
+    values = ", ".join(shifted.get(name, name) for name in names)
+    statement = (
+        f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {values} FROM {table.name} WHERE {_FIRST[table.name]}"
+    )
+    kept = {name for name in ("events", "deliveries", "suffix") if f":{name}" in values} | {
+        _FIRST[table.name].split(":")[1]
+    }
+    return text(statement).bindparams(**dict.fromkeys(kept))
+
+
+class _Place:
+    """A destination as the claim and the settling see it: 1,000 rows a call, no campaign to ask for."""
+
+    resend = False
+    can_ask = False
+    campaign = ""
+    once_within_ms: Mapping[str, int] = {}
+
+    def __init__(self, name: str, batch_size: int) -> None:
+        self.name = name
+        self.batch_size = batch_size
+
+
+def claims_and_settles(database_url: str, *, rows: int) -> Iterator[float]:
+    """Seconds for each claim of up to `rows` deliveries, reading them and settling them as accepted, to the last."""
+    database = Database(engine_url(database_url))
+    try:
+        with database.write() as conn:
+            name, account_name = conn.execute(text("SELECT destination, account FROM deliveries LIMIT 1")).one()
+            standing.ensure(conn, [account_name], [(name, account_name)], now_ms(conn))
+        place = _Place(name, rows)
+        account = Account(
+            name=account_name, vendor="wolkvox", token=Secret("x"), base_url="http://127.0.0.1:9", licences=10**6
+        )
+        while True:
+            begun = time.perf_counter()
+            if not _step(database, account, place):
+                return
+            yield time.perf_counter() - begun
+    finally:
+        database.close()
+
+
+def _step(database: Database, account: Account, place: _Place) -> int:
+    """One claim, its records read, all accepted. Returns how many there were."""
+    places = {place.name: place}
+    with database.write(serialise=account.name) as conn:
+        claim = claims.claim(conn, account, places)
+    if not isinstance(claim, Claim):
+        return 0
+    with database.read() as conn:
+        members = outbox.members(conn, claim.attempt.id)
+    accepted = Outcome(attempt="accepted", verdict=Verdict(Fate.DELIVERED), status=201)
+    with database.write(serialise=account.name) as conn:
+        settle(conn, claim.attempt, place, accepted, [delivery for delivery, _ in members])
+    return len(members)
