@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,16 +121,16 @@ def ask_later(conn: Connection, attempt: int, when: int | None, answers: dict[st
     conn.execute(update(attempts).where(_a.id == attempt).values(values))
 
 
-def to_ask(conn: Connection, account: str, now: int) -> Attempt | None:
-    """The unknown attempt that has waited longest to be asked about."""
-    due = and_(_a.account == account, _a.probe_at.is_not(None), _a.probe_at <= now)
+def to_ask(conn: Connection, destinations: Sequence[str], now: int) -> Attempt | None:
+    """The unknown attempt at one of these destinations that has waited longest to be asked about."""
+    due = and_(_a.destination.in_(destinations), _a.probe_at.is_not(None), _a.probe_at <= now)
     row = conn.execute(select(_a.id).where(due).order_by(_a.probe_at).limit(1)).first()
     return get(conn, row.id) if row else None
 
 
-def next_ask(conn: Connection, account: str) -> int | None:
-    """When the next unknown attempt is to be asked about, unix ms."""
-    waiting = and_(_a.account == account, _a.probe_at.is_not(None))
+def next_ask(conn: Connection, destinations: Sequence[str]) -> int | None:
+    """When the next unknown attempt at one of these destinations is to be asked about, unix ms."""
+    waiting = and_(_a.destination.in_(destinations), _a.probe_at.is_not(None))
     return conn.execute(select(func.min(_a.probe_at)).where(waiting)).scalar()
 
 

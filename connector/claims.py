@@ -68,23 +68,26 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Claimable]) -
     answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
     if isinstance(answer, Wait):
         return answer
-    return _probe(conn, account, now) or _next(_Turn(conn, account, places, now), stand.calls_since_bulk)
+    turn = _Turn(conn, account, places, now)
+    return _probe(turn) or _next(turn, stand.calls_since_bulk)
 
 
 def again(conn: Connection, account: Account, before: Claim, places: Mapping[str, Claimable]) -> Claim | Wait:
-    """The same members in an attempt of its own: the one before provably never left. On Wait nothing has changed."""
+    """The same members in an attempt of its own. On Wait the transaction must be given up."""
     now = now_ms(conn)
     stand = standing.account(conn, account.name)
-    if stand.state != "open":
-        return Wait(None, f"{account.name} is {stand.state}")
+    if stand.state != "open" or stand.hold_until > now:
+        return Wait(None, f"{account.name} is {stand.state if stand.state != 'open' else 'held'}")
     allowed = quota.limits(account)
     answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
     if isinstance(answer, Wait):
         return answer
     old = before.attempt
     attempt = _start(conn, account, old.destination, old.kind, now, about=old.about)
-    outbox.move_to(conn, old.id, attempt.id, now)
-    attempts.set_records(conn, attempt.id, len(before.records))
+    moved = outbox.move_to(conn, old.id, attempt.id, now)
+    if not moved or moved != len(before.records):  # it had lapsed, and others took its records further
+        return Wait(None, "its records are in other hands")
+    attempts.set_records(conn, attempt.id, moved)
     return Claim(attempt, before.records, before.campaign_status)
 
 
@@ -114,13 +117,13 @@ def _start(
     )
 
 
-def _probe(conn: Connection, account: Account, now: int) -> Claim | None:
-    unknown = attempts.to_ask(conn, account.name, now)
+def _probe(turn: _Turn) -> Claim | None:
+    unknown = attempts.to_ask(turn.conn, list(turn.places), turn.now)
     if unknown is None:
         return None
-    attempt = _start(conn, account, unknown.destination, "probe", now, about=unknown.id)
-    attempts.ask_later(conn, unknown.id, attempt.deadline)  # should this worker die, the question is put again
-    return Claim(attempt, outbox.members(conn, unknown.id))
+    attempt = _start(turn.conn, turn.account, unknown.destination, "probe", turn.now, about=unknown.id)
+    attempts.ask_later(turn.conn, unknown.id, attempt.deadline)  # should this worker die, the question is put again
+    return Claim(attempt)
 
 
 def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
@@ -135,7 +138,7 @@ def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
         found = _from(turn, stand, lanes, soonest)
         if found is not None:
             return found
-    if (ask_at := attempts.next_ask(turn.conn, turn.account.name)) is not None:
+    if (ask_at := attempts.next_ask(turn.conn, list(turn.places))) is not None:
         soonest.append(ask_at)
     seconds = max(0.001, (min(soonest) - turn.now) / 1000) if soonest else None
     return Wait(seconds, "; ".join(waits) or "nothing is due")
@@ -166,8 +169,9 @@ def _campaign_status(turn: _Turn, place: Claimable, soonest: list[int]) -> str |
         return ""
     report = standing.report(turn.conn, turn.account.name)
     if turn.now >= report.asked_at + REPORT_EVERY_MS:
-        standing.report_asked(turn.conn, turn.account.name, turn.now)
-        return Claim(_start(turn.conn, turn.account, place.name, "report", turn.now))
+        attempt = _start(turn.conn, turn.account, place.name, "report", turn.now)
+        standing.report_asked(turn.conn, turn.account.name, attempt.deadline)  # it may arrive as late as that
+        return Claim(attempt)
     status = report.status(place.campaign)
     if status not in _STATUS or report.read_at <= turn.now - REPORT_GOOD_MS:
         soonest.append(report.asked_at + REPORT_EVERY_MS)
@@ -184,7 +188,10 @@ def _send(turn: _Turn, place: Claimable, lane: int, split: int | None, status: s
     taken = outbox.take(conn, attempt.id, place.name, lane, split, place.batch_size, now)
     if lane == LIVE and taken < place.batch_size:
         taken += outbox.take(conn, attempt.id, place.name, BULK, None, place.batch_size - taken, now)
-    taken -= outbox.suppress_expired(conn, attempt.id, now)
+    expired = outbox.suppress_expired(conn, attempt.id, now)
+    taken -= len(expired)
+    if expired and place.once_within_ms:
+        outbox.revive_copies(conn, expired, now)
     for route, within_ms in place.once_within_ms.items():
         taken -= outbox.suppress_repeated(conn, attempt.id, route, within_ms, now)
     if not taken:
@@ -207,4 +214,4 @@ def worth_a_look(conn: Connection, account: Account, places: Mapping[str, Claima
     allowed = quota.limits(account)
     if isinstance(quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now), Wait):
         return False
-    return attempts.to_ask(conn, account.name, now) is not None or outbox.any_due(conn, list(places), now)
+    return attempts.to_ask(conn, list(places), now) is not None or outbox.any_due(conn, list(places), now)

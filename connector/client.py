@@ -6,6 +6,8 @@ before its first byte was written; from then on it may have, whatever the error 
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -58,7 +60,7 @@ class Answer:
 
     @property
     def is_html(self) -> bool:
-        return "html" in self.headers.get("content-type", "") or self.body.lstrip()[:1] == b"<"
+        return "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:1] == b"<"
 
 
 def retry_after_s(answer: Answer, *, now: datetime | None = None) -> float | None:
@@ -129,7 +131,9 @@ class _Call:
 
     deadline: Deadline
     connection: Any = None
+    sock: Any = None  #: kept, as a connection forgets its own as soon as the vendor says that it will close it
     writing: bool = False
+    was_cut: bool = False
 
 
 class _Current(threading.local):
@@ -147,18 +151,33 @@ class _Guarded:
     sock: Any
     _last_used_s: float = 0.0
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None and time.monotonic() - self._last_used_s > IDLE_S:
-            self.close()  # type: ignore[attr-defined]
-        if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]
+    @property
+    def is_connected(self) -> bool:
+        """Asked by the pool before it hands out a kept connection; one that is not is made anew, proxy and all."""
+        idle = time.monotonic() - self._last_used_s > IDLE_S
+        return not idle and bool(super().is_connected)  # type: ignore[misc]
+
+    def connect(self) -> None:
         if (call := _current.call) is not None:
             call.connection = self
-            if call.deadline.left_s() <= 0:
+        super().connect()  # type: ignore[misc]
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        if (call := _current.call) is not None:
+            call.connection, call.sock = self, self.sock
+            left_s = call.deadline.left_s()
+            if left_s <= 0:
                 raise NotSent("not sent: its deadline had passed before it could be written")
-            call.writing = True
+            self.sock.settimeout(left_s)  # urllib3 leaves the connect timeout on it: too short for a large body
         self._last_used_s = time.monotonic()
         super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if (call := _current.call) is not None and call.sock is not None:  # else it speaks to the proxy, of a tunnel
+            call.writing = True
+        super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         self._last_used_s = time.monotonic()
@@ -208,6 +227,13 @@ class _Headers(requests.auth.AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    """Requests' own session, which looks where a redirect leads (and reads all of its body) even if told not to."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 class Client:
     """One account's HTTP session. TLS is verified, proxies come from the environment, redirects are not followed.
 
@@ -216,8 +242,9 @@ class Client:
 
     def __init__(self, credentials: Mapping[str, str], *, timeout_s: float = 65.0) -> None:
         self.timeout_s: Final = timeout_s
-        self._session = requests.Session()
-        self._session.auth = _Headers(credentials)
+        self._session = _Session()
+        # A header's bytes are UTF-8 whatever the token holds: the vendor refuses it, not the encoder.
+        self._session.auth = _Headers({name: text.encode().decode("latin-1") for name, text in credentials.items()})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = "connector"
         for scheme in ("http://", "https://"):
@@ -239,18 +266,16 @@ class Client:
         watchdog.daemon = True
         watchdog.start()
         try:
-            return self._ask(method, url, params, body, until)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as fault:
-            why = _why(fault)
+            return self._ask(method, url, params, body, call)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as fault:
+            why = _LATE if call.was_cut else _why(fault)
             raise (NoAnswer(f"no answer: {why}") if call.writing else NotSent(f"not sent: {why}")) from fault
         finally:
             watchdog.cancel()
-            call.connection = _current.call = None
+            call.connection = call.sock = _current.call = None
 
-    def _ask(
-        self, method: str, url: str, params: Mapping[str, str] | None, body: bytes | None, until: Deadline
-    ) -> Answer:
-        left_s = max(0.01, until.left_s())
+    def _ask(self, method: str, url: str, params: Mapping[str, str] | None, body: bytes | None, call: _Call) -> Answer:
+        left_s = max(0.01, call.deadline.left_s())
         response = self._session.request(
             method,
             url,
@@ -263,20 +288,24 @@ class Client:
         )
         with response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, headers, _read(response, until))
+            return Answer(response.status_code, headers, _read(response, call))
 
     def close(self) -> None:
         self._session.close()
 
 
-def _read(response: requests.Response, until: Deadline) -> bytes:
+def _read(response: requests.Response, call: _Call) -> bytes:
     parts: list[bytes] = []
     size = 0
     for part in _chunks(response):
         size += len(part)
-        if size > ANSWER_BYTES or until.left_s() <= 0:
-            raise NoAnswer("no answer: it was too long" if size > ANSWER_BYTES else "no answer: the deadline passed")
+        if size > ANSWER_BYTES:
+            raise NoAnswer("no answer: it was too long")
+        if call.deadline.left_s() <= 0:
+            raise NoAnswer(f"no answer: {_LATE}")
         parts.append(part)
+    if call.was_cut:  # an answer without a length ends where it is cut
+        raise NoAnswer(f"no answer: {_LATE}")
     return b"".join(parts)
 
 
@@ -287,12 +316,13 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 
 def _shut(call: _Call) -> None:
     """At the deadline, from the watchdog's thread: whatever the call waits for ends now."""
-    sock = getattr(call.connection, "sock", None)
-    if sock is not None:
-        try:
-            sock.shutdown(2)
-        except OSError:
-            return
+    sock = call.sock or getattr(call.connection, "sock", None)
+    if sock is None:
+        return
+    call.was_cut = True
+    with contextlib.suppress(OSError):
+        # The plain socket's shutdown: TLS's own would go on unencrypted. TLS within TLS keeps its socket inside.
+        socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
 
 
 def _why(fault: BaseException) -> str:
@@ -303,6 +333,7 @@ def _why(fault: BaseException) -> str:
     return _WORDS.get(name, name)
 
 
+_LATE: Final = "the vendor did not answer in time"
 _WORDS: Final = {
     "NameResolutionError": "the host name is unknown",
     "NewConnectionError": "the connection was refused",

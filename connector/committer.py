@@ -29,26 +29,32 @@ class Committer:
         self._database = database
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._closed = False
+        self._handing_over = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
     def put(self, arrivals: Sequence[Arrival], *, timeout_s: float = 25.0) -> list[Stored]:
         """What became of each, once the commit is through. Raises `StoreUnavailable`: nothing may be acknowledged."""
-        return self.submit(arrivals).result(timeout=timeout_s)
+        try:
+            return self.submit(arrivals).result(timeout=timeout_s)
+        except TimeoutError:
+            raise StoreUnavailable(f"the event could not be stored within {timeout_s:g} s") from None
 
     def submit(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         """The same, without waiting."""
         future: Future[list[Stored]] = Future()
-        if self._closed:
-            future.set_exception(StoreUnavailable(CLOSED))
-        else:
-            self._queue.put((arrivals, future))
+        with self._handing_over:
+            if self._closed:
+                future.set_exception(StoreUnavailable(CLOSED))
+            else:
+                self._queue.put((arrivals, future))
         return future
 
     def close(self) -> None:
         """Stores what was handed over, then ends."""
-        self._closed = True
-        self._queue.put(None)
+        with self._handing_over:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:

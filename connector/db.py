@@ -21,11 +21,13 @@ from typing import Any, Final
 
 import alembic.command
 import alembic.config
+import alembic.util
 import orjson
 from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import QueuePool
 
 from connector.errors import ConnectorError, StoreUnavailable
@@ -119,9 +121,17 @@ def insert_rows(
     """
     if not rows:
         return []
+    given = orjson.dumps(rows)
+    if b"\\u0000" in given:
+        given = orjson.dumps([_without_nul(row) for row in rows])
     statement = _insert_statement(conn.dialect.name, table, tuple(rows[0]), tuple(returning))
-    result = conn.execute(statement, {"rows": orjson.dumps(rows).decode()})
+    result = conn.execute(statement, {"rows": given.decode()})
     return [tuple(row) for row in result] if returning else []
+
+
+def _without_nul(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Neither database keeps a NUL in a text: Postgres refuses the whole batch, SQLite ends the text there."""
+    return {name: v.replace("\0", "\ufffd") if isinstance(v, str) else v for name, v in row.items()}
 
 
 _POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -149,6 +159,8 @@ def migrate(url: str) -> None:
             config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
             config.attributes["connection"] = conn
             alembic.command.upgrade(config, "head")
+    except alembic.util.CommandError as fault:
+        raise ConnectorError(f"the database is of another version: {first_line(fault)}") from fault
     except SQLAlchemyError as fault:
         raise ConnectorError(f"the database could not be migrated: {first_line(fault)}") from fault
     finally:
@@ -177,16 +189,30 @@ def _translated() -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except ProgrammingError as fault:
-        if "does not exist" in str(fault.orig):
-            raise StoreUnavailable("the database has no tables yet: run `connector migrate`") from fault
-        raise
+    except NoConnectionLeft as fault:
+        raise StoreUnavailable("the database cannot be used now: every connection to it is taken") from fault
     except DBAPIError as fault:
-        if "no such table" in str(fault.orig):
-            raise StoreUnavailable("the database has no tables yet: run `connector migrate`") from fault
-        if isinstance(fault, OperationalError) or fault.connection_invalidated:
+        if _lacks_tables(fault):
+            raise StoreUnavailable("the database lacks tables or columns: run `connector migrate`") from fault
+        if _is_away(fault):
             raise StoreUnavailable(f"the database cannot be used now: {first_line(fault)}") from fault
         raise
+
+
+_LACKING: Final = ("no such table", "no such column", "has no column named")
+_UNDEFINED: Final = frozenset({"42P01", "42703"})  #: Postgres: undefined table, undefined column
+_FORBIDDEN: Final = "42501"  #: Postgres: the role lacks a privilege
+
+
+def _lacks_tables(fault: DBAPIError) -> bool:
+    said = str(fault.orig)
+    return getattr(fault.orig, "sqlstate", None) in _UNDEFINED or any(words in said for words in _LACKING)
+
+
+def _is_away(fault: DBAPIError) -> bool:
+    """Nothing wrong with what was asked: unreachable, full, locked, read-only (Postgres: internal), no database."""
+    kind = isinstance(fault, OperationalError | InternalError) or type(fault) is DatabaseError
+    return kind or fault.connection_invalidated or getattr(fault.orig, "sqlstate", None) == _FORBIDDEN
 
 
 def _lock_number(key: str) -> int:

@@ -10,9 +10,9 @@ from connector import attempts, claims, outbox, standing
 from connector.claims import Claim
 from connector.client import Deadline, NoAnswer, NotSent, patiently, tries
 from connector.db import Database, announce, now_ms
-from connector.destinations.base import Destination, Sending, no_answer, not_sent
+from connector.destinations.base import Destination, Record, Sending, no_answer, not_sent
 from connector.destinations.wolkvox import read_report
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, StoreUnavailable
 from connector.log import get
 from connector.metrics import ANSWERS, CALL_SECONDS
 from connector.outcomes import Outcome
@@ -25,7 +25,7 @@ log = get("deliver")
 
 
 class NoSlot(ConnectorError):  # noqa: N818
-    """A repeat would need a slot that is not free; the outbox's own clock takes over."""
+    """The call cannot be repeated at once; the outbox's own clock takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,7 @@ def perform(line: Line, claimed: Claim, deadline: Deadline) -> None:
 
 
 def _send(line: Line, place: Destination, claimed: Claim, deadline: Deadline) -> Outcome:
-    with line.database.read() as conn:
-        records = outbox.members(conn, claimed.attempt.id)
+    records = _members(line, claimed.attempt.id)
     current = Claim(claimed.attempt, records, claimed.campaign_status)
     call = _Call(line, place, current, deadline)
     outcome = call.made()
@@ -67,6 +66,18 @@ def _send(line: Line, place: Destination, claimed: Claim, deadline: Deadline) ->
     patiently(lambda: _settle(line, call.claimed, place, outcome, ids))
     _note(call.claimed, outcome, len(records))
     return outcome
+
+
+def _members(line: Line, attempt: int) -> list[Record]:
+    """Read with patience: a call that was never made must not become unknown because the database is away."""
+    found: list[Record] = []
+
+    def read() -> None:
+        with line.database.read() as conn:
+            found[:] = outbox.members(conn, attempt)
+
+    patiently(read)
+    return found
 
 
 def _settle(line: Line, claimed: Claim, place: Destination, outcome: Outcome, ids: list[int]) -> None:
@@ -82,22 +93,18 @@ class _Call:
     place: Destination
     claimed: Claim
     deadline: Deadline
+    fault: NotSent | NoAnswer | None = None  #: of the last try
 
     def made(self) -> Outcome:
-        repeated = False
         try:
             for try_ in tries(repeatable=self.place.repeatable):
                 with try_:
-                    if repeated:
-                        self._log_again()
-                    repeated = True
+                    if self.fault is not None:
+                        self._log_again(self.fault)
                     return self._once()
-        except NoSlot as full:
-            return not_sent(str(full))
-        except NotSent as fault:
-            return not_sent(str(fault))
-        except NoAnswer as fault:
-            return no_answer(str(fault))
+        except (NotSent, NoAnswer, NoSlot, StoreUnavailable) as end:
+            fault = self.fault or end
+            return no_answer(str(fault)) if isinstance(fault, NoAnswer) else not_sent(str(fault))
         raise AssertionError("tenacity ends with an outcome or the last error")
 
     def _once(self) -> Outcome:
@@ -107,18 +114,23 @@ class _Call:
             campaign_status=self.claimed.campaign_status,
             install=self.line.install,
         )
-        answer = self.place.send(self.line.vendor, sending)
+        try:
+            answer = self.place.send(self.line.vendor, sending)
+        except (NotSent, NoAnswer) as fault:
+            self.fault = fault
+            raise
         return self.place.classify(answer, self.claimed.records)
 
-    def _log_again(self) -> None:
+    def _log_again(self, fault: NotSent | NoAnswer) -> None:
         before = self.claimed
         self.deadline = Deadline.after(self.line.account.timeout_s)
+        state = "unknown" if isinstance(fault, NoAnswer) else "not_sent"
         with self.line.database.write(serialise=self.line.account.name) as conn:
+            words = f"{fault}; repeated at once"
+            attempts.finish(conn, before.attempt.id, state=state, now=now_ms(conn), words=words)
             after = claims.again(conn, self.line.account, before, self.line.places)
             if isinstance(after, Wait):
-                raise NoSlot(f"not sent, and no slot for a repeat: {after.why}")
-            state = "unknown" if self.place.repeatable else "not_sent"
-            attempts.finish(conn, before.attempt.id, state=state, now=now_ms(conn), words="repeated at once")
+                raise NoSlot(after.why)  # and the transaction leaves nothing
         self.claimed = after
 
 
@@ -148,6 +160,8 @@ def _settle_report(line: Line, claimed: Claim, outcome: Outcome, statuses: dict[
             standing.report_read(conn, line.account.name, statuses, now)
         elif outcome.attempt == "not_sent":
             standing.report_not_asked(conn, line.account.name)
+        else:
+            standing.report_asked(conn, line.account.name, now)
         announce(conn)
 
 

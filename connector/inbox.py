@@ -66,7 +66,9 @@ def store(conn: Connection, arrivals: Sequence[Arrival]) -> list[Stored]:
     known: dict[Key, str | None] = {}
     if len(fresh) < len(firsts):
         known = _fingerprints(conn, [key for key in firsts if key not in fresh], now)
-        fresh |= _insert_keyed(conn, {k: a for k, a in firsts.items() if k not in fresh and k not in known}, now)
+        lapsed = {key: a for key, a in firsts.items() if key not in fresh and key not in known}
+        fresh |= _insert_keyed(conn, lapsed, now)
+        known |= _fingerprints(conn, [key for key in lapsed if key not in fresh], now)  # another was faster
     stored = [_verdict(arrival, firsts, fresh, known) for arrival in arrivals]
     unkeyed = [a for a, verdict in zip(arrivals, stored, strict=True) if verdict.status in ("invalid", "conflict")]
     insert_rows(conn, events, [_row(a, now) | {"key": None, "state": "invalid"} for a in unkeyed])

@@ -140,12 +140,11 @@ def _of(attempt: int) -> ColumnElement[bool]:
 # --- guards, inside the claim ---------------------------------------------------------------------------------------
 
 
-def suppress_expired(conn: Connection, attempt: int, now: int) -> int:
-    """Ends the members that are too old to be sent. Returns how many."""
+def suppress_expired(conn: Connection, attempt: int, now: int) -> list[int]:
+    """Ends the members that are too old to be sent. Returns their ids."""
     late = and_(_of(attempt), _d.state == "sending", _d.expires_at <= now)
-    return conn.execute(
-        update(deliveries).where(late).values(state="suppressed", reason=EXPIRED, updated_at=now)
-    ).rowcount
+    ended = update(deliveries).where(late).values(state="suppressed", reason=EXPIRED, updated_at=now)
+    return list(conn.execute(ended.returning(_d.id)).scalars())
 
 
 EXPIRED: Final = "expired: older than the route's expires_after when its turn came"
@@ -174,14 +173,14 @@ def suppress_repeated(conn: Connection, attempt: int, route: str, within_ms: int
 
 
 def revive_copies(conn: Connection, dead: Collection[int], now: int) -> int:
-    """For every delivery that died, the latest copy that ``once_per`` suppressed for it takes its place."""
+    """For every delivery that died or expired, the latest copy that ``once_per`` suppressed takes its place."""
     revived = 0
     for row in conn.execute(select(_d.once_key).where(_d.id.in_(dead), _d.once_key.is_not(None))).all():
         copy = select(func.max(_d.id)).where(
             _d.once_key == row.once_key, _d.state == "suppressed", _d.reason.startswith(ONCE), _d.expires_at > now
         )
         statement = update(deliveries).where(_d.id == copy.scalar_subquery())
-        values = {"state": "pending", "due_at": now, "updated_at": now, "reason": "the delivery before it died"}
+        values = {"state": "pending", "due_at": now, "updated_at": now, "reason": "the delivery before it ended unsent"}
         revived += conn.execute(statement.values(values)).rowcount
     return revived
 
@@ -220,7 +219,7 @@ def settle(
 
 _SETTLE_ONE = (
     update(deliveries)
-    .where(_d.id == bindparam("row"), _d.attempt == bindparam("of"), _d.state.in_(("sending", "uncertain")))
+    .where(_d.id == bindparam("row"), _d.attempt == bindparam("of"), IN_HAND)
     .values(state=bindparam("to"), reason=bindparam("why"), due_at=bindparam("due"), updated_at=bindparam("at"))
 )
 
@@ -246,9 +245,13 @@ def release_splits(conn: Connection, destination: str, now: int) -> None:
     conn.execute(update(deliveries).where(waiting, _d.due_at > now).values(due_at=now))
 
 
-def follow_route(conn: Connection, route: str, account: str, destination: str) -> int:
-    """Pending deliveries go where their route goes now: a corrected campaign frees what the mistyped one held."""
-    strays = and_(IS_PENDING, _d.route == route, _d.destination != destination)
+def follow_route(conn: Connection, route: str, account: str, to: str, destination: str) -> int:
+    """Pending deliveries go where their route goes now: a corrected campaign frees what the mistyped one held.
+
+    Only within the same operation ``to``: for another their records are not made.
+    """
+    same = _d.destination.contains(f"/{to}/", autoescape=True)
+    strays = and_(IS_PENDING, _d.route == route, same, _d.destination != destination)
     return conn.execute(update(deliveries).where(strays).values(account=account, destination=destination)).rowcount
 
 

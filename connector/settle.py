@@ -12,6 +12,7 @@ from connector.client import wait_s
 from connector.db import announce, now_ms
 from connector.outcomes import Fate, Outcome, Verdict
 
+ENOUGH: Final = 10  #: lone records refused, in whatever words, before it is believed all the same
 SAMPLES: Final = 3  #: lone records tried before a destination that never accepted anything is believed to be wrong
 SAMPLE_WAIT_MS: Final = 60_000  #: how long the rest of a refused batch waits for what becomes of its samples
 LAPSED: Final = "no answer was recorded before the deadline: the worker died or was frozen"
@@ -64,7 +65,7 @@ def account_fault(conn: Connection, account: str, outcome: Outcome, now: int) ->
         seconds = outcome.hold_s if outcome.hold_s is not None else wait_s(faults + 1)
         standing.hold(conn, account, outcome.hold, now + int(seconds * 1000))
     elif outcome.attempt in ("accepted", "rejected"):
-        standing.well(conn, account)
+        standing.well(conn, account, now)
 
 
 def _unknown(conn: Connection, attempt: Attempt, place: Settleable | None, why: str, *, ask: bool, now: int) -> None:
@@ -168,9 +169,9 @@ def _judge(conn: Connection, attempt: Attempt, refused: dict[int, str], now: int
     waiting = "refused ({}); kept until this destination has accepted something or a person acts"
     due = now + SAMPLE_WAIT_MS
     outbox.settle_each(conn, attempt.id, [(i, "pending", waiting.format(w)) for i, w in refused.items()], now, due)
-    if len(said) >= SAMPLES and len(set(said)) == 1:
+    if len(said) >= ENOUGH or (len(said) >= SAMPLES and len(set(said)) == 1):
         reason = (
-            f"{attempt.destination} refused {len(said)} lone records in the same words ({said[0]}): "
+            f"{attempt.destination} accepted nothing yet and refused {len(said)} lone records ({said[-1]}): "
             f"check the route's options, then `connector resume {attempt.account}`"
         )
         standing.stop(conn, attempt.destination, reason, now)

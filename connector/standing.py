@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, select, update
 
 from connector.db import insert_rows
 from connector.tables import accounts, campaign_reports, destinations
@@ -95,14 +95,19 @@ def block(conn: Connection, name: str, reason: str, now: int) -> None:
 
 
 def hold(conn: Connection, name: str, reason: str, until: int) -> None:
-    """No call before ``until``; one more fault in a row."""
-    values = {"hold_until": until, "hold_reason": reason, "faults": _a.faults + 1}
+    """No call before ``until``, nor before a later moment that was said already; one more fault in a row."""
+    longer = _a.hold_until > until
+    values = {
+        "hold_until": case((longer, _a.hold_until), else_=until),
+        "hold_reason": case((longer, _a.hold_reason), else_=reason),
+        "faults": _a.faults + 1,
+    }
     conn.execute(update(accounts).where(_a.name == name).values(values))
 
 
-def well(conn: Connection, name: str) -> None:
-    """The vendor answered as it should: the faults in a row end."""
-    troubled = (_a.name == name) & (_a.faults > 0)
+def well(conn: Connection, name: str, now: int) -> None:
+    """The vendor answered as it should: the faults in a row end. Not while a hold lasts: the call is older than it."""
+    troubled = (_a.name == name) & (_a.faults > 0) & (_a.hold_until <= now)
     conn.execute(update(accounts).where(troubled).values(hold_until=0, hold_reason=None, faults=0))
 
 

@@ -5,6 +5,7 @@ SQLite: the file's own change counter, looked at often (a few microseconds a loo
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from typing import Final
@@ -55,7 +56,7 @@ class Wake:
     def _run(self) -> None:
         watch = self._watch_file if self._database.is_sqlite else self._watch_channel
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((SQLAlchemyError, psycopg.Error, OSError)),
+            retry=tenacity.retry_if_exception_type((SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError)),
             wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=5, jitter=0.2),
             sleep=self._sleep,
             stop=lambda _state: self._stopped.is_set(),

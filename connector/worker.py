@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector import claims, outbox, quota, standing
 from connector.client import Deadline
-from connector.db import Database, install_id, now_ms
+from connector.db import Database, first_line, install_id, now_ms
 from connector.deliver import Line, claim, perform
 from connector.destinations import Places, name_of, places
 from connector.errors import ConnectorError
@@ -72,7 +72,7 @@ class Worker:
             try:
                 self._once(line, turn)
             except (ConnectorError, SQLAlchemyError) as fault:
-                log.error("delivering stopped for a moment", account=line.account.name, fault=str(fault))
+                log.error("delivering stopped for a moment", account=line.account.name, fault=first_line(fault))
                 self._stopping.wait(FAULT_S)
             except Exception:
                 log.exception("delivering failed", account=line.account.name)
@@ -85,7 +85,7 @@ class Worker:
             return
         if claimed.attempt.kind == "probe":
             place = line.places[claimed.attempt.destination]
-            probe(line.database, line.account, place, claimed, line.vendor, line.install)
+            probe(line.database, line.account, place, claimed, line.vendor, line.install, deadline)
         else:
             perform(line, claimed, deadline)
 
@@ -123,6 +123,6 @@ def prepare(settings: Settings, database: Database, found: Places) -> None:
         pairs = [(name, account) for account, some in found.items() for name in some]
         standing.ensure(conn, settings.accounts, pairs, now_ms(conn))
         for route in settings.routes:
-            moved = outbox.follow_route(conn, route.name, route.account, name_of(route))
+            moved = outbox.follow_route(conn, route.name, route.account, route.to, name_of(route))
             if moved:
                 log.info("pending deliveries follow their route", route=route.name, count=moved)

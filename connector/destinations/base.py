@@ -21,6 +21,7 @@ from mappings.base import Locale
 Record = tuple[int, str]  #: delivery id, record as JSON
 
 WORDS_KEPT = 300  #: characters of what a vendor said
+HOLD_LEAST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def refused(answer: Answer, words: str) -> Outcome:
 
 def held(answer: Answer, words: str, *, hold_s: float | None = None) -> Outcome:
     """The account must slow down; nothing landed and no record pays for it."""
-    seconds = retry_after_s(answer) if hold_s is None else hold_s
+    seconds = _asked_s(answer) if hold_s is None else hold_s
     verdict = Verdict(Fate.AGAIN, words)
     return Outcome(attempt="rejected", verdict=verdict, status=answer.status, words=words, hold=words, hold_s=seconds)
 
@@ -130,8 +131,14 @@ def failed(answer: Answer, words: str) -> Outcome:
         status=answer.status,
         words=words,
         hold=words,
-        hold_s=retry_after_s(answer),
+        hold_s=_asked_s(answer),
     )
+
+
+def _asked_s(answer: Answer) -> float | None:
+    """As long as the vendor asks for; "0", or a date that is past, must not become a loop."""
+    seconds = retry_after_s(answer)
+    return None if seconds is None else max(HOLD_LEAST_S, seconds)
 
 
 def unrecognised(answer: Answer, words: str = "") -> Outcome:
@@ -167,3 +174,10 @@ def integer(value: object) -> int | None:
         return None
     text = str(value).strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def asked(outcome: Outcome) -> Seen:
+    """An answer to a question that brought no light: a fault; or, where the question itself was refused, unclear."""
+    if outcome.verdict.fate is Fate.REFUSED:  # put again, it would be refused again, and each costs a call
+        return Seen(unclear=f"the vendor refused the question ({outcome.words})")
+    return Seen(fault=outcome)

@@ -17,6 +17,7 @@ from connector.destinations.base import (
     Record,
     Seen,
     Sending,
+    asked,
     blocked,
     cut,
     delivered,
@@ -40,15 +41,17 @@ REFUSING: Final = frozenset({400, 404, 409, 413, 422})
 def meaning(answer: Answer) -> Outcome | None:
     """What an answer that is no success means, for any operation; None when no table knows it."""
     words = _words(answer)
-    if answer.status == 405 or (answer.is_html and answer.status < 500):
-        return blocked(answer, f"{answer.status} CAPTCHA: too many requests", CAPTCHA)
+    if answer.status == 405:
+        return blocked(answer, "405 CAPTCHA: too many requests", CAPTCHA)
+    if answer.is_html and answer.status < 500:
+        return blocked(answer, f"{answer.status} with a web page: a CAPTCHA, most likely", CAPTCHA)
     if answer.status in (401, 403):
         return blocked(answer, words, CREDENTIALS)
     if answer.status == 429:
         return held(answer, words)
     if answer.status in REFUSING:
         return refused(answer, words)
-    if answer.status >= 500:
+    if 500 <= answer.status < 600:
         return failed(answer, f"Tracksale failed ({words})")
     if 200 <= answer.status < 300 and not isinstance(answer.json(), dict | list):
         return failed(answer, f"an answer that cannot be read ({answer.status})")
@@ -104,12 +107,13 @@ class Dispatch(Destination):
     ) -> Seen:
         """Looks for all of the records in the dispatch report; one call."""
         day = datetime.fromtimestamp(started_at / 1000, UTC)
-        first, last = day - timedelta(days=1), day + timedelta(days=2)
+        later = timedelta(seconds=delay_s(str(self.options["schedule"])) or 0)
+        first, last = day - timedelta(days=1), day + later + timedelta(days=2)
         code = str(self.options["campaign_code"])
         answer = vendor.report_dispatch(code, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", deadline=deadline)
         lots = answer.json() if 200 <= answer.status < 300 else None
         if not isinstance(lots, list):
-            return Seen(fault=meaning(answer) or unrecognised(answer, _words(answer)))
+            return asked(_said_no(answer) or meaning(answer) or unrecognised(answer, _words(answer)))
         known = {identity for lot in lots for customer in _customers(lot) for identity in _identities(customer)}
         return Seen({number: bool(_identities(orjson.loads(text)) & known) for number, text in records})
 
@@ -133,21 +137,23 @@ def settle_customers(answer: Answer, body: Mapping[str, Any], customers: Sequenc
     inserted, duplicated, invalid = (integer(status.get(key)) for key in ("inserted", "duplicated", "invalid"))
     if inserted is None or duplicated is None or invalid is None or inserted + duplicated + invalid != len(customers):
         return unrecognised(answer, cut(f"status {dict(status)} for {len(customers)} customers"))
+    if body.get("error"):
+        return unrecognised(answer, cut(f"an error ({body['error']}) beside status {dict(status)}"))
     words = cut(body.get("msg") or "")
-    each = _fates(body, customers, inserted=inserted, duplicated=duplicated, invalid=invalid)
+    each = _fates(body, customers, duplicated=duplicated, invalid=invalid)
     return Outcome(attempt="accepted", verdict=Verdict(Fate.DELIVERED), each=each, status=answer.status, words=words)
 
 
 def _fates(
-    body: Mapping[str, Any], customers: Sequence[Mapping[str, Any]], *, inserted: int, duplicated: int, invalid: int
+    body: Mapping[str, Any], customers: Sequence[Mapping[str, Any]], *, duplicated: int, invalid: int
 ) -> dict[int, Verdict]:
-    everybody = range(len(customers))
-    if inserted == len(customers):
-        return {}
+    lists = _listed(body, "duplicated_customers"), _listed(body, "invalid_customers")
+    if len(lists[0]) > duplicated or len(lists[1]) > invalid:  # it contradicts itself
+        return dict.fromkeys(range(len(customers)), _DOUBT)
     if duplicated == len(customers):
-        return dict.fromkeys(everybody, _DUPLICATE)
-    each = _invalid_ones(_listed(body, "invalid_customers"), customers)
-    each |= _duplicated_ones(_listed(body, "duplicated_customers"), customers, each)
+        return dict.fromkeys(range(len(customers)), _DUPLICATE)
+    each = _invalid_ones(lists[1], customers)
+    each |= _duplicated_ones(lists[0], customers, each)
     told = Counter(verdict.fate for verdict in each.values())
     if told[Fate.DUPLICATE] == duplicated and told[Fate.REFUSED] == invalid:
         return each
@@ -197,15 +203,26 @@ def _invalid_ones(rows: Sequence[Mapping[str, Any]], customers: Sequence[Mapping
 def _duplicated_ones(
     rows: Sequence[Mapping[str, Any]], customers: Sequence[Mapping[str, Any]], invalid: Mapping[int, Verdict]
 ) -> dict[int, Verdict]:
-    """By name and e-mail. Twice in one batch and once duplicated: the first went in, the later is the copy."""
-    left = Counter((_name(row), str(row.get("email") or "").strip().casefold()) for row in rows)
+    """By name and e-mail. Twice in one batch and once duplicated: the first went in, the later is the copy.
+
+    Without an e-mail, namesakes cannot be told apart unless all are listed.
+    """
+    left = Counter(_who(row) for row in rows)
+    alike: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for at, customer in enumerate(customers):
+        if at not in invalid:
+            alike[_who(customer)].append(at)
     each: dict[int, Verdict] = {}
-    for at in reversed(range(len(customers))):
-        key = (_name(customers[at]), str(customers[at].get("email") or "").strip().casefold())
-        if at not in invalid and left[key] > 0:
-            left[key] -= 1
-            each[at] = _DUPLICATE
+    for who, count in left.items():
+        ways = {(str(customers[at].get("phone")), str(customers[at].get("identification"))) for at in alike[who]}
+        if who[1] or len(ways) <= 1 or count == len(alike[who]):
+            each |= dict.fromkeys(alike[who][-count:], _DUPLICATE)
     return each
+
+
+def _who(customer: Mapping[str, Any]) -> tuple[str, str]:
+    """What a duplicated entry carries of a customer."""
+    return _name(customer), str(customer.get("email") or "").strip().casefold()
 
 
 # --- one record a call ----------------------------------------------------------------------------------------------

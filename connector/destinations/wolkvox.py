@@ -16,6 +16,7 @@ from connector.destinations.base import (
     Record,
     Seen,
     Sending,
+    asked,
     blocked,
     cut,
     delivered,
@@ -87,7 +88,7 @@ def meaning(answer: Answer, zone: ZoneInfo) -> Outcome | None:
     body = answer.json()
     code = code_of(answer, body)
     words = cut(f"{code} {body.get('msg') or body.get('error') or ''}") if isinstance(body, dict) else str(code)
-    if code >= 500:
+    if 500 <= code < 600:
         return failed(answer, f"wolkvox failed ({words})")
     for status, holds, means in MEANINGS:
         if code == status and holds in words.upper():
@@ -136,19 +137,12 @@ class AddRecord(Destination):
 
     def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
         body = answer.json()
-        if not self._is_success(answer, body):
+        if not _is_success(answer, body):
             return meaning(answer, self.locale.timezone) or unrecognised(answer, _words(body))
         added = _total_registers(body)
         if added is not None and added != len(records):
             return unrecognised(answer, f"{added} registers were added of {len(records)} sent")
         return delivered(answer, cut(body.get("msg") or ""))
-
-    @staticmethod
-    def _is_success(answer: Answer, body: Any) -> bool:
-        if not isinstance(body, dict) or not 200 <= answer.status < 300:
-            return False
-        code = integer(body.get("code"))
-        return code is not None and 200 <= code < 300 and body.get("error") in (None, "")
 
     def ask(
         self, vendor: Wolkvox, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
@@ -163,15 +157,16 @@ class AddRecord(Destination):
             deadline=deadline,
         )
         body = answer.json()
-        code = code_of(answer, body)
-        if code == 404 and "YOU CAN UPLOAD" not in _words(body).upper():
+        if _is_absence(answer, body):
             return Seen({number: False})
-        found = rows_of(body) if 200 <= code < 300 else None
+        found = rows_of(body) if _is_success(answer, body) else None
         if found is None:
-            return Seen(fault=meaning(answer, self.locale.timezone) or unrecognised(answer, _words(body)))
+            return asked(meaning(answer, self.locale.timezone) or unrecognised(answer, _words(body)))
         return self._seen(number, found, install)
 
     def _seen(self, number: int, found: list[dict[str, Any]], install: str) -> Seen:
+        if not all(found):
+            return Seen(unclear="wolkvox found a row, but shows nothing of it")
         if not self.trace_field:
             return Seen({number: bool(found)})
         if found and not any(self.trace_field in row for row in found):
@@ -182,6 +177,21 @@ class AddRecord(Destination):
 def trace(install: str, delivery: int) -> str:
     """What travels in ``trace_field``: "4f1c9a-d123"."""
     return f"{install}-d{delivery}"
+
+
+def _is_success(answer: Answer, body: Any) -> bool:
+    """HTTP, ``code`` and ``error`` must agree on it."""
+    if not isinstance(body, dict) or not 200 <= answer.status < 300:
+        return False
+    code = integer(body.get("code"))
+    return code is not None and 200 <= code < 300 and body.get("error") in (None, "")
+
+
+def _is_absence(answer: Answer, body: Any) -> bool:
+    """find_record's 404 in wolkvox's own envelope; a web server's 404 says nothing of the person."""
+    if not isinstance(body, dict) or integer(body.get("code")) != 404 or code_of(answer, body) != 404:
+        return False
+    return "YOU CAN UPLOAD" not in _words(body).upper()
 
 
 def _words(body: Any) -> str:

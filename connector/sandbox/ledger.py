@@ -7,9 +7,12 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from email.message import Message
 from typing import Any
+
+#: The first ones are the interesting ones.
+BREACHES_SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Call:
     status: int = 0  #: 0: no answer was sent
     rows: int = 0  #: rows, or customers, in its body
     fault: str = ""  #: the kind of the fault that was played on it
-    gone: Callable[[], bool] = field(default=lambda: False, repr=False)  #: whether its caller has hung up
+    gone: Callable[[], bool] = field(default=lambda: True, repr=False)  #: whether its caller has hung up
 
     def shown(self) -> dict[str, Any]:
         """As JSON has it, the token disguised."""
@@ -46,6 +49,11 @@ class Call:
             "rows": self.rows,
             "fault": self.fault,
         }
+
+
+def _over() -> bool:
+    """Stands for the line of a finished call, which need not be kept in memory."""
+    return True
 
 
 def disguise(token: str) -> str:
@@ -95,6 +103,7 @@ class Ledger:
                 slots.remove(call)
             if call.finished is None:
                 call.finished = time.time()
+            call.gone = _over
 
     def breach(self, call: Call, rule: str, detail: str) -> None:
         """A rule was broken by this call."""
@@ -110,9 +119,10 @@ class Ledger:
         for call in calls:
             counts[call.operation][str(call.status)] += 1
         return {
-            "calls": [call.shown() for call in calls[len(calls) - min(last, len(calls)) :]],
+            "calls": [call.shown() for call in calls[max(len(calls) - last, 0) :]],
             "call_counts": counts,
-            "breaches": [{"rule": b.rule, "detail": b.detail, "operation": b.operation, "at": b.at} for b in breaches],
+            "breach_counts": Counter(breach.rule for breach in breaches),
+            "breaches": [asdict(breach) for breach in breaches[:BREACHES_SHOWN]],
             "max_in_flight": {disguise(token): number for token, number in most.items()},
         }
 

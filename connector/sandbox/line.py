@@ -35,7 +35,7 @@ class Line(BaseHTTPRequestHandler):
         """One request on this connection."""
         self.server.exchange(self)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = exchange  # noqa: N815 - the names http.server looks for
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = exchange  # noqa: N815 - the names http.server looks for
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: the ledger holds what happened."""

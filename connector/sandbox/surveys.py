@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class Campaign:
 
     def known(self, person: Mapping[str, Any], *, since: float) -> bool:
         """Whether one of the person's identifications was put into a lot since then."""
-        return any(self.recent.get(key, 0.0) > since for key in keys_of(person))
+        return any(self.recent.get(key, -math.inf) >= since for key in keys_of(person))
 
     def put(self, lot: Lot, person: Mapping[str, Any], *, arrived: float) -> None:
         """Adds a customer to the lot."""

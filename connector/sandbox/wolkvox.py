@@ -119,18 +119,18 @@ class Wolkvox:
         return headers.get("wolkvox-token", "").strip()
 
     def gate(self, call: Call) -> Reply | None:
-        """Token, the two slots, the day's budget. Every call with a good token counts, a refused one too."""
+        """Token, the day's budget, the two slots. Every call with a good token counts, a refused one too."""
         if not self._limits.accepts(call.token):
             self._ledger.breach(call, "token", "wrong token" if call.token else "no wolkvox-token header")
             return BAD_TOKEN if call.token else NO_TOKEN
-        most, limits = self._limits.simultaneous, self._limits
-        if not self._ledger.take_slot(call, most=most, hold_abandoned=limits.hold_abandoned):
-            self._ledger.breach(call, "simultaneous", f"more than {most} calls of one token at once")
-            return TOO_MANY_AT_ONCE
+        limits = self._limits
         left = self._budget_of_day() - limits.budget_used
         if not self._budget.admit(call.token, at=call.started, within_s=limits.day_s, most=left):
             self._ledger.breach(call, "daily_budget", f"more than {self._budget_of_day()} calls a day")
             return TOKEN_LIMIT
+        if not self._ledger.take_slot(call, most=limits.simultaneous, hold_abandoned=limits.hold_abandoned):
+            self._ledger.breach(call, "simultaneous", f"more than {limits.simultaneous} calls of one token at once")
+            return TOO_MANY_AT_ONCE
         return None
 
     # Operations

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [names]``: measures, prints the table, writes var/bench.json. Exit 1 if a work did not run."""
+"""``python -m tests.bench [names]``: measures, prints a table, writes var/bench.json. Exit 1 if a work did not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A keep-alive HTTP load generator that costs little CPU, run in a process of its own: raw sockets, ready-made requests.
+"""A keep-alive HTTP load generator that costs little CPU, run in a process of its own: raw sockets, ready requests.
 
 Closed loop (every connection sends its next request when the answer is there) or, with a rate, open loop: requests
 leave at fixed times, whatever the answers do, and latency counts from the time a request was due.
@@ -27,7 +27,7 @@ _STUCK_S = 10.0
 
 @dataclasses.dataclass
 class Load:
-    """What a run of the generator saw. Times in ms; `sent` and `answered` are CLOCK_MONOTONIC seconds by lead number."""
+    """What a run of the generator saw. `sent` and `answered` are CLOCK_MONOTONIC seconds by lead number."""
 
     rate: float  #: answers a second of a 2xx status, after the warm-up
     p50_ms: float

@@ -36,6 +36,10 @@ class Unavailable(Exception):  # noqa: N818 - a reason to skip, not an error
     """This machine cannot measure it; the text says why."""
 
 
+class NotThere(Exception):  # noqa: N818 - an answer
+    """The broker has no such queue."""
+
+
 class Broken(Exception):  # noqa: N818 - read as a verdict
     """A process that should run does not; the text holds its last words."""
 
@@ -203,7 +207,24 @@ def publish(name: str, first: int, count: int) -> None:
 
 def waiting(channel: pika.adapters.blocking_connection.BlockingChannel, name: str) -> int:
     """How many messages are ready in the queue; those taken and not acked are not among them."""
-    return int(channel.queue_declare(name, passive=True).method.message_count)
+    try:
+        return int(channel.queue_declare(name, passive=True).method.message_count)
+    except pika.exceptions.ChannelClosedByBroker as fault:
+        raise NotThere(name) from fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """What came to the vendor. `calls`: (arrived, answered, rows); `arrivals`, `answers`: by customer_id."""
+
+    rows: int
+    refused: int  #: calls beyond the slots
+    repeated: int  #: customer_ids that came before, where they are kept
+    in_flight: int
+    max_in_flight: int
+    calls: list[tuple[float, float, int]]
+    arrivals: dict[str, float]
+    answers: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -212,8 +233,8 @@ class Vendor:
 
     url: str
 
-    def stats(self) -> dict[str, object]:
-        return orjson.loads(urllib.request.urlopen(f"{self.url}/_stats", timeout=10).read())
+    def stats(self) -> Stats:
+        return Stats(**orjson.loads(urllib.request.urlopen(f"{self.url}/_stats", timeout=10).read()))
 
     def reset(self) -> None:
         urllib.request.urlopen(f"{self.url}/_reset", timeout=10).close()

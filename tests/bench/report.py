@@ -69,12 +69,12 @@ class Report:
 
 
 def at_least(work: str, measured: float, beside: float, reach: float, *, unit: str, of: str, note: str = "") -> Row:
-    """A row whose ratio measured / beside must be `reach` or more. `of`: "floor" or "rival", where `beside` stands."""
+    """A row whose ratio measured / beside must be `reach` or more. `of`: "rival" or a floor's name."""
     ratio = measured / beside if beside else None
     return Row(
         work=work,
         measured=figure(measured, unit),
-        floor=figure(beside, unit) if of == "floor" else "",
+        floor=figure(beside, unit) if of != "rival" else "",
         rival=figure(beside, unit) if of == "rival" else "",
         ratio=ratio,
         reach=f"≥ {reach:g} × the {of}",

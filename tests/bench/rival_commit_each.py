@@ -40,7 +40,7 @@ def _store(connection: sqlite3.Connection, source: str, key: str, kind: str, raw
     connection.execute("BEGIN IMMEDIATE")
     try:
         stored = connection.execute(
-            "INSERT INTO events (source, key, type, received_at, payload) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT OR IGNORE INTO events (source, key, type, received_at, payload) VALUES (?, ?, ?, ?, ?)",
             (source, key, kind, time.time(), raw),
         )
         if stored.rowcount:

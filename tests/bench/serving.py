@@ -1,4 +1,4 @@
-"""The command lines that serve the floor, the rivals and the connector, and the connector's configuration for a bench."""
+"""How the floor, the rivals and the connector are started, and the connector's configuration for a bench."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ opt = ["utm.source", "program"]
 
 @dataclass(frozen=True)
 class Connector:
-    """How each part of the connector is started. `commands`: what follows ``python -m connector``, by part."""
+    """A configured connector: how each of its parts is started, and where leads are posted."""
 
     at: Path
     environment: Mapping[str, str]
@@ -61,11 +61,11 @@ class Connector:
         if done.returncode:
             raise Broken(f"connector migrate: {done.stderr.decode(errors='replace').strip()[-600:]}")
 
-    def start(self, part: str, **more: str) -> contextlib.AbstractContextManager[Running]:
+    def start(self, part: str, *, env: Mapping[str, str] | None = None) -> contextlib.AbstractContextManager[Running]:
         """`part`: web | work | consume | run. Ready when /livez answers, at once for those that serve nothing."""
         ready = self.ready if part in ("web", "run") else ""
         command = [PYTHON, "-m", "connector", part]
-        return places.started(part, command, at=self.at, env={**self.environment, **more}, ready=ready)
+        return places.started(part, command, at=self.at, env={**self.environment, **(env or {})}, ready=ready)
 
 
 @contextlib.contextmanager
@@ -116,7 +116,9 @@ def granian(app: str, port: int, *, workers: int = 2, threads: int = 32) -> list
 
 
 @contextlib.contextmanager
-def served(app: str, at: Path, *, server: str = "gunicorn", threads: int = 16, **env: str) -> Iterator[Served]:
+def served(
+    app: str, at: Path, *, server: str = "gunicorn", threads: int = 16, env: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """`app` is "tests.bench.floor:app" or a rival's; "gunicorn" or "granian", two processes."""
     port = places.free_port()
     make = {"gunicorn": gunicorn, "granian": granian}[server]

@@ -1,4 +1,4 @@
-"""A wolkvox that only counts, in a process of its own: reads a body, answers after 0.2 s, remembers when each call came.
+"""A wolkvox that only counts, in a process of its own: reads a body, answers after 0.2 s, remembers when calls came.
 
 ``/_stats`` tells what came, ``/_reset`` forgets it. Times are CLOCK_MONOTONIC seconds, comparable between processes.
 """

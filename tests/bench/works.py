@@ -5,11 +5,12 @@ from __future__ import annotations
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+import requests
 
 from mappings import PAYLOADS, RECORDS
 from mappings.base import Locale, Rendering
@@ -55,7 +56,16 @@ class Speed:
 def loaded(url: str, *, connections: int, seconds: float, run: str, first: int = 0) -> load.Load:
     """A closed loop against `url`, warmed up for a second; `Broken` if anything but 2xx came back."""
     pool = int(12_000 * (seconds + 1))
-    options = ["--connections", connections, "--seconds", seconds + 1, "--warmup", 1, "--requests", pool]
+    options: list[str | float] = [
+        "--connections",
+        connections,
+        "--seconds",
+        seconds + 1,
+        "--warmup",
+        1,
+        "--requests",
+        pool,
+    ]
     seen = load.run(url, *options, "--run", run, "--first", first)
     if bad := {status: n for status, n in seen.statuses.items() if not status.startswith("2")}:
         raise Broken(f"{url} answered {bad} of {sum(seen.statuses.values())}")
@@ -75,19 +85,23 @@ def _median(loads: Sequence[load.Load]) -> Speed:
     return Speed(*(statistics.median(getattr(one, part) for one in loads) for part in ("rate", "p50_ms", "p99_ms")))
 
 
-def _contender(app: str, at: Path, seconds: float, **options: str) -> Callable[[int, str], load.Load]:
+def _contender(
+    app: str, at: Path, seconds: float, *, server: str = "gunicorn", env: Mapping[str, str] | None = None
+) -> Callable[[int, str], load.Load]:
     def measure(connections: int, run: str) -> load.Load:
-        with serving.served(app, at, **options) as server:
-            return loaded(server.url, connections=connections, seconds=seconds, run=run)
+        with serving.served(app, at, server=server, env=env) as running:
+            return loaded(running.url, connections=connections, seconds=seconds, run=run)
 
     return measure
 
 
-def _ingesting(kind: str, at: Path, seconds: float, **env: str) -> Callable[[int, str], load.Load]:
+def _ingesting(
+    kind: str, at: Path, seconds: float, *, env: Mapping[str, str] | None = None
+) -> Callable[[int, str], load.Load]:
     """`connector web`, freshly started on a fresh database each time."""
 
     def measure(connections: int, run: str) -> load.Load:
-        with serving.connector(kind, at) as connector, connector.start("web", **env):
+        with serving.connector(kind, at) as connector, connector.start("web", env=env):
             return loaded(connector.url, connections=connections, seconds=seconds, run=run)
 
     return measure
@@ -145,7 +159,7 @@ def _celery(report: Report, at: Path, seconds: float) -> dict[str, Callable[[int
     def measure(connections: int, run: str) -> load.Load:
         with places.queue() as queue:
             env = {"AMQP_URL": places.AMQP_URL, "RIVAL_QUEUE": queue}
-            with serving.served("tests.bench.rival_celery:app", at, **env) as server:
+            with serving.served("tests.bench.rival_celery:app", at, env=env) as server:
                 return loaded(server.url, connections=connections, seconds=seconds, run=run)
 
     return {"celery": measure}
@@ -155,8 +169,8 @@ def naive(report: Report, at: Path, size: Size) -> None:
     """What an ordinary user would write, shown for scale: one call to the vendor for every webhook."""
     with places.vendor(at) as vendor:
         app = "tests.bench.rival_naive:app"
-        with serving.served(app, at, VENDOR_URL=vendor.url) as server:
-            options = ["--connections", 2, "--seconds", size.seconds + 1, "--requests", 2000]
+        with serving.served(app, at, env={"VENDOR_URL": vendor.url}) as server:
+            options: list[str | float] = ["--connections", 2, "--seconds", size.seconds + 1, "--requests", 2000]
             seen = load.run(server.url, *options)
     note = "Flask + requests.post per event, at the vendor's two calls at once"
     report.add(Row(work="naive loop", measured=figure(seen.rate, "/s"), note=note))
@@ -173,11 +187,10 @@ def fsync(report: Report, at: Path, size: Size) -> None:
 
     def commit_each(connections: int, run: str) -> load.Load:
         env = slow | {"RIVAL_DB": str(at / f"each-{run}.db")}
-        return _contender("tests.bench.rival_commit_each:app", at, size.seconds, server="granian", **env)(
-            connections, run
-        )
+        app = "tests.bench.rival_commit_each:app"
+        return _contender(app, at, size.seconds, server="granian", env=env)(connections, run)
 
-    mine = _ingesting("sqlite", at, size.seconds, **slow)
+    mine = _ingesting("sqlite", at, size.seconds, env=slow)
     seen = speeds({"mine": mine, "each": commit_each}, 64, size.rounds)
     note = f"p99 {seen['mine'].p99_ms:.0f} ms; a commit each {seen['each'].p99_ms:.0f} ms"
     report.add(at_least(work, seen["mine"].rate, seen["each"].rate, 5, unit="/s", of="rival", note=note))
@@ -204,7 +217,7 @@ def consume(report: Report, at: Path, size: Size) -> None:
         work = f"consume, {KINDS[kind]}"
         note = f"rival: one POST a message; no work at all {figure(floor, '/s')}"
         report.add(at_least(work, rate, rival, 5, unit="/s", of="rival", note=note))
-        report.add(at_least(work, rate, mapping, 0.7, unit="/s", of="floor", note="floor: mapping alone, one core"))
+        report.add(at_least(work, rate, mapping, 0.7, unit="/s", of="mapping alone", note="on one core"))
         report.add(limit(f"memory, {work}", memory, _MEMORY_MB, unit="MB"))
 
 
@@ -242,7 +255,10 @@ def _consumed(kind: str, at: Path, count: int) -> tuple[float, float]:
         with connector.start("consume") as idle:  # declares the queue as the connector wants it
             _until(lambda: _is_declared(queue), idle, "the consumer declares its queue")
         places.publish(queue, 0, count)
-        with _rows(connector.environment["DATABASE_URL"], "events") as stored, connector.start("consume") as running:
+        with (
+            steps.Counting(connector.environment["DATABASE_URL"], "events") as stored,
+            connector.start("consume") as running,
+        ):
             begun = _until(lambda: stored() > 0, running, "the first message is stored")
             first = stored()
             ended = _until(lambda: stored() >= count, running, f"all {count:,} messages are stored")
@@ -265,10 +281,6 @@ def _is_declared(queue: str) -> bool:
         if broker.is_open:
             broker.close()
     return True
-
-
-def _rows(database_url: str, table: str) -> steps.Counting:
-    return steps.Counting(database_url, table)
 
 
 def _until(
@@ -297,21 +309,20 @@ def drain(report: Report, at: Path, size: Size) -> None:
         with places.vendor(at) as vendor, serving.connector(kind, at, vendor_url=vendor.url) as connector:
             fill(connector, size.leads)
             with connector.start("work") as worker:
-                _until(lambda: vendor.stats()["rows"] >= size.leads, worker, "all leads at the vendor", every=0.2)
+                _until(lambda: vendor.stats().rows >= size.leads, worker, "all leads at the vendor", every=0.2)
                 stats = vendor.stats()
-        calls = stats["calls"]
-        rate = stats["rows"] / (max(end for _, end, _ in calls) - min(begin for begin, _, _ in calls))
-        note = f"{len(calls)} calls, at most {stats['max_in_flight']} at once, {stats['refused']} refused"
+        calls = stats.calls
+        rate = stats.rows / (max(end for _, end, _ in calls) - min(begin for begin, _, _ in calls))
+        note = f"{len(calls)} calls, at most {stats.max_in_flight} at once, {stats.refused} refused"
         work = f"drain of {size.leads:,}, {KINDS[kind]}"
-        row = at_least(work, rate, cap, reach, unit="rows/s", of="floor", note=f"floor: the vendor's cap; {note}")
+        row = at_least(work, rate, cap, reach, unit="rows/s", of="vendor's cap", note=note)
         report.add(row, limit(f"memory, {work}", max(worker.peak_mb.values(), default=0.0), _MEMORY_MB, unit="MB"))
-        if stats["rows"] != size.leads:
-            report.fail(work, f"{stats['rows']:,} rows came, {size.leads:,} were stored")
+        if stats.rows != size.leads:
+            report.fail(work, f"{stats.rows:,} rows came, {size.leads:,} were stored")
 
 
 def fill(connector: serving.Connector, count: int) -> None:
     """Puts `count` leads into the connector through its own webhook, 10,000 in an array."""
-    import requests
 
     with connector.start("web"):
         for first in range(0, count, _ARRAY):
@@ -338,9 +349,9 @@ def lone(report: Report, at: Path, size: Size) -> None:
             continue
         for parts in (("run",), ("web", "work")):
             work = f"lone lead, {KINDS[kind]}, {' + '.join(parts)}"
-            options = ["--rate", 2.5, "--seconds", size.lone / 2.5, "--connections", 1]
+            options: list[str | float] = ["--rate", 2.5, "--seconds", size.lone / 2.5, "--connections", 1]
             sent, stats = _traced(kind, at, parts, options)
-            arrivals = {leads.number_of(one): when for one, when in stats["arrivals"].items()}
+            arrivals = {leads.number_of(one): when for one, when in stats.arrivals.items()}
             waits = [(arrivals[n] - sent.answered[n]) * 1000 for n in sorted(arrivals)][2:]  # two to warm up
             whole = [(arrivals[n] - sent.sent[n]) * 1000 for n in sorted(arrivals)][2:]
             note = f"p99 {load.quantile(waits, 0.99):.1f} ms; from the POST {statistics.median(whole):.1f} ms"
@@ -352,31 +363,31 @@ def steady(report: Report, at: Path, size: Size) -> None:
     for kind in size.kinds:
         if not _there(report, "steady", kind, at):
             continue
-        options = ["--rate", 50, "--poisson", "--seconds", size.steady_s, "--connections", 16]
+        options: list[str | float] = ["--rate", 50, "--poisson", "--seconds", size.steady_s, "--connections", 16]
         sent, stats = _traced(kind, at, ("run",), options)
         numbers = sorted(sent.sent, key=sent.sent.__getitem__)
-        answers = {leads.number_of(one): when for one, when in stats["answers"].items()}
+        answers = {leads.number_of(one): when for one, when in stats.answers.items()}
         mine = [answers[n] - sent.sent[n] for n in numbers][50:]  # the first second warms up
         ideal = greedy([sent.sent[n] for n in numbers]).latencies_s[50:]
         work = f"steady 50 leads/s, {KINDS[kind]}"
-        note = f"{len(stats['calls'])} calls, at most {stats['max_in_flight']} at once; floor: greedy two slots"
+        note = f"{len(stats.calls)} calls, at most {stats.max_in_flight} at once"
         for name, q, reach in (("median", 0.5, 1.1), ("p99", 0.99, 1.25)):
             pair = load.quantile(mine, q) * 1000, load.quantile(ideal, q) * 1000
-            report.add(at_most(f"{work}, {name}", *pair, reach, unit="ms", of="floor", note=note))
+            report.add(at_most(f"{work}, {name}", *pair, reach, unit="ms", of="greedy schedule", note=note))
 
 
 def _traced(
     kind: str, at: Path, parts: Sequence[str], options: Sequence[str | float]
-) -> tuple[load.Load, dict[str, dict[str, float]]]:
+) -> tuple[load.Load, places.Stats]:
     """Runs the parts, sends leads as the options say, waits until all are accepted: what was sent, what came when."""
     with places.vendor(at, ids=True) as vendor, serving.connector(kind, at, vendor_url=vendor.url) as connector:
         with _all_started(connector, parts) as running:
             time.sleep(1.0)  # the worker has nothing that says it is ready
             sent = load.run(connector.url, *options, "--warmup", 0, "--trace", "--requests", 2_000)
-            _until(lambda: len(vendor.stats()["answers"]) >= len(sent.sent), running[-1], "all accepted", every=0.1)
+            _until(lambda: len(vendor.stats().answers) >= len(sent.sent), running[-1], "all accepted", every=0.1)
         stats = vendor.stats()
-    if stats["repeated"]:
-        raise Broken(f"{stats['repeated']} leads came to the vendor twice")
+    if stats.repeated:
+        raise Broken(f"{stats.repeated} leads came to the vendor twice")
     return sent, stats
 
 

@@ -1,0 +1,37 @@
+"""The commands, each in the file of its kind. What they print and how they fail is `show` and `face`."""
+
+from __future__ import annotations
+
+import click
+
+from connector.commands import checking, deciding, looking, mapping, running
+from connector.commands.face import Face
+
+
+@click.group(cls=Face, context_settings={"help_option_names": ["-h", "--help"]})
+def connector() -> None:
+    """Leads and tickets in, wolkvox rows and Tracksale surveys out: nothing lost, nobody contacted twice."""
+
+
+for command in (
+    running.demo,
+    running.run,
+    running.web,
+    running.consume,
+    running.work,
+    running.migrate,
+    checking.check,
+    mapping.map_,
+    looking.status,
+    looking.deliveries,
+    looking.explain,
+    deciding.replay,
+    deciding.resolve,
+    deciding.pause,
+    deciding.resume,
+    deciding.redrive,
+    running.sandbox,
+):
+    connector.add_command(command)
+
+__all__ = ["connector"]

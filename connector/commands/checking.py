@@ -1,0 +1,262 @@
+"""`connector check`: everything that could keep the connector from working, every fault at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import alembic.config
+import alembic.script
+import click
+from alembic.runtime.migration import MigrationContext
+
+from connector import attempts, claims, configuration, destinations, quota, standing
+from connector.client import Answer, Deadline, NoAnswer, NotSent
+from connector.commands import face, show
+from connector.db import Database, now_ms
+from connector.destinations import tracksale, wolkvox
+from connector.destinations.base import blocked, delivered, failed, held, no_answer, not_sent, unrecognised
+from connector.errors import ConfigError, ConnectorError, StoreUnavailable
+from connector.outcomes import Outcome
+from connector.quota import Wait
+from connector.settings import Account, Settings
+from connector.settle import account_fault
+from connector.vendors import VENDORS
+from connector.vendors.wolkvox import rows_of
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. ``state``: ok | warning | fault | skipped."""
+
+    name: str
+    state: str
+    message: str
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Contact nobody: configuration and environment only.")
+@face.json_option
+def check(offline: bool, as_json: bool) -> None:
+    """Configuration, environment, database, broker and the vendors' credentials; every fault at once."""
+    findings = list(_configured(offline))
+    faults = [f for f in findings if f.state == "fault"]
+    if as_json:
+        show.as_json(
+            {"ok": not faults, "checks": [{"name": f.name, "state": f.state, "message": f.message} for f in findings]}
+        )
+    else:
+        show.table(("what", "state", "finding"), [(f.name, f.state, f.message) for f in findings])
+        show.line(f"{len(faults)} fault{'s' * (len(faults) != 1)}" if faults else "nothing is wrong")
+    sys.exit(1 if faults else 0)
+
+
+def _configured(offline: bool) -> Iterator[Finding]:
+    try:
+        settings = face.settings()
+    except ConfigError as fault:
+        yield from (Finding("configuration", "fault", line) for line in fault.faults)
+        if not offline:
+            yield from _without_configuration()
+        return
+    told = f"{len(settings.accounts)} accounts, {len(settings.sources)} sources, {len(settings.routes)} routes"
+    yield Finding("configuration", "ok", told)
+    yield from _warnings(settings)
+    if not offline:
+        yield from _contacted(settings)
+
+
+def _without_configuration() -> Iterator[Finding]:
+    """What can be looked at although the configuration is faulty."""
+    try:
+        url = configuration.database_url(os.environ)
+    except ConfigError:
+        return  # told already
+    yield _database(url)
+
+
+def _contacted(settings: Settings) -> Iterator[Finding]:
+    database = _database(settings.database_url)
+    yield database
+    yield from _broker(settings)
+    for account in settings.accounts.values():
+        if database.state == "fault":
+            yield Finding(f"account {account.name}", "skipped", "not tried: a call must be counted in the database")
+        else:
+            yield _account(settings, account)
+
+
+# --- the environment ------------------------------------------------------------------------------------------------
+
+
+def _warnings(settings: Settings) -> Iterator[Finding]:
+    said = {
+        "CONNECTOR_SECRET_KEY is not set: hashes of phones and e-mails can be guessed; set it once, before going live": (
+            not settings.secret_key
+        ),
+        "CONNECTOR_ADMIN_TOKEN is not set: /api is closed": not settings.admin_token,
+        "SQLite serves the processes of one machine; several machines need Postgres in DATABASE_URL": (
+            settings.database_url.startswith("sqlite")
+        ),
+        "the disk of a dyno is lost every day, and SQLite's leads with it": (
+            settings.database_url.startswith("sqlite") and bool(os.environ.get("DYNO"))
+        ),
+        "CONNECTOR_PUBLIC_URL is not set, and a source signs the URL: behind a proxy its signatures will not match": (
+            not settings.public_url and _signs_url(settings)
+        ),
+    }
+    yield from (Finding("environment", "warning", line) for line, true in said.items() if true)
+    for name, source in settings.sources.items():
+        if source.verify is not None and source.verify.scheme == "none":
+            yield Finding(f"source {name}", "warning", "verify is none: anybody who knows the address may send")
+    for name, account in settings.accounts.items():
+        if urlsplit(account.base_url).hostname in ("127.0.0.1", "localhost", "::1"):
+            yield Finding(f"account {name}", "warning", "base_url is this machine (the sandbox?): nobody is contacted")
+
+
+def _signs_url(settings: Settings) -> bool:
+    return any(source.verify is not None and "{url}" in source.verify.signed for source in settings.sources.values())
+
+
+# --- database and broker --------------------------------------------------------------------------------------------
+
+
+def _database(url: str) -> Finding:
+    try:
+        database = Database(url)
+        try:
+            with database.read() as conn:
+                now = MigrationContext.configure(conn).get_current_revision()
+        finally:
+            database.close()
+    except ConnectorError as fault:
+        return Finding("database", "fault", str(fault))
+    newest = _newest_revision()
+    kind = "SQLite" if database.is_sqlite else "Postgres"
+    if now == newest:
+        return Finding("database", "ok", f"{kind} can be used, its tables are current")
+    missing = "has no tables yet" if now is None else f"is at revision {now}, not {newest}"
+    return Finding("database", "fault", f"{kind} can be reached, but {missing}: run `connector migrate`")
+
+
+def _newest_revision() -> str | None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    return alembic.script.ScriptDirectory.from_config(config).get_current_head()
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if not settings.amqp_url:
+        return
+    from connector.consumer import broker_reachable
+
+    why = broker_reachable(settings.amqp_url)
+    yield Finding("broker", "fault", why) if why else Finding("broker", "ok", "it lets us in")
+
+
+# --- the vendors' credentials ---------------------------------------------------------------------------------------
+
+
+def _account(settings: Settings, account: Account) -> Finding:
+    """One harmless call, logged and counted as any other, if the quota has room for it."""
+    database = Database(settings.database_url)
+    name = f"account {account.name}"
+    try:
+        started = _start(database, account)
+        if isinstance(started, Finding):
+            return started
+        outcome = _asked(settings, account)
+        with database.write(serialise=account.name) as conn:
+            words = outcome.words or None
+            attempts.finish(conn, started, state=outcome.attempt, now=now_ms(conn), status=outcome.status, words=words)
+            if outcome.block or outcome.hold:
+                account_fault(conn, account.name, outcome, now_ms(conn))
+    except StoreUnavailable as fault:
+        return Finding(name, "fault", str(fault))
+    finally:
+        database.close()
+    good = outcome.attempt == "accepted"
+    return Finding(name, "ok" if good else "fault", outcome.words if good else outcome.block or outcome.words)
+
+
+def _start(database: Database, account: Account) -> int | Finding:
+    """The attempt's id; or why no call may be made now."""
+    name = f"account {account.name}"
+    with database.write(serialise=account.name) as conn:
+        now = now_ms(conn)
+        standing.ensure(conn, [account.name], [], now)
+        stand = standing.account(conn, account.name)
+        if stand.state != "open":
+            why = f"{stand.state}, not tried: {stand.reason}; then connector resume {account.name}"
+            return Finding(name, "fault" if stand.state == "blocked" else "warning", why)
+        if stand.hold_until > now:
+            return Finding(name, "warning", f"held, not tried: {stand.hold_reason}")
+        allowed = quota.limits(account)
+        answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
+        if isinstance(answer, Wait):
+            return Finding(name, "warning", f"no slot now, not tried: {answer.why}")
+        attempt = attempts.start(
+            conn,
+            account=account.name,
+            destination=f"{account.name}/check",
+            kind="check",
+            worker=claims.WORKER,
+            now=now,
+            timeout_ms=int(account.timeout_s * 1000),
+        )
+        return attempt.id
+
+
+def _asked(settings: Settings, account: Account) -> Outcome:
+    vendor: Any = VENDORS[account.vendor](account)
+    ask, means = _CALLS[account.vendor]
+    try:
+        return means(ask(vendor, Deadline.after(min(20.0, account.timeout_s))), settings)
+    except NotSent as fault:
+        return not_sent(f"{urlsplit(account.base_url).netloc}: {fault}")
+    except NoAnswer as fault:
+        return no_answer(f"{urlsplit(account.base_url).netloc}: {fault}")
+    finally:
+        vendor.close()
+
+
+def _wolkvox(answer: Answer, settings: Settings) -> Outcome:
+    body = answer.json()
+    if not 200 <= wolkvox.code_of(answer, body) < 300 or not isinstance(body, dict):
+        return wolkvox.meaning(answer, settings.locale.timezone) or unrecognised(answer)
+    row = (rows_of(body) or [{}])[:1]
+    used, limit = (row[0].get(key) if row else None for key in ("token_use_today", "token_limit"))
+    return delivered(answer, f"the token is known; {used} of {limit} calls used today, by wolkvox's own count")
+
+
+def _tracksale(answer: Answer, _settings: Settings) -> Outcome:
+    if 200 <= answer.status < 300 and isinstance(body := answer.json(), list | dict):
+        campaigns = f"; {len(body)} campaigns" if isinstance(body, list) else ""
+        return delivered(answer, f"the token is known{campaigns}")
+    return tracksale.meaning(answer) or unrecognised(answer)
+
+
+def _postcenter(answer: Answer, _settings: Settings) -> Outcome:
+    words = f"{answer.status} from PostCenter"
+    if 200 <= answer.status < 300 and not answer.is_html:
+        return delivered(answer, "the key is known")
+    if answer.status in (401, 403):
+        return blocked(answer, words, "check the account's token, then resume")
+    if answer.status == 429:
+        return held(answer, words)
+    return failed(answer, words) if answer.status >= 500 else unrecognised(answer)
+
+
+_Call = tuple[Callable[[Any, Deadline], Answer], Callable[[Answer, Settings], Outcome]]
+
+#: vendor -> its harmless call, and what the answer means.
+_CALLS: Final[dict[str, _Call]] = {
+    "wolkvox": (lambda vendor, deadline: vendor.token_info(deadline=deadline), _wolkvox),
+    "tracksale": (lambda vendor, deadline: vendor.campaigns(deadline=deadline), _tracksale),
+    "postcenter": (lambda vendor, deadline: vendor.ping(deadline=deadline), _postcenter),
+}

@@ -1,0 +1,190 @@
+"""The commands that only look: status, deliveries, explain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from connector import stories
+from connector.commands import face, show
+from connector.stories.listing import STATES
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@click.command()
+@face.json_option
+def status(as_json: bool) -> None:
+    """Accounts, quota used and left, backlog, oldest waiting, speed to lead."""
+    with face.opened() as here:
+        found = stories.status(here.database, here.settings)
+    if as_json:
+        show.as_json(found)
+        return
+    zone = here.settings.locale.timezone
+    _accounts(found["accounts"], zone)
+    _backlog(found["destinations"])
+    _day(found)
+    _left(found["left_configuration"])
+
+
+def _accounts(accounts: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
+    columns = ("account", "vendor", "state", "in flight", "calls used", "left", "why")
+    rows = [
+        (
+            one["account"],
+            one["vendor"] or "left the configuration",
+            _account_state(one),
+            _of(one.get("in_flight")),
+            ", ".join(f"{_of(w)} in {show.duration(w['seconds'])}" for w in one.get("windows", ())) or "no limit known",
+            ", ".join(str(w["left"]) for w in one.get("windows", ())),
+            _why(one, zone),
+        )
+        for one in accounts
+    ]
+    show.table(columns, rows, title="Accounts")
+
+
+def _account_state(one: Mapping[str, Any]) -> str:
+    return "waiting" if one["state"] == "open" and one["held_until"] else str(one["state"])
+
+
+def _of(used: Mapping[str, Any] | None) -> str:
+    return f"{used['used']} of {used['limit']}" if used else ""
+
+
+def _why(one: Mapping[str, Any], zone: ZoneInfo) -> str:
+    if one["state"] != "open":
+        return f"{one['reason']} (since {show.moment(one['since'], zone)}): connector resume {one['account']}"
+    return f"until {show.moment(one['held_until'], zone)}: {one['held_because']}" if one["held_until"] else ""
+
+
+def _backlog(destinations: Sequence[Mapping[str, Any]]) -> None:
+    columns = ("destination", "state", "pending", "sending", "uncertain", "dead", "oldest waits", "why")
+    counted = ("pending", "sending", "uncertain", "dead")
+    rows = [
+        (
+            one["destination"],
+            one["state"] if one["configured"] else "left the configuration",
+            *(one[state] for state in counted),
+            show.duration(one["oldest_waiting_s"]),
+            one["reason"],
+        )
+        for one in destinations
+    ]
+    show.table(columns, rows, title="Destinations")
+
+
+def _day(found: Mapping[str, Any]) -> None:
+    events, speed = found["events_24h"], found["speed_24h"]
+    counts = ", ".join(f"{events[state]} {state}" for state in ("accepted", "waiting", "ignored", "invalid"))
+    show.line(f"Events of the last 24 h: {counts}" + ("" if events["complete"] else " (the newest; there were more)"))
+    if speed["sample"]:
+        half, most = show.duration(speed["p50_s"]), show.duration(speed["p95_s"])
+        show.line(
+            f"From arrival to the vendor's yes: half within {half}, 95 % within {most} ({speed['sample']} measured)"
+        )
+    else:
+        show.line("From arrival to the vendor's yes: nothing was delivered in the last 24 h")
+
+
+def _left(left: Sequence[Mapping[str, Any]]) -> None:
+    for one in left:
+        fate = "still sent, by another route's destination" if one["still_sent"] else "kept, and not sent"
+        show.line(
+            f"{one['number']} deliveries of route “{one['route']}” ({one['account']}): {one['why']}; {fate}", "yellow"
+        )
+
+
+@click.command()
+@click.option("--state", type=click.Choice(STATES), default=None, help="Only those in this state.")
+@click.option("--find", metavar="TEXT", default="", help="A phone as people write it, an e-mail, an event id.")
+@click.option("--event", metavar="ID", default="", help="Of this event: e45, or as its sender calls it.")
+@click.option("--since", metavar="T", default="", help="Changed since: 24h (ago), or 2026-11-20T10:00.")
+@click.option("--limit", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most.")
+@face.json_option
+def deliveries(state: str | None, find: str, event: str, since: str, limit: int, as_json: bool) -> None:
+    """Lists deliveries, the latest first."""
+    search = stories.Search(state=state or "", find=find, event=event, since=since, limit=limit)
+    with face.opened() as here:
+        found = stories.deliveries(here.database, here.settings, search)
+    if as_json:
+        show.as_json(found)
+        return
+    zone = here.settings.locale.timezone
+    columns = ("delivery", "state", "route", "event", "changed", "calls", "reason")
+    rows = [
+        (
+            one["delivery"],
+            one["state"],
+            one["route"],
+            f"{one['event']} {show.shortened(one['event_id'])}",
+            show.moment(one["changed_at"], zone),
+            one["attempts"],
+            one["reason"],
+        )
+        for one in found
+    ]
+    show.table(columns, rows)
+    if not found:
+        show.line("no delivery fits")
+    elif len(found) == limit:
+        show.line(f"the latest {limit}; --limit shows more")
+
+
+@click.command()
+@click.argument("id", metavar="ID")
+@click.option("--record", "show_record", is_flag=True, help="Show payload and record in full, persons included.")
+@face.json_option
+def explain(id: str, show_record: bool, as_json: bool) -> None:
+    """Tells the whole story of a delivery (d123), an event (e45) or a sender's event id."""
+    with face.opened() as here:
+        found = stories.explain(here.database, here.settings, id, show_record=show_record)
+    if as_json:
+        show.as_json(found)
+        return
+    for event in found["events"]:
+        _tell(event, here.settings.locale.timezone)
+    if found["left_out"]:
+        show.line(f"{found['left_out']} older events of this id are left out")
+
+
+def _tell(event: Mapping[str, Any], zone: ZoneInfo) -> None:
+    kind = event["type"] or "no type"
+    show.line(f"{event['event']} {show.shortened(event['event_id'])}, {kind} from {event['source']}", "bold")
+    for line in event["story"]:
+        show.line(f"  {_clock(line['at'], zone)}  {_local(line['said'], zone)}")
+    _conclude(event["event"], event, zone)
+    for delivery in event["deliveries"]:
+        _conclude(f"{delivery['delivery']} “{delivery['route']}”", delivery, zone)
+        if delivery["record"]:
+            show.line(
+                "    its record: " + ", ".join(f"{name}={_value(v)}" for name, v in delivery["record"].items()), "dim"
+            )
+    if "payload" in event:
+        show.line(f"  its payload: {event['payload']}", "dim")
+    show.line()
+
+
+def _conclude(name: str, one: Mapping[str, Any], zone: ZoneInfo) -> None:
+    show.line(f"  {name}: {_local(one['now'], zone)}", show.STYLES.get(one["state"], ""))
+    for step in one["next"]:
+        show.line(f"    → {_local(step, zone)}")
+
+
+def _clock(iso: str, zone: ZoneInfo) -> str:
+    """To the millisecond: in a story they matter."""
+    return f"{datetime.fromisoformat(iso).astimezone(zone):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
+def _local(text: str, zone: ZoneInfo) -> str:
+    return _ISO.sub(lambda found: show.moment(found[0], zone), text)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else show.compact(value)

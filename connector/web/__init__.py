@@ -1,0 +1,36 @@
+"""The way in over HTTP: webhooks, health, metrics. `create_app` makes the WSGI application of a process."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from connector.committer import Committer
+from connector.db import Database
+from connector.destinations import name_of
+from connector.receive import Receiver
+from connector.routes import Router
+from connector.settings import Settings
+from connector.web import access, api, faults
+from connector.web.application import Application
+from connector.web.exposition import Exposition
+from connector.web.health import Health
+from connector.web.webhooks import MAX_BODY_BYTES, Webhooks
+
+__all__ = ["MAX_BODY_BYTES", "create_app"]
+
+
+def create_app(settings: Settings, database: Database, committer: Committer | None = None) -> Flask:
+    """The application. Whoever gives a ``committer`` closes it; one made here lives as long as the process."""
+    app = Application()
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    receiver = Receiver(settings, Router(settings, name_of))
+    webhooks = Webhooks(settings, receiver, committer or Committer(database))
+    health, exposition = Health(settings, database), Exposition(settings, database)
+    app.serve("/webhooks/<source>", webhooks.take, "POST")
+    app.serve("/livez", health.livez, "GET")
+    app.serve("/readyz", health.readyz, "GET")
+    app.serve("/metrics", exposition.metrics, "GET")
+    api.install(app, settings, database)
+    faults.install(app)
+    access.install(app, settings)
+    return app

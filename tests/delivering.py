@@ -1,0 +1,310 @@
+"""What the tests of delivery share: a configured connector around a sandbox, driven step by step; time passes at will.
+
+Nothing sleeps: `Out.later` moves every moment that the database holds into the past instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import case, create_engine, delete, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from connector import inbox, standing, tables
+from connector.claims import Claim
+from connector.client import Deadline
+from connector.db import Database, migrate, now_ms
+from connector.deliver import Line, claim, perform
+from connector.destinations import name_of, places
+from connector.inbox import Arrival, Stored
+from connector.outbox import LIVE
+from connector.outcomes import Fate, Outcome, Verdict
+from connector.probe import probe
+from connector.quota import Wait
+from connector.routes import Router
+from connector.sandbox import Sandbox
+from connector.settings import Account, OncePer, Route, Secret, Settings
+from connector.vendors import VENDORS
+from connector.worker import prepare
+from mappings.base import fingerprint
+from mappings.events import Customer, Event, Lead, Phone, Ticket
+
+SERVER = os.environ.get("TEST_DATABASE_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+DIAL = "dialler/wolkvox.add_record/1042"
+SURVEY = "surveys/tracksale.dispatch/52/now"
+REFUSAL = "SOME PARAMETERS ARE REQUIRED"
+
+
+def lead(number: int, **values: Any) -> Lead:
+    """Person ``number``, as C-``number`` at the dialler."""
+    given = {"id": f"L-{number}", "first_name": f"Ana {number}", "id_number": f"C-{number}"}
+    given |= {"type": "lead.created", "phones": (Phone(57, f"3{number:09d}"),)}
+    return Lead(**given | values)
+
+
+def leads(count: int, first: int = 1) -> list[Lead]:
+    return [lead(number) for number in range(first, first + count)]
+
+
+def ticket(number: int, **values: Any) -> Ticket:
+    """A closed case of a customer with an e-mail of their own."""
+    customer = Customer(name=f"Zoë {number}", email=f"zoe.{number}@example.com")
+    return Ticket(**{"id": f"T-{number}", "type": "ticket.closed", "customer": customer, "comment": "thanks"} | values)
+
+
+def dialler(url: str = "http://127.0.0.1:9", **values: Any) -> Account:
+    given = {"name": "dialler", "vendor": "wolkvox", "token": Secret("invented-1"), "base_url": url, "timeout_s": 3.0}
+    return Account(**given | values)
+
+
+def surveys(url: str = "http://127.0.0.1:9", **values: Any) -> Account:
+    given = {"name": "surveys", "vendor": "tracksale", "token": Secret("invented-2"), "base_url": url, "timeout_s": 3.0}
+    return Account(**given | values)
+
+
+def dial(campaign: str = "1042", *, name: str = "", status: str = "start", trace: str = "", **values: Any) -> Route:
+    """New leads into a campaign of the dialler."""
+    options = {"campaign_id": campaign, "campaign_status": status, "opt": (), "trace_field": trace}
+    given = {"name": name or f"dial {campaign}", "on": ("lead.created",), "account": "dialler"}
+    return Route(**given | {"to": "wolkvox.add_record", "options": options} | values)
+
+
+def survey(**values: Any) -> Route:
+    """Closed tickets into a survey."""
+    options = {"campaign_code": "52", "schedule": "now", "tags": {}}
+    given = {"name": "survey", "on": ("ticket.closed",), "to": "tracksale.dispatch", "account": "surveys"}
+    return Route(**given | {"options": options} | values)
+
+
+def note(**values: Any) -> Route:
+    given = {"name": "note", "on": ("ticket.updated",), "to": "tracksale.note", "account": "surveys"}
+    return Route(**given | {"options": {"campaign_code": ""}, "on_unknown": "resend"} | values)
+
+
+def tags(**values: Any) -> Route:
+    options = {"campaign_code": "", "tags": {"Canal": "channel"}}
+    given = {"name": "tags", "on": ("ticket.updated",), "to": "tracksale.fill_empty_tags", "account": "surveys"}
+    return Route(**given | {"options": options, "on_unknown": "resend"} | values)
+
+
+def once(hours: float = 24) -> OncePer:
+    return OncePer(key="phone", within_s=hours * 3600)
+
+
+class Out:
+    """The way out over one database. ``accounts`` default to both vendors at ``sandbox``."""
+
+    def __init__(
+        self,
+        database: Database,
+        *routes: Route,
+        sandbox: Sandbox | None = None,
+        accounts: Iterable[Account] = (),
+        install: str = "a1b2c3",
+    ) -> None:
+        url = sandbox.url if sandbox else "http://127.0.0.1:9"
+        wanted = {route.account for route in routes}
+        given = {a.name: a for a in accounts} or {a.name: a for a in (dialler(url), surveys(url)) if a.name in wanted}
+        self.database = database
+        self.settings = Settings(accounts=given, routes=routes, sources={"landing": None, "crm": None})  # type: ignore[dict-item]
+        self.places = places(self.settings)
+        self.router = Router(self.settings, name_of)
+        prepare(self.settings, database, self.places)
+        self.lines = {
+            name: Line(database, account, dict(self.places[name]), VENDORS[account.vendor](account), install)
+            for name, account in given.items()
+        }
+
+    # in
+
+    def arrival(self, event: Event, *, source: str = "landing", lane: int = LIVE) -> Arrival:
+        deliveries = self.router.deliveries(source, event, lane=lane)
+        state = "accepted" if deliveries else "ignored"
+        mark = fingerprint(event).hex()
+        payload = json.dumps({"id": event.id})
+        return Arrival(
+            source=source,
+            event_id=event.id,
+            type=event.type,
+            state=state,
+            payload=payload,
+            fingerprint=mark,
+            deliveries=deliveries,
+        )
+
+    def put(self, events: Sequence[Event], *, lane: int = LIVE) -> list[Stored]:
+        """Stores them in one transaction."""
+        with self.database.write() as conn:
+            return inbox.store(conn, [self.arrival(event, lane=lane) for event in events])
+
+    # out
+
+    def claim(self, account: str = "dialler") -> Claim | Wait:
+        return claim(self.lines[account])
+
+    def claimed(self, account: str = "dialler") -> Claim:
+        """A claim that there must be."""
+        answer = self.claim(account)
+        assert isinstance(answer, Claim), answer
+        return answer
+
+    def make(self, claimed: Claim) -> None:
+        """Makes the claimed call, as a worker does."""
+        line = self.lines[claimed.attempt.account]
+        deadline = Deadline.after(line.account.timeout_s)
+        if claimed.attempt.kind == "probe":
+            place = line.places[claimed.attempt.destination]
+            probe(self.database, line.account, place, claimed, line.vendor, line.install, deadline)
+        else:
+            perform(line, claimed, deadline)
+
+    def step(self, account: str = "dialler") -> Claim | Wait:
+        """Claims, and makes the call if there is one."""
+        answer = self.claim(account)
+        if isinstance(answer, Claim):
+            self.make(answer)
+        return answer
+
+    def drain(self, account: str = "dialler", most: int = 60) -> list[Claim]:
+        """Steps until there is nothing to do now; the calls it took."""
+        made: list[Claim] = []
+        for _ in range(3 * most):
+            answer = self.step(account)
+            if isinstance(answer, Claim):
+                made.append(answer)
+                assert len(made) <= most, f"{most} calls and no end"
+            elif answer.seconds != 0:
+                return made
+        raise AssertionError("no end of waits for nothing")
+
+    def settle(self, claimed: Claim, outcome: Outcome) -> None:
+        """Settles a claimed call without making it."""
+        from connector import outbox, settle
+
+        line = self.lines[claimed.attempt.account]
+        with self.database.write(serialise=line.account.name) as conn:
+            ids = [number for number, _ in outbox.members(conn, claimed.attempt.id)]
+            settle.settle(conn, claimed.attempt, line.places[claimed.attempt.destination], outcome, ids)
+
+    # looking
+
+    def deliveries(self, *states: str) -> list[Any]:
+        """Rows of the outbox, oldest first, in these states (or all)."""
+        d = tables.deliveries
+        query = select(d).order_by(d.c.id)
+        with self.database.read() as conn:
+            return list(conn.execute(query.where(d.c.state.in_(states)) if states else query))
+
+    def states(self) -> dict[str, int]:
+        return dict(Counter(row.state for row in self.deliveries()))
+
+    def attempts(self) -> list[Any]:
+        with self.database.read() as conn:
+            return list(conn.execute(select(tables.attempts).order_by(tables.attempts.c.id)))
+
+    def kinds(self) -> list[tuple[str, str]]:
+        """(kind, state) of every attempt, in order."""
+        return [(row.kind, row.state) for row in self.attempts()]
+
+    def account(self, name: str = "dialler") -> standing.AccountStanding:
+        with self.database.read() as conn:
+            return standing.account(conn, name)
+
+    def destination(self, name: str = DIAL) -> standing.DestinationStanding:
+        with self.database.read() as conn:
+            return standing.destination(conn, name)
+
+    # doing
+
+    def resume(self, name: str = "dialler") -> None:
+        with self.database.write(serialise=name) as conn:
+            standing.resume(conn, name, now_ms(conn))
+
+    def works(self, name: str = DIAL) -> None:
+        """The destination has accepted something before."""
+        with self.database.write() as conn:
+            standing.accepted(conn, name, now_ms(conn))
+
+    def later(self, seconds: float) -> None:
+        """Time passes."""
+        ms = int(seconds * 1000)
+        with self.database.write() as conn:
+            for table, columns in _MOMENTS.items():
+                values = {c: case((table.c[c] > 0, table.c[c] - ms), else_=table.c[c]) for c in columns}
+                conn.execute(update(table).values(values))
+
+
+_MOMENTS: Mapping[Any, tuple[str, ...]] = {
+    tables.events: ("received_at",),
+    tables.deliveries: ("due_at", "created_at", "updated_at", "expires_at"),
+    tables.attempts: ("started_at", "deadline", "ended_at", "probe_at"),
+    tables.accounts: ("since", "hold_until"),
+    tables.destinations: ("since", "claimed_at", "accepted_at"),
+    tables.campaign_reports: ("asked_at", "read_at"),
+}
+
+
+def accepted(**values: Any) -> Outcome:
+    return Outcome(attempt="accepted", verdict=Verdict(Fate.DELIVERED), status=201, **values)
+
+
+def refused(words: str = "400 wrong") -> Outcome:
+    return Outcome(attempt="rejected", verdict=Verdict(Fate.REFUSED, words), status=400, words=words)
+
+
+def unknown(words: str = "no answer: the connection was cut", **values: Any) -> Outcome:
+    return Outcome(attempt="unknown", verdict=Verdict(Fate.DOUBTFUL, words), words=words, **values)
+
+
+# --- stores ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated database of its own on each of the two."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('store')}/connector.db"
+        migrate(url)
+        yield url
+        return
+    name = f"delivering_{uuid4().hex[:10]}"
+    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    try:
+        with server.connect() as conn:
+            conn.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError:
+        if os.environ.get("REQUIRE_SERVICES") == "1":
+            raise
+        pytest.skip("no Postgres at TEST_DATABASE_URL")
+    url = make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    migrate(url)
+    yield url
+    with server.connect() as conn:
+        conn.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    """Empty tables."""
+    database = Database(store_url)
+    with database.write() as conn:
+        for table in reversed(tables.metadata.sorted_tables):
+            conn.execute(delete(table))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The vendors; none of their rules may have been broken, unless the test cleared ``breaches``."""
+    with Sandbox() as sandbox:
+        yield sandbox
+        assert sandbox.breaches == []

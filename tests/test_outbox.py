@@ -1,0 +1,181 @@
+"""The outbox: (event, route) once for ever, the oldest first, and queries that stay on their index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from connector import outbox, tables
+from connector.db import Database, now_ms
+from connector.outbox import BULK, LIVE, LIVE_SPLIT, NewDelivery
+from tests.delivering import (  # noqa: F401 - fixtures
+    DIAL,
+    Out,
+    accepted,
+    database,
+    dial,
+    lead,
+    leads,
+    refused,
+    store_url,
+    survey,
+    ticket,
+    unknown,
+)
+
+
+@pytest.fixture
+def out(database: Database) -> Out:  # noqa: F811
+    return Out(database, dial())
+
+
+def new(route: str = "dial 1042", **values: Any) -> NewDelivery:
+    given = {"route": route, "account": "dialler", "destination": DIAL, "record": '{"n":1}', "expires_at": 9 * 10**12}
+    return NewDelivery(**given | values)
+
+
+def add(out: Out, *given: tuple[int, list[NewDelivery]]) -> int:
+    with out.database.write() as conn:
+        return outbox.add(conn, given, now_ms(conn))
+
+
+def test_an_event_and_a_route_are_unique_for_ever(out: Out):
+    assert add(out, (1, [new()]), (2, [new()])) == 2
+    assert add(out, (1, [new(record='{"n":2}'), new("second")]), (1, [new()])) == 1
+    with out.database.read() as conn:
+        assert set(conn.execute(select(tables.records.c.record)).scalars()) == {'{"n":1}'}
+    assert [(row.event, row.route) for row in out.deliveries()] == [(1, "dial 1042"), (2, "dial 1042"), (1, "second")]
+
+
+def test_a_record_that_could_not_be_made_is_dead_at_once(out: Out):
+    add(out, (1, [new(record="", state="dead", reason="no record can be made of it: tel1: missing", notes=("a", "b"))]))
+    [dead] = out.deliveries("dead")
+    assert dead.reason.startswith("no record can be made")
+    assert not hasattr(out.claim(), "attempt")
+
+
+def test_the_oldest_due_go_first_and_no_more_than_the_limit(out: Out):
+    out.put(leads(5))
+    with out.database.write() as conn:
+        now = now_ms(conn)
+        assert outbox.take(conn, 77, DIAL, LIVE, None, 3, now) == 3
+        assert [number for number, _ in outbox.members(conn, 77)] == sorted(row.id for row in out_rows(conn))[:3]
+        assert outbox.take(conn, 78, DIAL, BULK, None, 3, now) == 0
+        assert outbox.take(conn, 78, DIAL, LIVE, None, 3, now - 60_000) == 0
+        assert outbox.take(conn, 78, DIAL, LIVE, None, 3, now) == 2
+
+
+def out_rows(conn: Any) -> list[Any]:
+    return list(conn.execute(select(tables.deliveries)))
+
+
+def test_a_member_remembers_every_attempt(out: Out):
+    out.put(leads(1))
+    first = out.claimed()
+    out.settle(first, refused())
+    out.later(120)
+    second = out.claimed()
+    [row] = out.deliveries()
+    assert row.attempts == f",{first.attempt.id},{second.attempt.id}"
+    assert row.attempt == second.attempt.id
+
+
+def test_settling_touches_only_the_members_of_the_attempt(out: Out):
+    out.put(leads(2))
+    claimed = out.claimed()
+    out.put(leads(1, first=9))
+    out.settle(claimed, accepted())
+    assert out.states() == {"delivered": 2, "pending": 1}
+
+
+def test_a_split_keeps_its_lane_and_is_taken_alone(out: Out):
+    out.works()
+    out.put(leads(4))
+    claimed = out.claimed()
+    out.settle(claimed, refused())
+    assert {row.lane for row in out.deliveries()} == {LIVE_SPLIT}
+    with out.database.write() as conn:
+        head = outbox.next_due(conn, DIAL, LIVE_SPLIT)
+        assert head is not None
+        assert outbox.take(conn, 99, DIAL, LIVE_SPLIT, head[1], 10, now_ms(conn)) == 2
+
+
+def test_a_person_is_known_to_have_been_sent_before(out: Out):
+    out.put([lead(1), lead(2)])
+    out.settle(out.claimed(), accepted())
+    out.put([lead(1, id="again"), lead(3)])
+    claimed = out.claimed()
+    with out.database.read() as conn:
+        known = {n: outbox.sent_before(conn, DIAL, n) for n, _ in outbox.members(conn, claimed.attempt.id)}
+        assert sorted(known.values()) == [False, True]
+        assert not any(outbox.sent_before(conn, "dialler/wolkvox.add_record/1043", n) for n in known)
+
+
+def test_only_an_unknown_attempt_before_counts_as_tried(out: Out):
+    out.put(leads(2))
+    first = out.claimed()
+    out.settle(first, unknown(ask=False))
+    with out.database.write() as conn:
+        one = outbox.members(conn, first.attempt.id)[0][0]
+        outbox.settle(conn, first.attempt.id, state="pending", now=now_ms(conn), due_at=0, first=one, last=one)
+    out.put(leads(1, first=7))
+    second = out.claimed()
+    with out.database.read() as conn:
+        assert outbox.tried_before(conn, second.attempt.id) == {one}
+        assert outbox.tried_before(conn, first.attempt.id) == set()
+
+
+def test_pending_deliveries_follow_their_route_to_a_corrected_campaign(out: Out):
+    out.put(leads(3))
+    claimed = out.claimed()
+    out.put(leads(2, first=5))
+    moved = Out(out.database, dial("1043", name="dial 1042"))
+    where = {(row.state, row.destination) for row in moved.deliveries()}
+    assert where == {("sending", DIAL), ("pending", "dialler/wolkvox.add_record/1043")}
+    moved.later(10)
+    assert claimed.attempt.id not in {c.attempt.id for c in [moved.claimed()]}
+
+
+def test_deliveries_do_not_follow_a_route_to_another_operation(database: Database):  # noqa: F811
+    out = Out(database, dial(name="route"))
+    out.put([lead(1)])
+    Out(database, survey(name="route"))
+    assert [row.destination for row in out.deliveries()] == [DIAL]
+
+
+def test_a_record_survives_quotes_escapes_and_every_script(out: Out):
+    strange = '{"a":"\\u0000 \\" \' 😀 ñ \\\\u0041"}'
+    add(out, (1, [new(record=strange, reason="O'Brien \\ %s :x")]))
+    claimed = out.claimed()
+    with out.database.read() as conn:
+        assert [text_ for _, text_ in outbox.members(conn, claimed.attempt.id)] == [strange]
+
+
+def test_the_claims_queries_stay_on_the_partial_indexes(out: Out):
+    """Or a million delivered rows would be walked past at every claim."""
+    add(out, *((n, [new()]) for n in range(200)))
+    with out.database.write() as conn:
+        if conn.dialect.name == "sqlite":
+            plan = "EXPLAIN QUERY PLAN "
+        else:
+            plan = "EXPLAIN "
+            conn.execute(text("SET LOCAL enable_seqscan = off"))
+            conn.execute(text("SET LOCAL enable_sort = off"))
+        due = "SELECT id FROM deliveries WHERE destination = 'x' AND lane = 0 AND deliveries.state = 'pending' "
+        shown = " ".join(str(row) for row in conn.execute(text(f"{plan}{due} ORDER BY due_at, id LIMIT 5")))
+        assert "ix_deliveries_due" in shown
+        hand = "SELECT id FROM deliveries WHERE attempt = 5 AND deliveries.state IN ('sending', 'uncertain')"
+        assert "ix_deliveries_attempt" in " ".join(str(row) for row in conn.execute(text(plan + hand)))
+
+
+def test_a_partial_answer_settles_each_of_its_own(database: Database):  # noqa: F811
+    out = Out(database, survey())
+    out.put([ticket(n) for n in range(3)])
+    claimed = out.claimed("surveys")
+    with database.write() as conn:
+        ids = [n for n, _ in outbox.members(conn, claimed.attempt.id)]
+        rows = [(ids[0], "delivered", None), (ids[1], "dead", "invalid"), (10**9, "dead", "not a member")]
+        outbox.settle_each(conn, claimed.attempt.id, rows, now_ms(conn), now_ms(conn))
+    assert [row.state for row in out.deliveries()] == ["delivered", "dead", "sending"]
