@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from connector import attempts, outbox, quota, settle, standing
+from connector import attempts, outbox, quota, settle, standing, waiting
 from connector.attempts import Attempt
 from connector.db import now_ms
 from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT
@@ -69,7 +69,7 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Claimable]) -
     if isinstance(answer, Wait):
         return answer
     turn = _Turn(conn, account, places, now)
-    return _probe(turn) or _next(turn, stand.calls_since_bulk)
+    return _probe(turn) or _fetch(turn) or _next(turn, stand.calls_since_bulk)
 
 
 def again(conn: Connection, account: Account, before: Claim, places: Mapping[str, Claimable]) -> Claim | Wait:
@@ -126,6 +126,16 @@ def _probe(turn: _Turn) -> Claim | None:
     return Claim(attempt)
 
 
+def _fetch(turn: _Turn) -> Claim | None:
+    """The rest of the thin event that has waited longest."""
+    head = waiting.next_due(turn.conn, turn.account.name)
+    if head is None or head[0] > turn.now:
+        return None
+    attempt = _start(turn.conn, turn.account, f"{turn.account.name}/fetch", "fetch", turn.now, about=head[1])
+    waiting.take(turn.conn, head[1], attempt.id, attempt.deadline)
+    return Claim(attempt)
+
+
 def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
     stands = [s for s in standing.of_account(turn.conn, turn.account.name) if s.name in turn.places]
     waits = [s.reason or "" for s in stands if s.state == "stopped"]
@@ -140,6 +150,8 @@ def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
             return found
     if (ask_at := attempts.next_ask(turn.conn, list(turn.places))) is not None:
         soonest.append(ask_at)
+    if (head := waiting.next_due(turn.conn, turn.account.name)) is not None:
+        soonest.append(head[0])
     seconds = max(0.001, (min(soonest) - turn.now) / 1000) if soonest else None
     return Wait(seconds, "; ".join(waits) or "nothing is due")
 
@@ -214,4 +226,7 @@ def worth_a_look(conn: Connection, account: Account, places: Mapping[str, Claima
     allowed = quota.limits(account)
     if isinstance(quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now), Wait):
         return False
+    head = waiting.next_due(conn, account.name)
+    if head is not None and head[0] <= now:
+        return True
     return attempts.to_ask(conn, list(places), now) is not None or outbox.any_due(conn, list(places), now)

@@ -149,6 +149,7 @@ class _Guarded:
     """Mixed into urllib3's connections: tells when the first byte is to be written, and refuses after the deadline."""
 
     sock: Any
+    timeout: Any
     _last_used_s: float = 0.0
 
     @property
@@ -170,7 +171,7 @@ class _Guarded:
             left_s = call.deadline.left_s()
             if left_s <= 0:
                 raise NotSent("not sent: its deadline had passed before it could be written")
-            self.sock.settimeout(left_s)  # urllib3 leaves the connect timeout on it: too short for a large body
+            self.timeout = left_s  # for writing; it is the connect timeout still, too short for a large body
         self._last_used_s = time.monotonic()
         super().request(*args, **kwargs)  # type: ignore[misc]
 
@@ -268,7 +269,7 @@ class Client:
         try:
             return self._ask(method, url, params, body, call)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as fault:
-            why = _LATE if call.was_cut else _why(fault)
+            why = _LATE if call.was_cut or until.left_s() <= 0 else _why(fault)
             raise (NoAnswer(f"no answer: {why}") if call.writing else NotSent(f"not sent: {why}")) from fault
         finally:
             watchdog.cancel()

@@ -59,14 +59,24 @@ class Decoded:
 
 
 def decode(
-    raw: bytes, *, content_type: str, headers: Lookup, message_id: str = "", max_elements: int = 10_000
+    raw: bytes,
+    *,
+    content_type: str,
+    headers: Lookup,
+    message_id: str = "",
+    max_elements: int = 10_000,
+    as_sent: bool = False,
 ) -> Decoded:
     """The payloads in `raw`. Event ids come from ``webhook-id``, CloudEvents or `message_id`, in this order.
 
     Raises `Unreadable` if the whole is no payload (one bad element only carries its own `error`) and
-    `UnsupportedType` for a content type or charset that is not understood.
+    `UnsupportedType` for a content type or charset that is not understood. With `as_sent` no envelope is looked for and
+    form fields keep the names they were sent under: for senders with a shape of their own.
     """
     media = _media(content_type or "application/json")
+    if as_sent:
+        decoded = _plain_reader(media.name)(raw, media, max_elements)
+        return _identified(decoded, webhook_id="", message_id=message_id)
     read = _reader(media.name)
     prefix = None if media.name in _ENVELOPES else _attribute_prefix(headers)
     # A CloudEvent in binary mode may have no data, hence no body.
@@ -555,3 +565,22 @@ def _reader(name: str) -> _Reader:
     if reader is None:
         raise UnsupportedType(f"the content type is not understood: send one of {', '.join(_READERS)}")
     return reader
+
+
+def _read_plain_form(raw: bytes, media: _Media, max_elements: int) -> Decoded:
+    """Every field under the name it was sent with; one that comes several times is a list."""
+    found: dict[str, Any] = {}
+    for name, value in _FORMS[media.name](raw, media):
+        key, text = _text(name, media.codec), _text(value, media.codec)
+        earlier = found.get(key)
+        found[key] = text if key not in found else [*(earlier if isinstance(earlier, list) else [earlier]), text]
+    if not found:
+        raise _unreadable("has no form fields")
+    return Decoded([Payload(found)], many=False)
+
+
+_PLAIN_READERS: dict[str, _Reader] = dict.fromkeys(_FORMS, _read_plain_form)
+
+
+def _plain_reader(name: str) -> _Reader:
+    return _PLAIN_READERS.get(name) or _reader(name)

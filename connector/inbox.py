@@ -35,6 +35,7 @@ class Arrival:
     errors: list[dict[str, str]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     deliveries: tuple[NewDelivery, ...] = ()
+    account: str | None = None  #: waiting: who fetches the rest
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,6 +100,8 @@ def _row(arrival: Arrival, now: int) -> dict[str, Any]:
         "fingerprint": arrival.fingerprint,
         "errors": orjson.dumps(arrival.errors).decode() if arrival.errors else None,
         "notes": orjson.dumps(arrival.notes).decode() if arrival.notes else None,
+        "account": arrival.account,
+        "due_at": now if arrival.account else None,
     }
 
 

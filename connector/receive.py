@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -17,9 +18,9 @@ from connector.outbox import LIVE
 from connector.routes import Router
 from connector.settings import Settings, Source
 from connector.signatures import Proof
-from mappings import PAYLOADS
-from mappings.base import FieldError, Invalid, PayloadMapping, fingerprint
-from mappings.events import Event
+from mappings import payload_mapping
+from mappings.base import FieldError, Ignored, Invalid, PayloadMapping, fingerprint
+from mappings.events import Event, Thin
 
 
 class Receiver:
@@ -28,7 +29,8 @@ class Receiver:
     def __init__(self, settings: Settings, router: Router) -> None:
         self._router = router
         self._mappings: Final[dict[str, PayloadMapping]] = {
-            name: PAYLOADS[source.mapping](settings.locale) for name, source in settings.sources.items()
+            name: payload_mapping(source.mapping, settings.locale, source.fields)
+            for name, source in settings.sources.items()
         }
 
     def verify(self, source: Source, proof: Proof) -> None:
@@ -44,8 +46,14 @@ class Receiver:
 
         Raises `Unreadable` (keep it with `unreadable`) and `UnsupportedType`.
         """
-        decoded: Decoded = decode(raw, content_type=content_type, headers=headers, message_id=message_id)
-        return [self.arrival(source, payload) for payload in decoded.payloads], decoded.many
+        mapping = self._mappings[source.name]
+        sender = mapping.sender
+        message_id = message_id or (headers.get(sender.id_header) or "" if sender.id_header else "")
+        decoded: Decoded = decode(
+            raw, content_type=content_type, headers=headers, message_id=message_id, as_sent=sender.decode == "plain"
+        )
+        payloads = [part for payload in decoded.payloads for part in _parts(mapping, payload)]
+        return [self.arrival(source, payload) for payload in payloads], decoded.many or len(payloads) != 1
 
     def arrival(self, source: Source, payload: Payload, *, lane: int = LIVE) -> Arrival:
         """One payload, mapped and routed; invalid, with every fault of its fields, when it is no event."""
@@ -53,9 +61,13 @@ class Receiver:
         if payload.error is not None:
             return _invalid(source, payload, text, payload.error.errors)
         try:
-            event = self._mappings[source.name].read(payload.body)
+            event = self.read(source, payload.body)
         except Invalid as invalid:
             return _invalid(source, payload, text, invalid.errors)
+        except Ignored as ignored:
+            return _ignored(source, payload, text, str(ignored))
+        if isinstance(event, Thin):
+            return _waiting(source, payload, text, event)
         deliveries = self._router.deliveries(source.name, event, lane=lane)
         return Arrival(
             source=source.name,
@@ -69,9 +81,26 @@ class Receiver:
             deliveries=deliveries,
         )
 
-    def read(self, source: Source, body: Any) -> Event:
-        """The event of a stored payload, for replay and `connector map`. Raises `Invalid`."""
-        return self._mappings[source.name].read(body)
+    def completed(self, source: Source, body: Any, fetched: Mapping[str, Any], event_id: str) -> tuple[Arrival, str]:
+        """A thin event's arrival once the rest is there, and its second key. Raises `Invalid` and `Ignored`."""
+        mapping = self._mappings[source.name]
+        event = mapping.complete(body, fetched)
+        deliveries = self._router.deliveries(source.name, event)
+        arrival = Arrival(
+            source=source.name,
+            event_id=event_id,
+            type=event.type,
+            state="accepted" if deliveries else "ignored",
+            payload="",
+            notes=event.notes,
+            deliveries=deliveries,
+        )
+        return arrival, mapping.second_key(event)
+
+    def read(self, source: Source, body: Any, fetched: Mapping[str, Any] | None = None) -> Event | Thin:
+        """The event of a stored payload, with what was fetched for a thin one. Raises `Invalid` and `Ignored`."""
+        mapping = self._mappings[source.name]
+        return mapping.read(body) if fetched is None else mapping.complete(body, fetched)
 
 
 def unreadable(source: Source, raw: bytes, content_type: str, fault: Unreadable) -> Arrival:
@@ -85,6 +114,45 @@ def unreadable(source: Source, raw: bytes, content_type: str, fault: Unreadable)
         payload=text,
         content_type=content_type[:200] or "application/octet-stream",
         errors=[asdict(e) for e in fault.errors],
+    )
+
+
+def _parts(mapping: PayloadMapping, payload: Payload) -> list[Payload]:
+    """A body's events, without what secrets it carries; an envelope's id is counted out among several."""
+    if payload.error is not None:
+        return [payload]
+    body = payload.body
+    if mapping.sender.secret_fields and isinstance(body, dict):
+        body = {key: value for key, value in body.items() if key not in mapping.sender.secret_fields}
+    parts = mapping.parts(body)
+    one = len(parts) == 1
+    shared = payload.event_id
+    return [Payload(part, shared if one or not shared else f"{shared}.{index}") for index, part in enumerate(parts)]
+
+
+def _waiting(source: Source, payload: Payload, text: str, thin: Thin) -> Arrival:
+    """A thin event, to be fetched by the source's account."""
+    return Arrival(
+        source=source.name,
+        event_id=_event_id(payload, thin.id, text),
+        type=thin.type,
+        state="waiting",
+        payload=text,
+        occurred_at=_ms(thin),
+        fingerprint=hashlib.blake2b(f"{thin.type} {thin.what} {thin.ref}".encode(), digest_size=16).hexdigest(),
+        notes=thin.notes,
+        account=source.account,
+    )
+
+
+def _ignored(source: Source, payload: Payload, text: str, why: str) -> Arrival:
+    return Arrival(
+        source=source.name,
+        event_id=_event_id(payload, None, text),
+        type="",
+        state="ignored",
+        payload=text,
+        notes=(why,),
     )
 
 
@@ -114,5 +182,5 @@ def _hashed(text: str) -> str:
     return HASHED + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _ms(event: Event) -> int:
+def _ms(event: Event | Thin) -> int:
     return int((event.time.timestamp() if event.time else time.time()) * 1000)

@@ -84,6 +84,8 @@ class Source:
     verify: Verify | None = None
     on_invalid: Literal["refuse", "park"] = "park"
     queue: str = ""
+    account: str = ""  #: whose API says the rest of a thin event
+    fields: Mapping[str, Any] = field(default_factory=dict)  #: our field -> the payload's, for mappings that take them
     declare: bool = True  #: declare the queue and its dead-letter queue at start
 
 

@@ -40,10 +40,31 @@ events = Table(
     Column("fingerprint", Text),  #: of the mapped event: a second payload under one id is compared by it
     Column("errors", Text),  #: JSON [{"field","message"}] of an invalid payload
     Column("notes", Text),  #: JSON list: what reading dropped or blanked
+    Column("account", Text),  #: of a thin event: who is asked for the rest
+    Column("due_at", BigInteger),  #: waiting: when to ask (again)
+    Column("attempts", Text),  #: of a thin event: the calls made to fetch it, ",12,45"
+    Column("fetched", Text),  #: JSON: what they brought, by name
+    Column("second_key", Text),  #: of a thin event, once fetched: the lead or the ticket's state it turned out to be
     UniqueConstraint("source", "key", name="uq_events_source_key"),
     sqlite_autoincrement=True,
 )
 
+Index(
+    "ix_events_waiting",
+    events.c.account,
+    events.c.due_at,
+    events.c.id,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)
+Index(
+    "uq_events_second_key",
+    events.c.source,
+    events.c.second_key,
+    unique=True,
+    sqlite_where=text("second_key IS NOT NULL"),
+    postgresql_where=text("second_key IS NOT NULL"),
+)
 Index(
     "ix_events_keyless",
     events.c.event_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,12 +13,16 @@ from connector.client import Deadline
 from connector.db import Database, first_line, install_id, now_ms
 from connector.deliver import Line, claim, perform
 from connector.destinations import Places, name_of, places
+from connector.enrich import Source, enrich
 from connector.errors import ConnectorError
 from connector.log import get
 from connector.probe import probe
 from connector.quota import Wait
+from connector.receive import Receiver
+from connector.routes import Router
 from connector.settings import Settings
 from connector.vendors import VENDORS
+from connector.vendors.fetching import Fetching
 from connector.wake import Wake
 
 IDLE_S: Final = 5.0  #: how long nothing is looked at, at the most, should every wake-up be lost
@@ -40,8 +44,11 @@ class Worker:
         self._wake = Wake(database)
         self._vendors = {name: VENDORS[account.vendor](account) for name, account in settings.accounts.items()}
         self._threads: list[threading.Thread] = []
+        self._settings = settings
+        self._receiver = Receiver(settings, Router(settings, name_of))
+        fetching = {source.account for source in settings.sources.values()}
         for name, account in settings.accounts.items():
-            if found[name]:
+            if found[name] or name in fetching:
                 line = Line(database, account, dict(found[name]), self._vendors[name], install)
                 self._threads += self._threads_of(line)
 
@@ -83,17 +90,22 @@ class Worker:
             deadline, claimed = self._claim(line)
         if claimed is None:
             return
-        if claimed.attempt.kind == "probe":
+        if claimed.attempt.kind == "fetch":
+            self._fetch(line, claimed, deadline)
+        elif claimed.attempt.kind == "probe":
             place = line.places[claimed.attempt.destination]
             probe(line.database, line.account, place, claimed, line.vendor, line.install, deadline)
         else:
             perform(line, claimed, deadline)
 
+    def _fetch(self, line: Line, claimed: claims.Claim, deadline: Deadline) -> None:
+        vendor = cast(Fetching, line.vendor)  # the configuration lets no other vendor's account fetch
+        enrich(Source(line.database, self._settings, line.account, self._receiver, vendor), claimed, deadline)
+
     def _claim(self, line: Line) -> tuple[Deadline, claims.Claim | None]:
         """A claim and its deadline on this machine's clock; or None after having waited for whatever may bring one."""
-        deadline = Deadline.after(
-            line.account.timeout_s
-        )  # before the claim, so that it never ends after the logged one
+        # Taken before the claim, so that it never ends after the logged one.
+        deadline = Deadline.after(line.account.timeout_s)
         if self._stopping.is_set():
             return deadline, None
         seen = self._wake.seen()

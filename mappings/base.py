@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from mappings.events import Agent, Customer, Event, Lead, Phone, Ticket
+from mappings.events import Agent, Customer, Event, Lead, Phone, Thin, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,66 @@ class Rendered:
     notes: tuple[str, ...] = ()
 
 
+class Ignored(Exception):  # noqa: N818 - a verdict, as `Invalid` is
+    """The payload is authentic and well, but test traffic or a ping: acknowledged, never acted on. Says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """How a sender speaks and what it wants to hear. The defaults are those of our own JSON."""
+
+    decode: str = "own"  #: "own": envelopes are unwrapped, form fields nested; "plain": everything as it was sent
+    #: what ``verify = { scheme = "<the mapping's name>" }`` stands for: a scheme of ours, with its options
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    secret_fields: tuple[str, ...] = ()  #: keys of the body that hold a secret: taken out before anything is stored
+    id_header: str = ""  #: a header with an event id, where the body has none
+    handshake: tuple[str, str] | None = None  #: a GET's parameters: the token to check, and the text to answer
+    reply: Mapping[str, Any] | None = None  #: the body of every 2xx, where the sender expects its own; then with 200
+    gives_up: bool = (
+        False  #: a 4xx loses the event or the hook: what cannot be mapped is parked, whatever is configured
+    )
+
+
 class PayloadMapping(Protocol):
     """Built once for a source, used for every payload. Thread-safe."""
 
-    def read(self, payload: Any) -> Event:
-        """The event, or `Invalid` with every fault."""
+    @property
+    def sender(self) -> Sender:
+        """How whoever sends these payloads speaks."""
+
+    def parts(self, body: Any) -> Sequence[Any]:
+        """The payloads of single events inside a decoded body."""
+
+    def read(self, payload: Any) -> Event | Thin:
+        """The event, or what it takes to fetch it. `Invalid` with every fault, or `Ignored`."""
+
+    def complete(self, payload: Any, fetched: Mapping[str, Any]) -> Event:
+        """The event of a thin payload and of what was fetched for it, by name. `Invalid` or `Ignored` like `read`."""
+
+    def second_key(self, event: Event) -> str:
+        """What makes two thin events one, once they are fetched; "" when nothing does."""
+
+
+class PlainSender:
+    """What most payload mappings are: one event a body, and our own JSON's manner."""
+
+    sender: ClassVar[Sender] = Sender()
+    event_types: ClassVar[tuple[str, ...]]
+    takes_fields: ClassVar[bool] = False  #: whether a source may name its fields in the configuration
+
+    def parts(self, body: Any) -> Sequence[Any]:
+        """The body is the event."""
+        return (body,)
+
+    def complete(self, payload: Any, fetched: Mapping[str, Any]) -> Event:
+        """Only thin events are completed."""
+        raise NotImplementedError
+
+    def second_key(self, event: Event) -> str:
+        """A lead is one lead however often its contact changes; a ticket is another one with every change."""
+        if isinstance(event, Lead):
+            return f"lead {event.id}"
+        return f"ticket {event.ticket_id} {event.type} {event.updated_at.isoformat() if event.updated_at else ''}"
 
 
 class RecordMapping(Protocol):

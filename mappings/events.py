@@ -90,3 +90,15 @@ class Ticket:
 
 
 Event = Lead | Ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thin:
+    """An event that only says which object changed: the rest is fetched before it is routed."""
+
+    id: str
+    type: str  #: what it will be, as far as the payload tells: "lead.created"
+    what: str  #: the vendor's kind of object: "contact", "ticket", "leadgen"
+    ref: str  #: the object's id at the vendor
+    time: datetime | None = None
+    notes: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mappings import fields
-from mappings.base import FieldError, Invalid, Locale
+from mappings.base import FieldError, Invalid, Locale, PlainSender
 from mappings.events import Lead
 from mappings.payloads import Part, PayloadSchema, as_notes, decisive, load
 
@@ -42,8 +42,10 @@ class LeadSchema(PayloadSchema):
     data = Part(LeadData, required=True)
 
 
-class LeadMapping:
+class LeadMapping(PlainSender):
     """Reads a lead; bad optional fields are blanked and noted, a bad phone is dropped and noted."""
+
+    event_types = EVENT_TYPES
 
     def __init__(self, locale: Locale) -> None:
         self._schema = LeadSchema(locale)

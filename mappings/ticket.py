@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mappings import fields
-from mappings.base import FieldError, Invalid, Locale
+from mappings.base import FieldError, Invalid, Locale, PlainSender
 from mappings.events import Agent, Customer, Ticket
 from mappings.payloads import Part, PayloadSchema, as_notes, decisive, load
 
@@ -54,8 +54,10 @@ class TicketSchema(PayloadSchema):
     data = Part(TicketData, required=True)
 
 
-class TicketMapping:
+class TicketMapping(PlainSender):
     """Reads a ticket; bad optional fields are blanked and noted."""
+
+    event_types = EVENT_TYPES
 
     def __init__(self, locale: Locale) -> None:
         self._schema = TicketSchema(locale)

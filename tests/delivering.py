@@ -6,21 +6,19 @@ Nothing sleeps: `Out.later` moves every moment that the database holds into the 
 from __future__ import annotations
 
 import json
-import os
+import secrets
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import case, create_engine, delete, select, text, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import case, delete, select, update
 
 from connector import inbox, standing, tables
 from connector.claims import Claim
 from connector.client import Deadline
-from connector.db import Database, migrate, now_ms
+from connector.db import Database, now_ms
 from connector.deliver import Line, claim, perform
 from connector.destinations import name_of, places
 from connector.inbox import Arrival, Stored
@@ -35,8 +33,8 @@ from connector.vendors import VENDORS
 from connector.worker import prepare
 from mappings.base import fingerprint
 from mappings.events import Customer, Event, Lead, Phone, Ticket
+from tests.conftest import POSTGRES, as_sqlalchemy
 
-SERVER = os.environ.get("TEST_DATABASE_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 DIAL = "dialler/wolkvox.add_record/1042"
 SURVEY = "surveys/tracksale.dispatch/52/now"
 REFUSAL = "SOME PARAMETERS ARE REQUIRED"
@@ -263,40 +261,30 @@ def unknown(words: str = "no answer: the connection was cut", **values: Any) -> 
     return Outcome(attempt="unknown", verdict=Verdict(Fate.DOUBTFUL, words), words=words, **values)
 
 
-# --- stores ---------------------------------------------------------------------------------------------------------
+# --- fixtures -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A migrated database of its own on each of the two."""
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database for a whole module, as making one for each test costs more than most of these tests."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('store')}/connector.db"
-        migrate(url)
-        yield url
+        path = tmp_path_factory.mktemp("store") / "connector.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
         return
-    name = f"delivering_{uuid4().hex[:10]}"
-    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
-    try:
-        with server.connect() as conn:
-            conn.execute(text(f"CREATE DATABASE {name}"))
-    except OperationalError:
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            raise
-        pytest.skip("no Postgres at TEST_DATABASE_URL")
-    url = make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-    migrate(url)
-    yield url
-    with server.connect() as conn:
-        conn.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
+    name = f"test_{secrets.token_hex(6)}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield as_sqlalchemy(POSTGRES, name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    """Empty tables."""
-    database = Database(store_url)
+def database(store: str) -> Iterator[Database]:
+    """The module's database, emptied."""
+    database = Database(store)
     with database.write() as conn:
-        for table in reversed(tables.metadata.sorted_tables):
+        for table in tables.metadata.tables.values():
             conn.execute(delete(table))
     yield database
     database.close()
@@ -304,7 +292,7 @@ def database(store_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """The vendors; none of their rules may have been broken, unless the test cleared ``breaches``."""
+    """The vendors, none of whose rules the test may have broken."""
     with Sandbox() as sandbox:
         yield sandbox
         assert sandbox.breaches == []

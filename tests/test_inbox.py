@@ -14,7 +14,10 @@ from connector import inbox, tables
 from connector.db import Database
 from connector.inbox import HASHED, Arrival, as_text
 from connector.outbox import NewDelivery
-from tests.delivering import Out, database, dial, lead, leads, store_url  # noqa: F401 - fixtures
+from tests import delivering
+from tests.delivering import Out, dial, lead, leads
+
+store, database = delivering.store, delivering.database
 
 DAY_S = 24 * 3600
 
@@ -171,7 +174,9 @@ def test_every_route_that_wants_an_event_gets_a_delivery(database: Database):
     out = Out(database, dial(), dial("1043"))
     [stored] = out.put([lead(1)])
     assert stored.deliveries == 2
-    assert {row.destination for row in out.deliveries()} == {f"dialler/wolkvox.add_record/{c}" for c in ("1042", "1043")}
+    assert {row.destination for row in out.deliveries()} == {
+        f"dialler/wolkvox.add_record/{c}" for c in ("1042", "1043")
+    }
     assert out.put(leads(2))[0].status == "duplicate"
 
 

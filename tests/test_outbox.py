@@ -10,24 +10,25 @@ from sqlalchemy import select, text
 from connector import outbox, tables
 from connector.db import Database, now_ms
 from connector.outbox import BULK, LIVE, LIVE_SPLIT, NewDelivery
-from tests.delivering import (  # noqa: F401 - fixtures
+from tests import delivering
+from tests.delivering import (
     DIAL,
     Out,
     accepted,
-    database,
     dial,
     lead,
     leads,
     refused,
-    store_url,
     survey,
     ticket,
     unknown,
 )
 
+store, database = delivering.store, delivering.database
+
 
 @pytest.fixture
-def out(database: Database) -> Out:  # noqa: F811
+def out(database: Database) -> Out:
     return Out(database, dial())
 
 
@@ -138,7 +139,7 @@ def test_pending_deliveries_follow_their_route_to_a_corrected_campaign(out: Out)
     assert claimed.attempt.id not in {c.attempt.id for c in [moved.claimed()]}
 
 
-def test_deliveries_do_not_follow_a_route_to_another_operation(database: Database):  # noqa: F811
+def test_deliveries_do_not_follow_a_route_to_another_operation(database: Database):
     out = Out(database, dial(name="route"))
     out.put([lead(1)])
     Out(database, survey(name="route"))
@@ -170,7 +171,7 @@ def test_the_claims_queries_stay_on_the_partial_indexes(out: Out):
         assert "ix_deliveries_attempt" in " ".join(str(row) for row in conn.execute(text(plan + hand)))
 
 
-def test_a_partial_answer_settles_each_of_its_own(database: Database):  # noqa: F811
+def test_a_partial_answer_settles_each_of_its_own(database: Database):
     out = Out(database, survey())
     out.put([ticket(n) for n in range(3)])
     claimed = out.claimed("surveys")

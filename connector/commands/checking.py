@@ -15,7 +15,7 @@ import alembic.script
 import click
 from alembic.runtime.migration import MigrationContext
 
-from connector import attempts, claims, configuration, destinations, quota, standing
+from connector import attempts, claims, configuration, quota, standing
 from connector.client import Answer, Deadline, NoAnswer, NotSent
 from connector.commands import face, show
 from connector.db import Database, now_ms
@@ -43,7 +43,10 @@ class Finding:
 @click.option("--offline", is_flag=True, help="Contact nobody: configuration and environment only.")
 @face.json_option
 def check(offline: bool, as_json: bool) -> None:
-    """Configuration, environment, database, broker and the vendors' credentials; every fault at once."""
+    """Names everything that is wrong, at once.
+
+    Configuration, environment, database, broker and the vendors' credentials.
+    """
     findings = list(_configured(offline))
     faults = [f for f in findings if f.state == "fault"]
     if as_json:
@@ -96,7 +99,7 @@ def _contacted(settings: Settings) -> Iterator[Finding]:
 
 def _warnings(settings: Settings) -> Iterator[Finding]:
     said = {
-        "CONNECTOR_SECRET_KEY is not set: hashes of phones and e-mails can be guessed; set it once, before going live": (
+        "CONNECTOR_SECRET_KEY is not set: hashes of phones and e-mails can be guessed; set it once, and keep it": (
             not settings.secret_key
         ),
         "CONNECTOR_ADMIN_TOKEN is not set: /api is closed": not settings.admin_token,
@@ -174,7 +177,7 @@ def _account(settings: Settings, account: Account) -> Finding:
         with database.write(serialise=account.name) as conn:
             words = outcome.words or None
             attempts.finish(conn, started, state=outcome.attempt, now=now_ms(conn), status=outcome.status, words=words)
-            if outcome.block or outcome.hold:
+            if outcome.status is not None and (outcome.block or outcome.hold):
                 account_fault(conn, account.name, outcome, now_ms(conn))
     except StoreUnavailable as fault:
         return Finding(name, "fault", str(fault))

@@ -57,9 +57,9 @@ def replay(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Maps again from the stored payload, with the configuration of now, and sends what was not sent.
+    """Maps again what was stored, and sends it.
 
-    What was delivered is not sent twice, nor what may have been.
+    With the configuration of now. What was delivered is not sent twice, nor what may have been.
     """
     if sum(map(bool, (delivery_ids, event_ids, state))) != 1:
         raise click.UsageError("name one of --delivery, --event and --state dead")
@@ -155,7 +155,10 @@ def _since(here: Surroundings, text: str) -> int:
 @click.option("--landed", "landed", flag_value=True, type=bool, default=None, help="The vendor has it.")
 @click.option("--resend", "landed", flag_value=False, type=bool, help="The vendor has it not: send it again.")
 def resolve(ids: Sequence[str], landed: bool | None) -> None:
-    """Settles uncertain deliveries as you say: d123, or a45 for all of one call."""
+    """Settles uncertain deliveries as you say.
+
+    ID is a delivery (d123), or a call (a45) for all that are uncertain of it.
+    """
     if landed is None:
         raise click.UsageError("say --landed or --resend")
     became = "delivered" if landed else "pending again"
@@ -174,7 +177,7 @@ def resolve(ids: Sequence[str], landed: bool | None) -> None:
 @click.argument("account")
 @click.option("--reason", default="a person paused it", show_default=True, help="Kept, and shown by status.")
 def pause(account: str, reason: str) -> None:
-    """Holds every call of an account until it is resumed."""
+    """Holds every call of an account."""
     with face.opened() as here:
         _demand_account(here.settings, account)
         with here.database.write(serialise=account) as conn:
@@ -189,7 +192,10 @@ def pause(account: str, reason: str) -> None:
 @click.command()
 @click.argument("account")
 def resume(account: str) -> None:
-    """Goes on after a pause or a block, and with destinations that stopped."""
+    """Goes on after a pause or a block.
+
+    Opens the account's stopped destinations too.
+    """
     with face.opened() as here:
         _demand_account(here.settings, account)
         with here.database.write(serialise=account) as conn:
@@ -211,13 +217,16 @@ def _demand_account(settings: Settings, name: str) -> None:
 @click.command()
 @click.argument("source")
 def redrive(source: str) -> None:
-    """Puts what the broker dead-lettered back on the source's queue."""
+    """Puts dead-lettered messages back.
+
+    From the source's dead-letter queue onto its queue.
+    """
     from connector import consumer
 
     settings = face.settings()
     if source not in settings.sources or not settings.sources[source].queue:
         queued = tuple(name for name, one in settings.sources.items() if one.queue)
-        hint = did_you_mean(source, queued) or f": those with one are {listed(queued)}" if queued else ""
+        hint = did_you_mean(source, queued) or f": those with one are {listed(queued)}" if queued else ": none has one"
         raise ConnectorError(f"no source with a queue is called {quote(source)}{hint}")
     number = consumer.redrive(settings, source)
     show.line(f"{number} messages are back on {settings.sources[source].queue}")

@@ -39,7 +39,7 @@ class Face(click.Group):
             sys.exit(1)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as fault:  # noqa: BLE001 - the outermost loop: no stack trace to a person
+        except Exception as fault:  # the outermost loop: no stack trace to a person
             if isinstance(fault, OSError) and fault.errno == errno.EPIPE:
                 raise  # whoever read our output has left: click ends quietly
             log.get("connector").debug("a command failed", exc_info=fault)

@@ -20,7 +20,7 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 @click.command()
 @face.json_option
 def status(as_json: bool) -> None:
-    """Accounts, quota used and left, backlog, oldest waiting, speed to lead."""
+    """Accounts, quota, backlog, speed to lead."""
     with face.opened() as here:
         found = stories.status(here.database, here.settings)
     if as_json:
@@ -142,7 +142,10 @@ def deliveries(state: str | None, find: str, event: str, since: str, limit: int,
 @click.option("--record", "show_record", is_flag=True, help="Show payload and record in full, persons included.")
 @face.json_option
 def explain(id: str, show_record: bool, as_json: bool) -> None:
-    """Tells the whole story of a delivery (d123), an event (e45) or a sender's event id."""
+    """Tells the whole story of one event.
+
+    ID is a delivery (d123), an event (e45) or a sender's event id.
+    """
     with face.opened() as here:
         found = stories.explain(here.database, here.settings, id, show_record=show_record)
     if as_json:

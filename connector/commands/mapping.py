@@ -38,7 +38,9 @@ CONTENT_TYPES: Final = {
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @face.json_option
 def map_(source: str, file: str, as_json: bool) -> None:
-    """Shows what a payload becomes: the event, and each route's record, or every field's error.
+    """Shows what a payload would become.
+
+    The event and each route's record, or every field's error.
 
     FILE is .json, .ndjson or .txt (a form), or - for JSON on stdin. Nothing is stored or sent.
     """

@@ -2,122 +2,90 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable
-from types import FrameType
-from typing import TYPE_CHECKING, Final
 
 import click
 
 from connector import configuration, db, destinations
 from connector.commands import face, show
+from connector.commands.ending import Ending
 from connector.committer import Committer
-from connector.errors import ConnectorError
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings
 
-if TYPE_CHECKING:
-    from flask import Flask
 
-    from connector.web.server import Embedded
+class Together:
+    """Web, worker and (where a source has a queue) consumer in this process.
 
-STOP_S: Final = 25.0  #: from the signal to the end; whoever runs us kills after 30
-LOOK_S: Final = 0.5
+    Raises `ConnectorError` when the port is in use or the database cannot be used; nothing has started then.
+    """
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+    def __init__(self, settings: Settings, host: str, port: int) -> None:
+        from connector.consumer import Consumer
+        from connector.web import create_app
+        from connector.web.server import Embedded
+        from connector.worker import Worker
 
+        self.database = db.Database(settings.database_url)
+        self._committer = Committer(self.database)
+        self._web = Embedded(create_app(settings, self.database, self._committer), host, port)
+        self._worker = Worker(settings, self.database)
+        self._consumer: Consumer | None = None
+        if any(source.queue for source in settings.sources.values()):
+            receiver = Receiver(settings, Router(settings, destinations.name_of))
+            self._consumer = Consumer(settings, self.database, receiver, self._committer)
+        self.url = f"http://{host}:{self._web.port}"
 
-class Ending:
-    """The first SIGTERM or SIGINT ends a process in order, the second at once."""
+    def start(self) -> None:
+        self._web.start()
+        self._worker.start()
+        if self._consumer is not None:
+            self._consumer.start()
 
-    def __init__(self) -> None:
-        self._asked = threading.Event()
-        self._by_s = float("inf")
-        for number in SIGNALS:
-            signal.signal(number, self._ask)
+    def ended(self) -> bool:
+        """Whether it ended by itself. Raises `ConnectorError` when the broker refuses us."""
+        return self._consumer is not None and self._consumer.wait(0)
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        self._asked.set()
-
-    def wait(self, ended: Callable[[], bool] = lambda: False) -> None:
-        """Until a signal comes, or ``ended`` says so. From then on `left_s` runs."""
-        while not self._asked.wait(LOOK_S) and not ended():
-            pass
-        self._by_s = time.monotonic() + STOP_S
-
-    def left_s(self) -> float:
-        return max(0.1, self._by_s - time.monotonic())
-
-    def within(self, *steps: Callable[[], object]) -> None:
-        """Takes the steps one after the other, and goes on without them when the time is over."""
-        thread = threading.Thread(target=lambda: [step() for step in steps], name="ending", daemon=True)
-        thread.start()
-        thread.join(self.left_s())
-
-
-def host() -> str:
-    """Where web listens: everywhere on a dyno, else on this machine only, unless CONNECTOR_HOST says otherwise."""
-    return os.environ.get("CONNECTOR_HOST") or ("0.0.0.0" if os.environ.get("DYNO") else "127.0.0.1")
+    def stop(self, ending: Ending) -> None:
+        """Takes nothing more, stores and settles what is in hand. Calls in flight are waited for beside the rest."""
+        worker = threading.Thread(target=lambda: self._worker.stop(ending.left_s()), name="ending", daemon=True)
+        worker.start()
+        consumer = self._consumer
+        stop_consumer = [lambda: consumer.stop(ending.left_s())] if consumer is not None else []
+        ending.take(lambda: self._web.stop(ending.left_s()), *stop_consumer, self._committer.close)
+        worker.join(ending.left_s())
 
 
 @click.command()
 def run() -> None:
-    """Web, worker and (where a source has a queue) consumer in one process."""
+    """Web, worker and consumer in one process.
+
+    The consumer only where a source has a queue.
+    """
+    from connector.web.server import address
+
     settings = face.settings()
     db.migrate(settings.database_url)
     ending = Ending()
-    everything(settings, ending, host(), settings.port)
-
-
-def everything(settings: Settings, ending: Ending, host: str, port: int) -> None:
-    """All three until a signal comes. Raises `ConnectorError`, having stopped all, when the broker refuses us."""
-    from connector.consumer import Consumer
-    from connector.web import create_app
-    from connector.worker import Worker
-
-    database = db.Database(settings.database_url)
-    committer = Committer(database)
-    receiver = Receiver(settings, Router(settings, destinations.name_of))
-    server = _listening(create_app(settings, database, committer), host, port)
-    worker = Worker(settings, database)
-    queued = any(source.queue for source in settings.sources.values())
-    consumer = Consumer(settings, database, receiver, committer) if queued else None
-    worker.start()
-    if consumer is not None:
-        consumer.start()
-    show.line(f"connector listens on http://{host}:{server.port} (Ctrl-C stops it)")
+    together = Together(settings, *address(settings, os.environ))
+    together.start()
+    show.line(f"connector listens on {together.url} (Ctrl-C stops it)")
     try:
-        ending.wait(lambda: consumer is not None and consumer.wait(0))
+        ending.wait(together.ended)
     finally:
-        settled = threading.Thread(target=lambda: worker.stop(ending.left_s()), daemon=True)
-        settled.start()  # calls in flight may take their time: they are waited for beside the rest
-        ending.within(server.stop, lambda: consumer and consumer.stop(ending.left_s()), committer.close)
-        settled.join(ending.left_s())
-
-
-def _listening(app: Flask, host: str, port: int) -> Embedded:
-    from connector.web.server import Embedded
-
-    try:
-        server = Embedded(app, host, port)
-        server.start()
-    except OSError as fault:
-        why = "is in use" if fault.errno == errno.EADDRINUSE else f"cannot be listened on ({fault.strerror})"
-        raise ConnectorError(f"port {port} {why}: set PORT to another") from fault
-    return server
+        together.stop(ending)
 
 
 @click.command()
 def web() -> None:
-    """Web alone: takes webhooks and stores them; a worker delivers."""
+    """Takes webhooks and stores them.
+
+    A worker delivers.
+    """
     from connector.web.server import serve
 
     settings = face.settings()
@@ -127,26 +95,28 @@ def web() -> None:
 
 @click.command()
 def consume() -> None:
-    """The consumer alone: takes from RabbitMQ and stores; a worker delivers."""
+    """Takes from RabbitMQ and stores.
+
+    A worker delivers.
+    """
     from connector.consumer import Consumer
 
     settings = face.settings()
     db.migrate(settings.database_url)
     database = db.Database(settings.database_url)
     committer = Committer(database)
-    receiver = Receiver(settings, Router(settings, destinations.name_of))
-    consumer = Consumer(settings, database, receiver, committer)
+    consumer = Consumer(settings, database, Receiver(settings, Router(settings, destinations.name_of)), committer)
     ending = Ending()
     consumer.start()
     try:
         ending.wait(lambda: consumer.wait(0))
     finally:
-        ending.within(lambda: consumer.stop(ending.left_s()), committer.close)
+        ending.take(lambda: consumer.stop(ending.left_s()), committer.close)
 
 
 @click.command()
 def work() -> None:
-    """The worker alone: delivers what is stored."""
+    """Delivers what is stored."""
     from connector.worker import Worker
 
     settings = face.settings()
@@ -160,7 +130,10 @@ def work() -> None:
 
 @click.command()
 def migrate() -> None:
-    """Creates or upgrades the database; does nothing when it is current."""
+    """Creates or upgrades the database.
+
+    Does nothing when it is current.
+    """
     db.migrate(configuration.database_url(os.environ))
     show.line("the database is up to date")
 
@@ -168,7 +141,10 @@ def migrate() -> None:
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=9900, show_default=True, help="Where it listens.")
 def sandbox(port: int) -> None:
-    """The three vendors, simulated: strict about every documented limit."""
+    """The three vendors, simulated.
+
+    Strict about every documented limit.
+    """
     from connector.sandbox import serve
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -178,7 +154,10 @@ def sandbox(port: int) -> None:
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave it running, to try things out.")
 def demo(keep: bool) -> None:
-    """Shows everything at work, on a throw-away database and simulated vendors."""
+    """Shows everything at work.
+
+    On a throw-away database and simulated vendors.
+    """
     from connector.demo import play
 
     sys.exit(0 if play(keep=keep) else 1)

@@ -245,9 +245,8 @@ _ENDS: Final = {
 
 def _ended(one: Mapping[str, Any]) -> str:
     took = f" after {one['seconds']:.2f} s" if one["seconds"] is not None else ""
-    answer = ", ".join(
-        [*([f"HTTP {one['status']}"] if one["status"] else []), *([one["words"]] if one["words"] else [])]
-    )
+    words, status = one["words"] or "", str(one["status"] or "")
+    answer = words if words.startswith(status) else f"HTTP {status}" + (f", {words}" if words else "")
     return _ENDS.get(one["state"], str(one["state"])) + took + (f" ({answer})" if answer else "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from mappings.fields import read_phone
 
 STATES: Final = ("pending", "sending", "delivered", "uncertain", "suppressed", "dead")
 SEARCHED: Final = 20_000  #: newest events whose payloads a search reads, besides what the indexes know
+MENTIONED: Final = 1_000  #: of those, the newest that are taken
+SHORTEST: Final = 4  #: letters, to be looked for in payloads
 
 _d = table.c
 _e = events.c
@@ -73,36 +76,38 @@ def events_meant(conn: Connection, text: str) -> list[int]:
 def _found(conn: Connection, settings: Settings, text: str) -> ColumnElement[bool]:
     """By the hash of the person's first phone or e-mail, by the sender's event id, and by what recent payloads say."""
     router = Router(settings, destinations.name_of)
-    hashes = [router.contact_hash(contact) for contact in _contacts(settings, text)]
+    phones = _phones(settings, text.strip())
+    hashes = [router.contact_hash(contact) for contact in (text, *(phone.e164 for phone in phones))]
+    mentions = _mentions(conn, [text.strip(), *(phone.national for phone in phones)])
     own = own_id(conn, text, "d")
-    chosen = [
-        _d.contact.in_([h for h in hashes if h]),
-        _d.event.in_([*events_called(conn, text), *_mentions(conn, text)]),
-    ]
-    return or_(false(), *chosen, *([_d.id == own] if own is not None else []))
-
-
-def _contacts(settings: Settings, text: str) -> set[str]:
-    """What the text may have been hashed as: an e-mail as it stands, a phone in E.164, be it as a vendor dials it."""
-    prefixes = {account.dial_prefix for account in settings.accounts.values()} - {""}
-    dialled = [text.strip().removeprefix(prefix) for prefix in prefixes if text.strip().startswith(prefix)]
-    return {text.strip(), *(_phone(settings, spelling) for spelling in (text, *dialled))} - {""}
-
-
-def _phone(settings: Settings, text: str) -> str:
-    try:
-        phone = read_phone(text, settings.locale.region)
-    except ValidationError as fault:
-        phone = fault.valid_data if isinstance(fault.valid_data, Phone) else None
-    return phone.e164 if phone else ""
-
-
-def _mentions(conn: Connection, text: str) -> list[int]:
-    """Newest events whose payload holds the text: an e-mail beside a phone, a second phone, a name."""
-    newest = select(_e.id, _e.payload).order_by(_e.id.desc()).limit(SEARCHED).subquery()
-    return list(
-        conn.execute(select(newest.c.id).where(newest.c.payload.icontains(text.strip(), autoescape=True))).scalars()
+    return or_(
+        _d.contact.in_([one for one in hashes if one]),
+        _d.event.in_([*events_called(conn, text.strip()), *mentions]),
+        _d.id == own if own is not None else false(),
     )
+
+
+def _phones(settings: Settings, text: str) -> list[Phone]:
+    """The number that the text may be, in any spelling, or as a vendor dials it."""
+    prefixes = {account.dial_prefix for account in settings.accounts.values()} - {""}
+    spellings = [text, *(text.removeprefix(prefix) for prefix in prefixes if text.startswith(prefix))]
+    found = (_phone(settings, spelling) for spelling in spellings)
+    return [phone for phone in found if phone is not None]
+
+
+def _phone(settings: Settings, text: str) -> Phone | None:
+    try:
+        return read_phone(text, settings.locale.region)
+    except ValidationError as fault:
+        return fault.valid_data if isinstance(fault.valid_data, Phone) else None
+
+
+def _mentions(conn: Connection, texts: Sequence[str]) -> list[int]:
+    """Newest events whose payload holds one of the texts: an e-mail beside a phone, a second phone, a name."""
+    newest = select(_e.id, _e.payload).order_by(_e.id.desc()).limit(SEARCHED).subquery()
+    held = [newest.c.payload.icontains(text, autoescape=True) for text in texts if len(text) >= SHORTEST]
+    query = select(newest.c.id).where(or_(false(), *held)).order_by(newest.c.id.desc()).limit(MENTIONED)
+    return list(conn.execute(query).scalars())
 
 
 def _shown(row: Any) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from connector.routes import Router
 from connector.settings import Settings
 from connector.web import access, api, faults
 from connector.web.application import Application
+from connector.web.asked import MAX_BODY_BYTES
 from connector.web.exposition import Exposition
 from connector.web.health import Health
-from connector.web.webhooks import MAX_BODY_BYTES, Webhooks
+from connector.web.webhooks import Webhooks
 
 __all__ = ["MAX_BODY_BYTES", "create_app"]
 

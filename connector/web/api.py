@@ -19,6 +19,7 @@ from connector.settings import Secret, Settings
 from connector.stories import NotThere, Search
 from connector.web.answers import problem, reply
 from connector.web.application import Application
+from connector.web.asked import query
 
 CLOSED: Final = "closed: set CONNECTOR_ADMIN_TOKEN to open it"
 MOST: Final = 1000  #: deliveries in one answer
@@ -38,7 +39,7 @@ class Api:
 
     def deliveries(self) -> Response:
         """``?state=&find=&event=&since=&limit=``: those that fit, the latest first."""
-        asked = request.args
+        asked = query(request.environ)
         limit = asked.get("limit", "50")
         if not (limit.isascii() and limit.isdigit() and len(limit) < 5 and 1 <= int(limit) <= MOST):
             return problem(400, f"limit: a number from 1 to {MOST}")

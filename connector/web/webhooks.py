@@ -6,11 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from flask import Response, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from connector import receive
 from connector.committer import Committer
@@ -21,10 +19,8 @@ from connector.receive import Receiver
 from connector.settings import Settings, Source, Verify
 from connector.signatures import Proof
 from connector.web.answers import problem, reply
+from connector.web.asked import Headers, body, query
 
-MAX_BODY_BYTES: Final = 10 * 1024 * 1024
-DRAINED_BYTES: Final = 32 * 1024 * 1024  #: of a body that is too large, before its sender is hung up on
-_CHUNK: Final = 64 * 1024
 NO_QUERY: Final[dict[str, str]] = {}
 UNKNOWN: Final = "no source of this name takes webhooks here: check the address"
 #: `Stored.status` -> what the sender is told.
@@ -36,25 +32,6 @@ WORDS: Final = {
     "invalid": "invalid",
     "conflict": "invalid",
 }
-
-
-class Headers:
-    """The headers in a WSGI environment; a look-up costs two dict accesses, and there are a dozen for each request."""
-
-    __slots__ = ("_environ",)
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        self._environ = environ
-
-    def get(self, key: str, /) -> str | None:
-        """The value, bytes read as latin-1, or None."""
-        return self._environ.get(_variable(key))
-
-
-@lru_cache(maxsize=1024)
-def _variable(name: str) -> str:
-    variable = name.upper().replace("-", "_")
-    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +62,7 @@ class Webhooks:
         door = self._doors.get(source)
         if door is None:
             return problem(404, UNKNOWN)
-        raw = _body()
+        raw = body()
         environ = request.environ
         headers = Headers(environ)
         try:
@@ -110,14 +87,14 @@ class Webhooks:
             headers,
             now_s=time.time(),
             url=self._url(environ) if door.needs_url else "",
-            query=request.args if door.needs_query else NO_QUERY,
+            query=query(environ) if door.needs_query else NO_QUERY,
         )
 
     def _url(self, environ: dict[str, Any]) -> str:
         """The address as the sender called it, query untouched: what senders that sign it have signed."""
         base = self._public_url or f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
-        query = environ.get("QUERY_STRING", "")
-        return f"{base}{environ['PATH_INFO']}{'?' if query else ''}{query}"
+        asked = environ.get("QUERY_STRING", "")
+        return f"{base}{environ['PATH_INFO']}{'?' if asked else ''}{asked}"
 
     def _store(self, door: Door, arrivals: list[Arrival]) -> list[Stored]:
         if not arrivals:
@@ -145,32 +122,6 @@ def _door(source: Source, verify: Verify) -> Door:
         parks=source.on_invalid == "park",
         challenge='Basic realm="webhooks", charset="UTF-8"' if verify.scheme == "basic" else "Webhook",
     )
-
-
-def _body() -> bytes:
-    """The whole body. Raises werkzeug's 413 if it is too large, as its head says or as it grows; 400 if it is cut."""
-    try:
-        raw = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        _drain(request.environ)
-        raise
-    declared = request.content_length
-    if declared is not None and len(raw) < declared:
-        raise ClientDisconnected
-    return raw
-
-
-def _drain(environ: dict[str, Any]) -> None:
-    """Throws away what is still coming, so that a sender who reads only after writing gets its answer.
-
-    One that asked first (``Expect: 100-continue``), or announces more than that, is answered at once.
-    """
-    announced = request.content_length or 0
-    if announced > DRAINED_BYTES or "HTTP_EXPECT" in environ:
-        return
-    left = DRAINED_BYTES
-    while left > 0 and (chunk := environ["wsgi.input"].read(_CHUNK)):
-        left -= len(chunk)
 
 
 def _refuse(door: Door, refusal: NotAuthentic) -> Response:

@@ -13,8 +13,9 @@ import time
 import orjson
 from flask import Flask, Response, request
 
-from mappings import PAYLOADS, RECORDS
 from mappings.base import Locale, Rendering
+from mappings.lead import LeadMapping
+from mappings.wolkvox import Row as WolkvoxRow
 from tests.bench import leads
 
 _SCHEMA = """
@@ -59,9 +60,9 @@ def make_app(path: str) -> Flask:
     app = Flask("rival_commit_each")
     local = threading.local()
     locale = Locale()
-    payloads = PAYLOADS["lead"](locale)
+    payloads = LeadMapping(locale)
     opt = ("utm.source", "program")
-    records = RECORDS["wolkvox.add_record"](Rendering(locale=locale, dial_prefix="9", opt=opt))
+    records = WolkvoxRow(Rendering(locale=locale, dial_prefix="9", opt=opt))
     setup = _connect(path)
     setup.executescript(_SCHEMA)
     setup.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import statistics
 import subprocess
 import time
@@ -12,8 +13,9 @@ from pathlib import Path
 import orjson
 import requests
 
-from mappings import PAYLOADS, RECORDS
 from mappings.base import Locale, Rendering
+from mappings.lead import LeadMapping
+from mappings.wolkvox import Row as WolkvoxRow
 from tests.bench import leads, load, places, serving, slow_fsync, steps
 from tests.bench.greedy import greedy
 from tests.bench.places import PYTHON, Broken, Running
@@ -22,6 +24,8 @@ from tests.bench.report import Report, Row, at_least, at_most, figure, limit
 KINDS = {"sqlite": "SQLite", "postgres": "Postgres"}
 _MEMORY_MB = 150.0
 _ARRAY = 10_000
+_WATCHED_S = 10.0  #: how long a worker with a full backlog is watched
+_SLOW_VENDOR_S = 5.0  #: so that it leaves most of the backlog where it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class Size:
     kinds: tuple[str, ...] = ("sqlite", "postgres")
 
 
-SMALL = Size(seconds=1.5, rounds=1, messages=2_000, leads=20_000, backlog=40_000, lone=8, steady_s=5.0)
+SMALL = Size(seconds=1.5, rounds=1, messages=2_000, leads=20_000, backlog=100_000, lone=8, steady_s=5.0)
 
 
 # --- ingest ----------------------------------------------------------------------------------------------------------
@@ -145,9 +149,7 @@ def _there(report: Report, work: str, kind: str, at: Path) -> bool:
 
 
 def _celery(report: Report, at: Path, seconds: float) -> dict[str, Callable[[int, str], load.Load]]:
-    try:
-        import celery  # noqa: F401 - the bench runs without it, only not this rival
-    except ImportError:
+    if importlib.util.find_spec("celery") is None:
         report.skip("ingest, Flask + Celery", "celery is not installed: pip install 'connector[bench]'")
         return {}
     try:
@@ -224,9 +226,9 @@ def consume(report: Report, at: Path, size: Size) -> None:
 def mapping_alone(count: int) -> float:
     """Leads a second on one core: bytes → event → record → bytes, nothing stored."""
     locale = Locale()
-    payloads = PAYLOADS["lead"](locale)
+    payloads = LeadMapping(locale)
     opt = ("utm.source", "program")
-    records = RECORDS["wolkvox.add_record"](Rendering(locale=locale, dial_prefix="9", opt=opt))
+    records = WolkvoxRow(Rendering(locale=locale, dial_prefix="9", opt=opt))
     bodies = [leads.body(n) for n in range(count)]
     begun = time.perf_counter()
     for raw in bodies:
@@ -403,18 +405,23 @@ def backlog(report: Report, at: Path, size: Size) -> None:
     for kind, reach in (("sqlite", 1.2), ("postgres", 1.5)):
         if kind not in size.kinds or not _there(report, "backlog", kind, at):
             continue
-        with places.vendor(at) as vendor, serving.connector(kind, at, vendor_url=vendor.url) as connector:
+        with (
+            places.vendor(at, latency_s=_SLOW_VENDOR_S) as vendor,
+            serving.connector(kind, at, vendor_url=vendor.url) as connector,
+        ):
             fill(connector, min(_ARRAY, size.backlog))
             url = connector.environment["DATABASE_URL"]
             steps.multiply(url, size.backlog // _ARRAY)
             memory = _worker_memory(connector)
             times_ms = [seconds * 1000 for seconds in steps.claims_and_settles(url, rows=1_000)]
+        if len(times_ms) < 10:
+            raise Broken(f"a backlog of {size.backlog:,} is too small: the worker drained it while it was watched")
         _backlog_rows(report, KINDS[kind], size.backlog, times_ms, reach, memory)
 
 
 def _worker_memory(connector: serving.Connector) -> float:
     with connector.start("work") as worker:
-        time.sleep(10.0)
+        time.sleep(_WATCHED_S)
         worker.check()
     return max(worker.peak_mb.values(), default=0.0)
 

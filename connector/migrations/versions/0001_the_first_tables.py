@@ -152,6 +152,11 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.Text(), nullable=True),
         sa.Column("errors", sa.Text(), nullable=True),
         sa.Column("notes", sa.Text(), nullable=True),
+        sa.Column("account", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", sa.Text(), nullable=True),
+        sa.Column("fetched", sa.Text(), nullable=True),
+        sa.Column("second_key", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("source", "key", name="uq_events_source_key"),
         sqlite_autoincrement=True,
@@ -163,6 +168,22 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("key IS NULL"),
         postgresql_where=sa.text("key IS NULL"),
+    )
+    op.create_index(
+        "ix_events_waiting",
+        "events",
+        ["account", "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
+        "uq_events_second_key",
+        "events",
+        ["source", "second_key"],
+        unique=True,
+        sqlite_where=sa.text("second_key IS NOT NULL"),
+        postgresql_where=sa.text("second_key IS NOT NULL"),
     )
     op.create_table(
         "facts",
