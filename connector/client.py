@@ -201,17 +201,17 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _Secure
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Requests' own adapter over guarded connections."""
+class _Transport(requests.adapters.HTTPAdapter):
+    """Requests' own transport over guarded connections."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
+        proxy = super().proxy_manager_for(*args, **kwargs)
+        proxy.pool_classes_by_scheme = _POOLS
+        return proxy
 
 
 _POOLS: Final = {"http": _PlainPool, "https": _SecurePool}
@@ -249,7 +249,7 @@ class Client:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = "connector"
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(pool_maxsize=16, max_retries=0))
+            self._session.mount(scheme, _Transport(pool_maxsize=16, max_retries=0))
 
     def call(
         self,

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final
 
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
+
 from connector import inbox
 from connector.db import Database
 from connector.errors import StoreUnavailable
@@ -58,52 +60,66 @@ class Committer:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            group, last = self._next_group()
+        open_ = True
+        while open_:
+            first = self._queue.get()
+            group = [] if first is None else [first]
+            open_ = first is not None
             if group:
-                self._store(group)
-            if last:
-                return
+                open_ = self._store(group)
 
-    def _next_group(self) -> tuple[list[_Waiting], bool]:
-        group: list[_Waiting] = []
-        size = 0
-        first = self._queue.get()
-        while first is not None:
-            group.append(first)
-            size += len(first[0])
-            if size >= GROUP:
-                return group, False
-            try:
-                first = self._queue.get_nowait()
-            except queue.Empty:
-                return group, False
-        return group, True
-
-    def _store(self, group: Sequence[_Waiting]) -> None:
-        arrivals = [arrival for some, _ in group for arrival in some]
+    def _store(self, group: list[_Waiting]) -> bool:
+        """One transaction for ``group`` and for whatever came until it could begin. False: nothing more will come."""
+        open_ = True
         try:
-            stored = self._commit(arrivals)
+            with self._database.write() as conn:
+                open_ = self._gather(group)
+                stored = inbox.store(conn, [arrival for some, _ in group for arrival in some])
         except StoreUnavailable as fault:
             for _, future in group:
                 future.set_exception(fault)
-            return
         except Exception as fault:  # noqa: BLE001 - whatever one bad row brings must not harm the others
-            self._store_alone(group, fault)
-            return
-        at = 0
-        for some, future in group:
-            future.set_result(stored[at : at + len(some)])
-            at += len(some)
-
-    def _store_alone(self, group: Sequence[_Waiting], fault: Exception) -> None:
-        if len(group) > 1:
+            log.warning("a group could not be stored; its members go one by one", fault=type(fault).__name__)
             for waiting in group:
-                self._store([waiting])
-            return
-        log.error("an event could not be stored", fault=type(fault).__name__)
-        group[0][1].set_exception(StoreUnavailable(f"the event could not be stored ({type(fault).__name__})"))
+                self._store_alone(*waiting)
+        else:
+            _tell(group, stored)
+        return open_
 
-    def _commit(self, arrivals: Sequence[Arrival]) -> list[Stored]:
+    def _gather(self, group: list[_Waiting]) -> bool:
+        """Takes what waits into the group; the wait for the lock is when most of it comes."""
+        size = sum(len(some) for some, _ in group)
+        while size < GROUP:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return True
+            if waiting is None:
+                return False
+            group.append(waiting)
+            size += len(waiting[0])
+        return True
+
+    def _store_alone(self, arrivals: Sequence[Arrival], future: Future[list[Stored]]) -> None:
+        try:
+            future.set_result([self._store_one(arrival) for arrival in arrivals])
+        except Exception as fault:  # noqa: BLE001 - answered 503, or retried by the consumer
+            log.error("an event could not be stored", fault=type(fault).__name__)
+            future.set_exception(StoreUnavailable(f"the event could not be stored ({type(fault).__name__})"))
+
+    def _store_one(self, arrival: Arrival) -> Stored:
+        """One arrival; one that no database takes is kept as invalid, in a form that every database takes."""
+        try:
+            with self._database.write() as conn:
+                return inbox.store(conn, [arrival])[0]
+        except (DataError, IntegrityError, StatementError) as fault:
+            log.warning("an event is kept as invalid, as it cannot be stored", fault=type(fault).__name__)
         with self._database.write() as conn:
-            return inbox.store(conn, arrivals)
+            return inbox.store(conn, [inbox.unstorable(arrival)])[0]
+
+
+def _tell(group: Sequence[_Waiting], stored: Sequence[Stored]) -> None:
+    at = 0
+    for some, future in group:
+        future.set_result(list(stored[at : at + len(some)]))
+        at += len(some)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -57,6 +58,19 @@ def as_text(raw: bytes) -> str:
     except UnicodeDecodeError:
         given = "\0"
     return given if "\0" not in given else "data:application/octet-stream;base64," + base64.b64encode(raw).decode()
+
+
+def unstorable(arrival: Arrival) -> Arrival:
+    """What is kept of an arrival that the database refuses: everything, encoded, as an invalid one."""
+    raw = arrival.payload.encode(errors="surrogatepass")
+    return Arrival(
+        source=arrival.source,
+        event_id=HASHED + hashlib.sha256(raw).hexdigest(),
+        type="",
+        state="invalid",
+        payload="data:application/octet-stream;base64," + base64.b64encode(raw).decode(),
+        errors=[{"field": "payload", "message": "holds a value that the database refuses"}],
+    )
 
 
 def store(conn: Connection, arrivals: Sequence[Arrival]) -> list[Stored]:

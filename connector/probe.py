@@ -19,7 +19,6 @@ from connector.client import Deadline, NoAnswer, NotSent, patiently, wait_s
 from connector.db import Database, announce, now_ms
 from connector.destinations.base import Destination, Record, Seen, no_answer, not_sent
 from connector.log import get
-from connector.outcomes import Fate
 from connector.settings import Account
 from connector.settle import account_fault
 from connector.vendors import Vendor
@@ -34,7 +33,6 @@ LANDED: Final = "the vendor was asked: it has this record"
 ABSENT: Final = "the vendor was asked: it had not landed; sent again"
 NO_SAMPLE: Final = "no one in the batch is new to this destination, so asking proves nothing: `connector resolve`"
 DISAGREE: Final = "the vendor has some of the batch and not all: `connector resolve`"
-REFUSED: Final = "the vendor refuses the question ({}): `connector resolve`"
 NOT_SEEN: Final = "not in the vendor's report after several looks: `connector resolve`"
 
 
@@ -135,10 +133,7 @@ def _record(question: Question, attempt: Attempt, seen: Seen) -> None:
             fault = seen.fault
             attempts.finish(conn, attempt.id, state=fault.attempt, now=now, status=fault.status, words=fault.words)
             account_fault(conn, question.account.name, fault, now)
-            if fault.verdict.fate is Fate.REFUSED:
-                _give_up(conn, question.about.id, REFUSED.format(fault.words), now)
-            else:
-                attempts.ask_later(conn, question.about.id, now + int(wait_s(2) * 1000))
+            attempts.ask_later(conn, question.about.id, now + int(wait_s(2) * 1000))
         else:
             attempts.finish(conn, attempt.id, state="accepted", now=now, words=seen.unclear or None)
             standing.well(conn, question.account.name, now)

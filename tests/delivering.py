@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import case, delete, select, update
 
-from connector import inbox, standing, tables
+from connector import inbox, outbox, settle, standing, tables
 from connector.claims import Claim
 from connector.client import Deadline
 from connector.db import Database, now_ms
@@ -28,7 +28,7 @@ from connector.probe import probe
 from connector.quota import Wait
 from connector.routes import Router
 from connector.sandbox import Sandbox
-from connector.settings import Account, OncePer, Route, Secret, Settings
+from connector.settings import Account, OncePer, Route, Secret, Settings, Source
 from connector.vendors import VENDORS
 from connector.worker import prepare
 from mappings.base import fingerprint
@@ -111,7 +111,8 @@ class Out:
         wanted = {route.account for route in routes}
         given = {a.name: a for a in accounts} or {a.name: a for a in (dialler(url), surveys(url)) if a.name in wanted}
         self.database = database
-        self.settings = Settings(accounts=given, routes=routes, sources={"landing": None, "crm": None})  # type: ignore[dict-item]
+        sources = {name: Source(name=name, mapping="lead") for name in ("landing", "crm")}
+        self.settings = Settings(accounts=given, routes=routes, sources=sources)
         self.places = places(self.settings)
         self.router = Router(self.settings, name_of)
         prepare(self.settings, database, self.places)
@@ -184,8 +185,6 @@ class Out:
 
     def settle(self, claimed: Claim, outcome: Outcome) -> None:
         """Settles a claimed call without making it."""
-        from connector import outbox, settle
-
         line = self.lines[claimed.attempt.account]
         with self.database.write(serialise=line.account.name) as conn:
             ids = [number for number, _ in outbox.members(conn, claimed.attempt.id)]

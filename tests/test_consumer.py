@@ -248,19 +248,21 @@ def wired(url: str, wires: list[Wire], default_port: int) -> tuple[str, Wire]:
 
 
 def test_while_the_database_is_away_messages_stay_in_hand_and_none_is_dead_lettered(
-    postgres_url: str, broker: Broker, start: Starting, wires: list[Wire]
+    postgres_url: str, broker: Broker, start: Starting, wires: list[Wire], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, wire = wired(postgres_url, wires, 5432)
+    connect, connected = consuming._connect, []
+    monkeypatch.setattr(consuming, "_connect", lambda url: connected.append(url) or connect(url))
     broker.declare()
     with closing(Database(url)) as database:
-        running = start(crm_settings(database, broker), database)
+        running = start(crm_settings(database, broker, changed(AMQP_URL, query="heartbeat=1")), database)
         broker.publish(lead("first"))
         wait_until(lambda: stored(database) == ["first"])
         wire.cut()
         broker.publish(*leads(30))
         wait_until(lambda: broker.depth() == 0)
-        time.sleep(1.5)  # several tries
-        assert (broker.depth(), broker.depth(broker.dead)) == (0, 0)
+        time.sleep(3.5)  # several tries, and heartbeats enough for the broker to miss them
+        assert (broker.depth(), broker.depth(broker.dead), len(connected)) == (0, 0, 1)
         wire.mend()
         wait_until(lambda: count(database) == 31)
         broker.publish(lead("last"))

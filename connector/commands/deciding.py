@@ -229,4 +229,4 @@ def redrive(source: str) -> None:
         hint = did_you_mean(source, queued) or f": those with one are {listed(queued)}" if queued else ": none has one"
         raise ConnectorError(f"no source with a queue is called {quote(source)}{hint}")
     number = consumer.redrive(settings, source)
-    show.line(f"{number} messages are back on {settings.sources[source].queue}")
+    show.line(f"put back on {settings.sources[source].queue}: {number}")

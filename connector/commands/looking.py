@@ -97,7 +97,7 @@ def _left(left: Sequence[Mapping[str, Any]]) -> None:
     for one in left:
         fate = "still sent, by another route's destination" if one["still_sent"] else "kept, and not sent"
         show.line(
-            f"{one['number']} deliveries of route “{one['route']}” ({one['account']}): {one['why']}; {fate}", "yellow"
+            f"Route “{one['route']}” ({one['account']}): {one['number']} unfinished, {one['why']}; {fate}", "yellow"
         )
 
 

@@ -238,10 +238,13 @@ class _OneACall(Destination):
         return str(options["campaign_code"] or "any")
 
     def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
+        """Done is what names the answer it was done to; "msg" is in any language and says nothing reliable."""
+        if (unwell := _said_no(answer) or meaning(answer)) is not None:
+            return unwell
         body = answer.json()
-        if 200 <= answer.status < 300 and isinstance(body, dict) and ("msg" in body or "answer_id" in body):
-            return _said_no(answer) or delivered(answer, cut(body.get("msg") or ""))
-        return _said_no(answer) or meaning(answer) or unrecognised(answer, _words(answer))
+        if 200 <= answer.status < 300 and isinstance(body, dict) and integer(body.get("answer_id")) is not None:
+            return delivered(answer, cut(body.get("msg") or ""))
+        return unrecognised(answer, _words(answer))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from connector.inbox import HASHED
 from connector.log import masked, redacted
 from connector.quota import Wait
 from connector.settings import Settings
-from connector.stories.words import NotThere, events_called, iso, own_id
+from connector.stories.words import NotThere, events_called, iso, own_id, typed
 from connector.tables import attempts, deliveries, events, records
 
 ATTEMPTS_TOLD: Final = 50  #: of one delivery; the latest
@@ -50,13 +50,14 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
     """
     with database.read() as conn:
         scene = _Scene(conn, settings, now_ms(conn), show_record)
-        meant = _meant(conn, text.strip())
+        text = typed(text)
+        meant = _meant(conn, text)
         if not meant:
             raise NotThere(
                 f"nothing is called {masked(text)}: give d123, e45 or an event id; `connector deliveries --find`"
             )
         return {
-            "asked": text.strip(),
+            "asked": text,
             "at": iso(scene.now),
             "events": [_event(scene, event, only) for event, only in list(meant.items())[-EVENTS_TOLD:]],
             "left_out": max(0, len(meant) - EVENTS_TOLD),
@@ -406,7 +407,7 @@ def _ahead(scene: _Scene, row: Any) -> str:
     number = scene.conn.execute(select(func.count()).select_from(before.limit(AHEAD).subquery())).scalar_one()
     if not number:
         return "it is next"
-    return f"{number} are before it" if number < AHEAD else f"{AHEAD} or more are before it"
+    return f"{number}{' or more' * (number >= AHEAD)} before it"
 
 
 def _list(text: str | None) -> list[Any]:

@@ -13,12 +13,13 @@ from connector import destinations
 from connector.db import Database, now_ms
 from connector.routes import Router
 from connector.settings import Settings
-from connector.stories.words import events_called, iso, own_id, since_ms
+from connector.stories.words import events_called, iso, own_id, since_ms, typed
 from connector.tables import deliveries as table
 from connector.tables import events
 from mappings.events import Phone
 from mappings.fields import read_phone
 
+TROUBLED: Final = ("uncertain", "suppressed", "dead")
 STATES: Final = ("pending", "sending", "delivered", "uncertain", "suppressed", "dead")
 SEARCHED: Final = 20_000  #: newest events whose payloads a search reads, besides what the indexes know
 MENTIONED: Final = 1_000  #: of those, the newest that are taken
@@ -27,8 +28,12 @@ SHORTEST: Final = 4  #: letters, to be looked for in payloads
 _d = table.c
 _e = events.c
 
-#: As the partial index has it: a bound value would hide it from the planner.
-_TROUBLED: Final = text("deliveries.state IN ('uncertain', 'suppressed', 'dead')")
+#: As the partial indexes have it: a bound value would hide it from the planner.
+_WORD_FOR_WORD: Final = {
+    "pending": text("deliveries.state = 'pending'"),
+    "sending": text("deliveries.state IN ('sending', 'uncertain')"),
+    **dict.fromkeys(TROUBLED, text("deliveries.state IN ('uncertain', 'suppressed', 'dead')")),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +54,12 @@ def deliveries(database: Database, settings: Settings, search: Search) -> list[d
 
 
 def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
-    latest = _d.updated_at if search.state in ("uncertain", "suppressed", "dead") else _d.id
+    latest = _d.updated_at if search.state in TROUBLED else _d.id
     chosen = select(_d.id).order_by(latest.desc()).limit(search.limit)
     if search.state:
         chosen = chosen.where(_d.state == search.state)
-    if search.state in ("uncertain", "suppressed", "dead"):
-        chosen = chosen.where(_TROUBLED)
+    if search.state in _WORD_FOR_WORD:
+        chosen = chosen.where(_WORD_FOR_WORD[search.state])
     if search.since:
         chosen = chosen.where(_d.updated_at >= since_ms(search.since, settings, now_ms(conn)))
     if search.event:
@@ -75,14 +80,14 @@ def events_meant(conn: Connection, text: str) -> list[int]:
 
 def _found(conn: Connection, settings: Settings, text: str) -> ColumnElement[bool]:
     """By the hash of the person's first phone or e-mail, by the sender's event id, and by what recent payloads say."""
-    router = Router(settings, destinations.name_of)
-    phones = _phones(settings, text.strip())
+    router, text = Router(settings, destinations.name_of), typed(text)
+    phones = _phones(settings, text)
     hashes = [router.contact_hash(contact) for contact in (text, *(phone.e164 for phone in phones))]
-    mentions = _mentions(conn, [text.strip(), *(phone.national for phone in phones)])
+    mentions = _mentions(conn, [text, *(phone.national for phone in phones)])
     own = own_id(conn, text, "d")
     return or_(
         _d.contact.in_([one for one in hashes if one]),
-        _d.event.in_([*events_called(conn, text.strip()), *mentions]),
+        _d.event.in_([*events_called(conn, text), *mentions]),
         _d.id == own if own is not None else false(),
     )
 

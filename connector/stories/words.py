@@ -12,6 +12,7 @@ from connector.errors import ConnectorError
 from connector.options import seconds
 from connector.settings import Settings
 from connector.tables import events, facts
+from mappings.fields import clean
 
 _e = events.c
 _OWN: Final = re.compile(r"(?:([0-9a-f]{6})-)?([dea])(\d{1,18})")
@@ -19,6 +20,11 @@ _OWN: Final = re.compile(r"(?:([0-9a-f]{6})-)?([dea])(\d{1,18})")
 
 class NotThere(ConnectorError):  # noqa: N818
     """What was asked about is not in this database."""
+
+
+def typed(text: str) -> str:
+    """What a person typed, as a database can look for it: no control characters, no bytes that are no text."""
+    return clean(text.encode("utf-8", "replace").decode())
 
 
 def iso(unix_ms: int | None) -> str | None:
@@ -44,7 +50,7 @@ def since_ms(text: str, settings: Settings, now: int) -> int:
 
 def own_id(conn: Connection, text: str, kind: str) -> int | None:
     """123 of "d123" (``kind`` d: delivery, e: event, a: attempt), or of the "4f1c9a-d123" that vendors see."""
-    found = _OWN.fullmatch(text.strip())
+    found = _OWN.fullmatch(typed(text))
     if found is None or found[2] != kind:
         return None
     if (
@@ -57,6 +63,7 @@ def own_id(conn: Connection, text: str, kind: str) -> int | None:
 
 def events_called(conn: Connection, text: str) -> list[int]:
     """Row ids of all events that their senders call so; several sources may use the same id."""
+    text = typed(text)
     keyed = select(_e.id).where(_e.source.in_(sources(conn)), _e.key == text)
     keyless = select(_e.id).where(_e.key.is_(None), _e.event_id == text)
     return sorted({*conn.execute(keyed).scalars(), *conn.execute(keyless).scalars()})

@@ -6,8 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from flask import request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 DRAINED_BYTES: Final = 32 * 1024 * 1024  #: of a body that is too large, before its sender is hung up on
@@ -42,27 +41,50 @@ def query(environ: dict[str, Any]) -> dict[str, str]:
     return dict(reversed(parse_qsl(text, keep_blank_values=True)))
 
 
-def body() -> bytes:
-    """The whole body. Raises werkzeug's 413 if it is too large, as its head says or as it grows; 400 if it is cut."""
-    try:
-        raw = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        _drain(request.environ)
-        raise
-    declared = request.content_length
-    if declared is not None and len(raw) < declared:
+def body(environ: dict[str, Any]) -> bytes:
+    """The whole body. Raises werkzeug's 413 if it is too large, as announced or as it grows; 400 if it is cut."""
+    announced = _announced(environ)
+    most = MAX_BODY_BYTES + 1 if announced is None else announced
+    raw = _read(environ, most) if most <= MAX_BODY_BYTES + 1 else b""
+    if max(len(raw), announced or 0) > MAX_BODY_BYTES:
+        _drain(environ, announced)
+        raise RequestEntityTooLarge
+    if len(raw) < (announced or 0):
         raise ClientDisconnected
     return raw
 
 
-def _drain(environ: dict[str, Any]) -> None:
+def _announced(environ: dict[str, Any]) -> int | None:
+    """How many bytes are coming; None when only their end will tell. Raises werkzeug's 400."""
+    text = environ.get("CONTENT_LENGTH", "")
+    if "HTTP_TRANSFER_ENCODING" in environ and environ.get("wsgi.input_terminated"):
+        if text:
+            raise BadRequest  # two lengths: a proxy may have gone by the other one
+        return None
+    if text and not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise BadRequest
+    return int(text or 0)
+
+
+def _read(environ: dict[str, Any], most: int) -> bytes:
+    """So many bytes, or all there are. A server may give them in pieces."""
+    stream, pieces = environ["wsgi.input"], []
+    try:
+        while most > 0 and (piece := stream.read(most)):
+            pieces.append(piece)
+            most -= len(piece)
+    except OSError as fault:
+        raise ClientDisconnected from fault
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _drain(environ: dict[str, Any], announced: int | None) -> None:
     """Throws away what is still coming, so that a sender who reads only after writing gets its answer.
 
     One that asked first (``Expect: 100-continue``), or announces more than that, is answered at once.
     """
-    announced = request.content_length or 0
-    if announced > DRAINED_BYTES or "HTTP_EXPECT" in environ:
+    left = DRAINED_BYTES if announced is None else announced
+    if left > DRAINED_BYTES or "HTTP_EXPECT" in environ:
         return
-    left = DRAINED_BYTES
-    while left > 0 and (chunk := environ["wsgi.input"].read(_CHUNK)):
-        left -= len(chunk)
+    while left > 0 and (piece := _read(environ, min(left, _CHUNK))):
+        left -= len(piece)

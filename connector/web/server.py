@@ -74,7 +74,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         blocking_threads=THREADS,
         workers_kill_timeout=STOP_S,
         respawn_failed_workers=True,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,  # what it warns of is the number of threads
         log_dictconfig=log.library_logging(),
     )
     _log.info("listening", url=f"http://{host}:{port}")

@@ -62,8 +62,8 @@ class Webhooks:
         door = self._doors.get(source)
         if door is None:
             return problem(404, UNKNOWN)
-        raw = body()
         environ = request.environ
+        raw = body(environ)
         headers = Headers(environ)
         try:
             self._receiver.verify(door.source, self._proof(door, raw, headers, environ))
