@@ -215,18 +215,25 @@ def _send(turn: _Turn, place: Claimable, lane: int, split: int | None, status: s
     return Claim(attempt, (), status)
 
 
-def worth_a_look(conn: Connection, account: Account, places: Mapping[str, Claimable]) -> bool:
-    """Whether a claim could find anything, asked without the lock that a claim takes."""
+def next_look(conn: Connection, account: Account, places: Mapping[str, Claimable]) -> float | None:
+    """Seconds until a claim could find anything (0: now), asked without the lock that a claim takes.
+
+    None: not before something else happens.
+    """
     now = now_ms(conn)
     if attempts.lapsed(conn, account.name, now):
-        return True
+        return 0.0
     stand = standing.account(conn, account.name)
-    if stand.state != "open" or stand.hold_until > now:
-        return False
+    if stand.state != "open":
+        return None
+    if stand.hold_until > now:
+        return (stand.hold_until - now) / 1000
     allowed = quota.limits(account)
-    if isinstance(quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now), Wait):
-        return False
-    head = waiting.next_due(conn, account.name)
-    if head is not None and head[0] <= now:
-        return True
-    return attempts.to_ask(conn, list(places), now) is not None or outbox.any_due(conn, list(places), now)
+    answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
+    if isinstance(answer, Wait):
+        return answer.seconds
+    names = list(places)
+    fetch = waiting.next_due(conn, account.name)
+    moments = (fetch and fetch[0], attempts.next_ask(conn, names), outbox.soonest_due(conn, names, now))
+    soonest = min((moment for moment in moments if moment is not None), default=None)
+    return None if soonest is None else max(0.0, (soonest - now) / 1000)

@@ -401,26 +401,27 @@ class _Keeper:
             before_sleep=functools.partial(_tell_kept, batch),
         )
         try:
-            batch.stored = [] if batch.redelivered else retrying(self._stored, batch.source, batch.arrivals)
+            batch.stored = [] if batch.redelivered else retrying(self._stored, batch.arrivals)
         except tenacity.RetryError:
             batch.given_up = True
 
     def _sleep(self, seconds: float) -> None:
         self.stopping.wait(seconds)
 
-    def _stored(self, source: Source, arrivals: Sequence[Arrival]) -> list[Stored]:
+    def _stored(self, arrivals: Sequence[Arrival]) -> list[Stored]:
         """All in one transaction; where one cannot be stored for its own sake, the others without it."""
         try:
             return self._commit(arrivals)
         except _ITS_OWN_FAULT as fault:
             if len(arrivals) == 1:
-                return self._commit_invalid(source, arrivals[0], fault)
+                return self._commit_invalid(arrivals[0], fault)
         half = len(arrivals) // 2
-        return self._stored(source, arrivals[:half]) + self._stored(source, arrivals[half:])
+        return self._stored(arrivals[:half]) + self._stored(arrivals[half:])
 
-    def _commit_invalid(self, source: Source, arrival: Arrival, fault: Exception) -> list[Stored]:
+    def _commit_invalid(self, arrival: Arrival, fault: Exception) -> list[Stored]:
+        log.error("an event is kept as invalid, as it cannot be stored", fault=type(fault).__name__)
         try:
-            return self._commit([_unstorable(source, arrival, fault)])
+            return self._commit([inbox.unstorable(arrival)])
         except _ITS_OWN_FAULT as again:
             raise StoreUnavailable(f"an event could not even be kept as invalid ({type(again).__name__})") from again
 
@@ -433,13 +434,6 @@ class _Keeper:
             raise
         except Exception as fault:
             raise StoreUnavailable(f"the database cannot be used now ({type(fault).__name__})") from fault
-
-
-def _unstorable(source: Source, arrival: Arrival, fault: Exception) -> Arrival:
-    """An arrival that the database refuses, as it is kept: invalid, its payload as it came."""
-    log.error("an event could not be stored and is kept as invalid", source=source.name, fault=type(fault).__name__)
-    reason = Unreadable((FieldError("event", f"could not be stored ({type(fault).__name__})"),))
-    return unreadable(source, arrival.payload.encode("utf-8", "surrogatepass"), arrival.content_type, reason)
 
 
 def _demand_database(database: Database) -> None:

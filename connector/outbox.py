@@ -33,6 +33,7 @@ LIVE: Final = 0
 BULK: Final = 1
 LIVE_SPLIT: Final = 2  #: members of a refused batch, on the way to its bad record
 BULK_SPLIT: Final = 3
+LANES: Final = (LIVE, BULK, LIVE_SPLIT, BULK_SPLIT)
 SPLIT_OF: Final = {LIVE: LIVE_SPLIT, BULK: BULK_SPLIT, LIVE_SPLIT: LIVE_SPLIT, BULK_SPLIT: BULK_SPLIT}
 
 _d = deliveries.c
@@ -102,11 +103,13 @@ def next_due(conn: Connection, destination: str, lane: int) -> tuple[int, int | 
     return (row.due_at, row.split) if row else None
 
 
-def any_due(conn: Connection, names: Sequence[str], now: int) -> bool:
-    """Whether any of these destinations has a delivery that is due."""
-    lanes = _d.lane.in_((LIVE, BULK, LIVE_SPLIT, BULK_SPLIT))
-    due = and_(IS_PENDING, _d.destination.in_(names), lanes, _d.due_at <= now)
-    return conn.execute(select(_d.id).where(due).limit(1)).first() is not None
+def soonest_due(conn: Connection, names: Sequence[str], now: int) -> int | None:
+    """When the next delivery to any of these destinations is due; ``now`` where one is. None: there is none."""
+    due = and_(IS_PENDING, _d.destination.in_(names), _d.lane.in_(LANES), _d.due_at <= now)
+    if conn.execute(select(_d.id).where(due).limit(1)).first() is not None:
+        return now
+    heads = [next_due(conn, name, lane) for name in names for lane in LANES]
+    return min((head[0] for head in heads if head), default=None)
 
 
 def take(conn: Connection, attempt: int, destination: str, lane: int, split: int | None, limit: int, now: int) -> int:

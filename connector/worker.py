@@ -125,8 +125,9 @@ class Worker:
             self._wake.wait(seen, left)
             seen = self._wake.seen()
             with line.database.read() as conn:
-                if claims.worth_a_look(conn, line.account, line.places):
-                    return
+                soonest_s = claims.next_look(conn, line.account, line.places)
+            if soonest_s is not None:
+                end = min(end, time.monotonic() + soonest_s)
 
 
 def prepare(settings: Settings, database: Database, found: Places) -> None:

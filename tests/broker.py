@@ -56,6 +56,24 @@ class Broker:
                 given = pika.BasicProperties(delivery_mode=2, **properties)
                 channel.basic_publish("", queue or self.queue, body, given, mandatory=True)
 
+    def publish_each(self, left: dict[str, bytes]) -> None:
+        """By message id, one connection; takes out of ``left`` what the broker has confirmed."""
+        with closing(self.connect()) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            for message_id, body in list(left.items()):
+                given = pika.BasicProperties(delivery_mode=2, message_id=message_id)
+                channel.basic_publish("", self.queue, body, given, mandatory=True)
+                del left[message_id]
+
+    def fill(self, bodies: list[bytes]) -> None:
+        """Many at once. The channel stays until all are there: one closed sooner may take some of them with it."""
+        with closing(self.connect()) as connection:
+            channel = connection.channel()
+            for body in bodies:
+                channel.basic_publish("", self.queue, body)
+            wait_until(lambda: channel.queue_declare(self.queue, passive=True).method.message_count == len(bodies))
+
     def get(self, queue: str = "") -> tuple[Any, Any, bytes]:
         """Takes one message off."""
         with closing(self.connect()) as connection:

@@ -18,7 +18,7 @@ from sqlalchemy import case, delete, select, update
 from connector import inbox, outbox, settle, standing, tables
 from connector.claims import Claim
 from connector.client import Deadline
-from connector.db import Database, now_ms
+from connector.db import Database, announce, now_ms
 from connector.deliver import Line, claim, perform
 from connector.destinations import name_of, places
 from connector.inbox import Arrival, Stored
@@ -223,6 +223,7 @@ class Out:
     def resume(self, name: str = "dialler") -> None:
         with self.database.write(serialise=name) as conn:
             standing.resume(conn, name, now_ms(conn))
+            announce(conn)
 
     def works(self, name: str = DIAL) -> None:
         """The destination has accepted something before."""

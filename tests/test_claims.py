@@ -260,7 +260,7 @@ def test_a_question_about_a_place_that_left_the_configuration_takes_no_slot(data
     after.later(10)
     assert waits(after.claim()).seconds is None
     with database.read() as conn:
-        assert not claims.worth_a_look(conn, after.lines["dialler"].account, after.lines["dialler"].places)
+        assert claims.next_look(conn, after.lines["dialler"].account, after.lines["dialler"].places) is None
     assert after.states() == {"uncertain": 1}
     back = Out(database, dial("1042"), dial("1043", on=("lead.updated",)))
     assert back.claimed().attempt.kind == "probe"
@@ -313,28 +313,39 @@ def test_the_wait_ends_when_the_next_question_may_be_put(out: Out):
     assert waits(out.claim()).seconds == pytest.approx(30, abs=1)
 
 
+def look(out: Out) -> float | None:
+    """What one sees without the lock."""
+    with out.database.read() as conn:
+        return claims.next_look(conn, out.lines["dialler"].account, out.lines["dialler"].places)
+
+
 @pytest.mark.parametrize("lane", [LIVE, BULK])
 def test_a_look_without_the_lock_sees_what_a_claim_would_find(out: Out, lane: int):
-    line = out.lines["dialler"]
-
-    def worth() -> bool:
-        with out.database.read() as conn:
-            return claims.worth_a_look(conn, line.account, line.places)
-
-    assert not worth()
+    assert look(out) is None
     out.put(leads(1), lane=lane)
-    assert worth()
+    assert look(out) == 0
     claimed = out.claimed()
-    assert not worth()
+    assert look(out) is None
     out.later(4)
-    assert worth(), "an attempt has lapsed"
+    assert look(out) == 0, "an attempt has lapsed"
     out.settle(claimed, refused())
-    assert not worth()
+    assert look(out) == pytest.approx(settle.SAMPLE_WAIT_MS / 1000, abs=1)
     out.later(61)
-    assert worth()
+    assert look(out) == 0
+    with out.database.write() as conn:
+        standing.hold(conn, "dialler", "429", now_ms(conn) + 7000)
+    assert look(out) == pytest.approx(7, abs=1)
     with out.database.write() as conn:
         standing.block(conn, "dialler", "why", now_ms(conn))
-    assert not worth()
+    assert look(out) is None
+
+
+def test_a_look_sees_when_a_question_may_be_put_and_when_a_slot_is_free(out: Out):
+    out.put(leads(1))
+    out.settle(out.claimed(), unknown())
+    assert look(out) == 0
+    out.claimed()
+    assert look(out) == pytest.approx(3, abs=0.5), "both slots are taken until a deadline"
 
 
 # --- accounts and destinations that stand still ---------------------------------------------------------------------

@@ -481,11 +481,7 @@ def test_a_process_ended_half_way_loses_nothing(sqlite: Database, broker: Broker
     environ = {"CONNECTOR_CONFIG": str(tmp_path / "connector.toml"), "DATABASE_URL": sqlite.url, "AMQP_URL": AMQP_URL}
     command = [sys.executable, "-m", "connector", "consume"]
     broker.declare()
-    with closing(broker.connect()) as connection:
-        channel = connection.channel()
-        for body in leads(6000):
-            channel.basic_publish("", broker.queue, body)
-    wait_until(lambda: broker.depth() == 6000)
+    broker.fill(leads(6000))
     process = subprocess.Popen(command, env=os.environ | environ)
     wait_until(lambda: count(sqlite) > 0, 30)
     process.send_signal(how)

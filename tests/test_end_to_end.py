@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import orjson
+import pika
 import pytest
 import requests
 from sqlalchemy import func, select
@@ -25,7 +27,7 @@ from connector.sandbox import Sandbox
 from connector.settings import Secret, Verify
 from connector.tables import attempts, deliveries, events
 from tests.broker import AMQP_URL, Broker, wait_until
-from tests.conftest import LANDING_SECRET, TICKETS_TOKEN
+from tests.conftest import LANDING_SECRET, TICKETS_TOKEN, missing
 
 ROOT = Path(__file__).parent.parent
 LANDING = Verify(scheme="standard-webhooks", secrets=(Secret(LANDING_SECRET),))
@@ -181,16 +183,22 @@ class Fleet:
             process.wait(timeout=10)
         self._running.clear()
 
-    def send(self, source: str, body: dict[str, object], *, patience_s: float = 40) -> None:
+    def send_many(self, source: str, bodies: Sequence[dict[str, object]]) -> None:
+        """All in one array."""
+        self._post(source, orjson.dumps(bodies), str(bodies[0]["id"]), 40)
+
+    def send(self, source: str, body: dict[str, object]) -> None:
         """As a sender does: the same bytes again until they are acknowledged."""
-        raw = orjson.dumps(body)
+        self._post(source, orjson.dumps(body), str(body["id"]), 40)
+
+    def _post(self, source: str, raw: bytes, message_id: str, patience_s: float) -> None:
         end = time.monotonic() + patience_s
         while True:
             with suppress(requests.RequestException):
                 headers = {"Content-Type": "application/json", "X-Token": TICKETS_TOKEN}
                 if source == "landing":
                     headers |= signatures.sign(
-                        LANDING, raw, secret=LANDING_SECRET, now_s=time.time(), message_id=str(body["id"])
+                        LANDING, raw, secret=LANDING_SECRET, now_s=time.time(), message_id=message_id
                     )
                 answer = requests.post(f"{self.url}/webhooks/{source}", data=raw, headers=headers, timeout=10)
                 if answer.ok:
@@ -213,8 +221,6 @@ def ticket(number: int, kind: str) -> dict[str, object]:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    from tests.conftest import missing
-
     broker = Broker()
     try:
         broker.declare()
@@ -306,3 +312,74 @@ def _story(database: Database) -> str:
         calls = conn.execute(select(attempts.c.id, attempts.c.kind, attempts.c.state, attempts.c.words)).all()
         stored = conn.execute(select(events.c.state, func.count()).group_by(events.c.state)).all()
     return f"{[tuple(row) for row in odd if row.state != 'delivered']} {[tuple(c) for c in calls][-12:]} {stored}"
+
+
+# --- many workers, one token ----------------------------------------------------------------------------------------
+
+
+def test_any_number_of_workers_shares_the_limits_exactly(tmp_path: Path, database_url: str, database: Database) -> None:
+    workers = 3 if database_url.startswith("postgresql") else 2
+    with Sandbox(port=0, window_calls=20, window_s=5.0, latency_s=0.05) as sandbox:
+        fleet = Fleet(tmp_path, database_url, sandbox, timeout_s=20, window=(20, 5))
+        try:
+            fleet.start("web")
+            for worker in range(workers):
+                fleet.start("work", name=f"work {worker}")
+            for first in range(0, 10_000, 1000):
+                fleet.send_many("landing", [lead(n) for n in range(first, first + 1000)])
+                fleet.send_many("landing", [lead(n, "lead.updated") for n in range(100_000 + first, 101_000 + first)])
+            fleet.send_many("tickets", [ticket(n, "ticket.updated") for n in range(1, 51)])
+            wait_until(lambda: states(database) == {"delivered": 20_050}, 90)
+        finally:
+            fleet.kill_all()
+        assert sandbox.wolkvox.count("1042") == sandbox.wolkvox.count("1043") == 10_000
+        assert not sandbox.wolkvox.duplicates("1042")
+        assert not sandbox.wolkvox.duplicates("1043")
+        assert sandbox.max_in_flight["invented-dialler-token"] <= 2
+        assert len(sandbox.tracksale.notes) == 50
+        assert sandbox.breaches == []  # a 21st call within five seconds would be one
+
+
+# --- the broker is restarted ----------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_messages_survive_a_restart_of_the_broker(
+    tmp_path: Path, postgres_url: str, broker: Broker
+) -> None:
+    database = Database(postgres_url)
+    with Sandbox(port=0) as sandbox:
+        fleet = Fleet(tmp_path, postgres_url, sandbox, broker.queue)
+        try:
+            fleet.start("consume")
+            _publish(broker, range(5000))
+            restart_broker()
+            wait_until(broker.exists, 60)
+            _publish(broker, range(5000, 10_000))
+            fleet.start("work")
+            wait_until(lambda: states(database) == {"delivered": 10_000}, 90)
+            wait_until(lambda: broker.depth() == 0)
+        finally:
+            fleet.kill_all()
+            database.close()
+        assert broker.depth(broker.dead) == 0
+        assert sandbox.wolkvox.count("1042") == len(set(sandbox.wolkvox.customer_ids("1042"))) == 10_000
+        assert sandbox.breaches == []
+
+
+def _publish(broker: Broker, numbers: range) -> None:
+    """With confirms, a thousand on one connection; what was not confirmed is published again, as any sender would."""
+    for first in range(numbers.start, numbers.stop, 1000):
+        left = {f"M{n}": orjson.dumps(lead(n)) for n in range(first, first + 1000)}
+        while left:
+            with suppress(pika.exceptions.AMQPError, OSError):
+                broker.publish_each(left)
+
+
+def restart_broker() -> None:
+    """Stops the broker's application and starts it: connections die, durable queues live."""
+    command = shutil.which("rabbitmqctl") or "/usr/sbin/rabbitmqctl"
+    for step in ("stop_app", "start_app"):
+        try:
+            subprocess.run([command, step], check=True, capture_output=True, timeout=120)
+        except (OSError, subprocess.CalledProcessError) as fault:
+            missing(f"this RabbitMQ cannot be restarted from here (rabbitmqctl {step}): {type(fault).__name__}")
