@@ -13,7 +13,6 @@ import functools
 import gc
 import logging
 import queue
-import ssl
 import struct
 import threading
 import time
@@ -76,7 +75,7 @@ class _Batch:
 
     @property
     def redelivered(self) -> bool:
-        """Its channel is gone: the broker sends it again, so it need not be stored now."""
+        """Its channel is gone: the broker sends it again."""
         return not self.channel.is_open
 
 
@@ -235,11 +234,12 @@ class Consumer:
 
     def _finish(self, connection: pika.BlockingConnection) -> None:
         """Stores and acks what is in hand; closing the connection puts the rest back."""
-        for each in self._queues:
-            each.cancel()
+        # Not by basic_cancel: pika would reject, one by one, what comes meanwhile, and in that flood a quorum queue
+        # loses the acks that follow.
         while any(each.unfinished for each in self._queues) and time.monotonic() < self._stop_by:
             connection.process_data_events(time_limit=0.2)
             for each in self._queues:
+                each.leave()
                 each.settle()
 
 
@@ -354,12 +354,9 @@ class _Queue:
         for status, count in statuses.items():
             EVENTS.labels(self.source.name, status).inc(count)
 
-    def cancel(self) -> None:
-        """Takes no more. What pika holds undispatched goes back to the queue."""
+    def leave(self) -> None:
+        """Lets go of what was received but not taken: it goes back when the channel is closed."""
         self._received.clear()
-        if self._channel is not None and self._channel.is_open:
-            for tag in self._channel.consumer_tags:
-                self._channel.basic_cancel(tag)
 
 
 @dataclass(slots=True, eq=False)
@@ -396,17 +393,24 @@ class _Keeper:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(StoreUnavailable),
             wait=_wait,
-            stop=lambda _state: self.stopping.is_set() or batch.redelivered,
+            stop=lambda _state: self.stopping.is_set(),
             sleep=self._sleep,
             before_sleep=functools.partial(_tell_kept, batch),
         )
         try:
-            batch.stored = [] if batch.redelivered else retrying(self._stored, batch.arrivals)
+            batch.stored = retrying(self._settled, batch)
         except tenacity.RetryError:
             batch.given_up = True
 
     def _sleep(self, seconds: float) -> None:
         self.stopping.wait(seconds)
+
+    def _settled(self, batch: _Batch) -> list[Stored]:
+        """What is redelivered need not be stored now; but until it could be, nothing new is to be taken."""
+        if batch.redelivered:
+            _demand_database(self.database)
+            return []
+        return self._stored(batch.arrivals)
 
     def _stored(self, arrivals: Sequence[Arrival]) -> list[Stored]:
         """All in one transaction; where one cannot be stored for its own sake, the others without it."""
@@ -607,7 +611,7 @@ def broker_reachable(amqp_url: Secret | str) -> str:
         _connect(url, timeout_s=5).close()
     except ConnectorError as refusal:
         return str(refusal)
-    except (exceptions.AMQPError, OSError, ssl.SSLError) as fault:
+    except (exceptions.AMQPError, OSError) as fault:
         return f"{_place(_parameters(url, 5))} cannot be reached: {_words(fault)}"
     return ""
 

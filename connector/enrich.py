@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
-from connector import attempts, outbox, waiting
+from connector import attempts, outbox, settings, waiting
 from connector.claims import Claim
 from connector.client import Answer, Deadline, NoAnswer, NotSent, patiently, wait_s
 from connector.db import Database, announce, now_ms
@@ -26,15 +26,15 @@ from connector.destinations.base import (
     refused,
     unrecognised,
 )
+from connector.inbox import Arrival
 from connector.log import get
 from connector.outcomes import Fate, Outcome
-from connector.receive import Receiver
 from connector.settings import Account, Settings
 from connector.settle import account_fault
 from connector.vendors.fetching import Fetching
 from connector.waiting import Waiting
 from mappings.base import FieldError, Ignored, Invalid
-from mappings.events import Thin
+from mappings.events import Event, Thin
 
 log = get("enrich")
 
@@ -44,6 +44,18 @@ TRIES: Final = (
 )
 
 
+class Mapped(Protocol):
+    """What receiving knows and fetching needs: how a source's payloads are read, completed and routed."""
+
+    def read(self, source: settings.Source, body: Any) -> Event | Thin:
+        """The event, or what is to be fetched. Raises `Invalid` and `Ignored`."""
+
+    def completed(
+        self, source: settings.Source, body: Any, fetched: Mapping[str, Any], event_id: str
+    ) -> tuple[Arrival, str]:
+        """A thin event's arrival once the rest is there, and its second key. Raises `Invalid` and `Ignored`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What enriching needs of this process."""
@@ -51,7 +63,7 @@ class Source:
     database: Database
     settings: Settings
     account: Account
-    receiver: Receiver
+    receiver: Mapped
     vendor: Fetching
 
 

@@ -295,4 +295,4 @@ def sandbox() -> Iterator[Sandbox]:
     """The vendors, none of whose rules the test may have broken."""
     with Sandbox() as sandbox:
         yield sandbox
-        assert sandbox.breaches == []
+        assert sandbox.breaches == [], sandbox.breaches

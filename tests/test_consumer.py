@@ -193,6 +193,19 @@ def test_an_array_is_many_events(sqlite: Database, broker: Broker, start: Starti
     assert broker.depth() == 0
 
 
+def test_a_body_over_the_limit_is_kept_whole_as_invalid(
+    sqlite: Database, broker: Broker, start: Starting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "MAX_BODY", 300)
+    broker.declare()
+    broker.publish(lead("L-1", note="x" * 300), lead("L-2"))
+    start(crm_settings(sqlite, broker), sqlite)
+    wait_until(lambda: stored(sqlite) == ["L-2"])
+    with sqlite.read() as conn:
+        (payload,) = conn.execute(select(events.c.payload).where(events.c.state == "invalid")).scalars()
+    assert payload.encode() == lead("L-1", note="x" * 300)
+
+
 class Millis(datetime):
     """A time that is written far past the year 9999, as milliseconds are when they pass for seconds."""
 
@@ -269,6 +282,29 @@ def test_while_the_database_is_away_messages_stay_in_hand_and_none_is_dead_lette
         wait_until(lambda: count(database) == 32)
         assert running.stop()
     assert (broker.depth(), broker.depth(broker.dead)) == (0, 0)
+
+
+def test_with_database_and_broker_both_away_nothing_is_lost_or_taken_in_vain(
+    postgres_url: str, broker: Broker, start: Starting, wires: list[Wire]
+) -> None:
+    url, wire = wired(postgres_url, wires, 5432)
+    amqp_url, amqp_wire = wired(AMQP_URL, wires, 5672)
+    broker.declare()
+    with closing(Database(url)) as database:
+        start(crm_settings(database, broker, amqp_url), database)
+        broker.publish(lead("first"))
+        wait_until(lambda: stored(database) == ["first"])
+        wire.cut()
+        broker.publish(*leads(30))
+        wait_until(lambda: broker.depth() == 0)
+        amqp_wire.cut()
+        amqp_wire.mend()
+        wait_until(lambda: broker.depth() == 30)
+        time.sleep(1)
+        assert broker.depth() == 30
+        wire.mend()
+        wait_until(lambda: count(database) == 31)
+        wait_until(lambda: broker.depth() == 0)
 
 
 def test_nothing_is_taken_before_the_database_is_there(

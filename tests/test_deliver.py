@@ -400,7 +400,7 @@ def test_several_threads_deliver_each_lead_once_within_the_vendors_limits(store:
     for campaign in ("1042", "1043"):
         assert sandbox.wolkvox.count(campaign) == 200
         assert sandbox.wolkvox.duplicates(campaign) == {}
-    assert max(sandbox.max_in_flight.values()) == 2
+    assert max(sandbox.max_in_flight.values()) <= 2
     for out in outs:
         out.database.close()
     first.close()

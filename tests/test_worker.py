@@ -34,8 +34,11 @@ class Crew:
         return worker
 
     def stop(self) -> None:
-        for worker in self._workers:
-            worker.stop(10)
+        threads = [threading.Thread(target=worker.stop, args=(10,)) for worker in self._workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.fixture
@@ -155,8 +158,9 @@ def test_a_worker_that_never_started_can_be_stopped(database: Database, sandbox:
 
 
 def test_another_worker_settles_what_one_had_to_leave_behind(
-    store: str, database: Database, sandbox: Sandbox, crew: Crew
+    store: str, database: Database, sandbox: Sandbox, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("connector.worker.IDLE_S", 0.3)
     out = Out(database, dial(), accounts=[dialler(sandbox.url, timeout_s=1.5)])
     sandbox.fault("wolkvox.add_record", "hang", where="after")
     worker = crew.start(out)
@@ -223,6 +227,7 @@ def test_a_fault_of_our_own_ends_no_thread_and_loses_nothing(
 
     monkeypatch.setattr(type(place), "classify", classify)
     monkeypatch.setattr("connector.worker.FAULT_S", 0.05)
+    monkeypatch.setattr("connector.worker.IDLE_S", 0.3)
     crew.start(out)
     out.put(leads(2))
     out.put(leads(2, first=5))

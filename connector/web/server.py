@@ -36,6 +36,7 @@ EMBEDDED_THREADS: Final = 16
 STOP_S: Final = 22  #: what is in flight may take so long after SIGTERM; a platform kills after 30
 PORT_WAIT_S: Final = 3.0  #: how long a predecessor on its way out is waited for
 LOOK_EVERY_S: Final = 0.02
+ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _HIGHEST_BODY: Final = 64 * 1024 * 1024  #: what waitress takes in before our own 413; beyond it sends its own
 
 _log = log.get("web")
@@ -121,8 +122,8 @@ def _bound(host: str, port: int) -> socket.socket:
 
 def _work(settings: Settings) -> Flask:
     """The application, made in the worker's process: connections and threads do not survive a fork."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # the parent's would be ignored until the worker has its own
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # for all threads to come
+    threading.Thread(target=_await_signal, name="signals", daemon=True).start()
     log.configure(settings.log_level, secrets=settings.secrets)
     try:
         database = Database(settings.database_url)
@@ -133,6 +134,18 @@ def _work(settings: Settings) -> Flask:
     Finalize(None, _close, args=(committer, database), exitpriority=1)
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
     return create_app(settings, database, committer)
+
+
+def _await_signal() -> None:
+    """Hands the first signal on, once: granian forgets that it is to stop when it is told twice in a row.
+
+    Terminals and platforms signal every process of a group, and the parent tells its workers besides.
+    """
+    number = signal.sigwait(ENDING)
+    act = signal.getsignal(number)
+    if act is signal.getsignal(signal.SIGHUP) or not callable(act):
+        os._exit(0)
+    act(number, None)
 
 
 def _close(committer: Committer, database: Database) -> None:
