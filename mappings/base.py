@@ -95,7 +95,10 @@ class PayloadMapping(Protocol):
         """The event of a thin payload and of what was fetched for it, by name. `Invalid` or `Ignored` like `read`."""
 
     def second_key(self, event: Event) -> str:
-        """What makes two thin events one, once they are fetched; "" when nothing does."""
+        """What two thin events that turn out to be one have in common, beside their type; "" when nothing does.
+
+        Of those that share it, each type counts once, and each route gets one.
+        """
 
 
 class PlainSender:
@@ -104,6 +107,9 @@ class PlainSender:
     sender: ClassVar[Sender] = Sender()
     event_types: ClassVar[tuple[str, ...]]
     takes_fields: ClassVar[bool] = False  #: whether a source may name its fields in the configuration
+    needs_fields: ClassVar[bool] = False  #: whether nothing can be read without
+    field_names: ClassVar[tuple[str, ...]] = ()  #: ours that may be named, besides everything under "extra."
+    fetches: ClassVar[str] = ""  #: the vendor that knows the rest of a thin event: the source needs an account there
 
     def parts(self, body: Any) -> Sequence[Any]:
         """The body is the event."""
@@ -117,7 +123,7 @@ class PlainSender:
         """A lead is one lead however often its contact changes; a ticket is another one with every change."""
         if isinstance(event, Lead):
             return f"lead {event.id}"
-        return f"ticket {event.ticket_id} {event.type} {event.updated_at.isoformat() if event.updated_at else ''}"
+        return f"ticket {event.ticket_id} {event.updated_at.isoformat() if event.updated_at else ''}"
 
 
 class RecordMapping(Protocol):

@@ -166,14 +166,17 @@ def test_a_repeat_does_not_need_the_slot_that_the_try_before_gave_back(database:
     assert out.kinds() == [("send", "started"), ("send", "not_sent"), ("send", "accepted")]
 
 
-def test_without_a_slot_nothing_is_repeated_and_nothing_is_lost(database: Database, sandbox: Sandbox):
+@pytest.mark.parametrize("stand_still", [standing.pause, standing.hold])
+def test_while_the_account_stands_still_nothing_is_repeated_and_nothing_is_lost(
+    database: Database, sandbox: Sandbox, stand_still: Callable[..., Any]
+):
     out = Out(database, dial(), sandbox=sandbox)
     line = out.lines["dialler"]
     failing(line, [NotSent("not sent: refused")], "add_record")
     out.put(leads(1))
     claimed = out.claimed()
     with database.write() as conn:
-        standing.pause(conn, "dialler", "by hand", now_ms(conn))
+        stand_still(conn, "dialler", "why", now_ms(conn) + 60_000)
     out.make(claimed)
     assert out.kinds() == [("send", "not_sent")]
     assert out.states() == {"pending": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -150,10 +151,12 @@ def test_copies_of_a_lapsed_hash_in_many_threads_become_one_new_event(database: 
     forms = [arrival(n, event_id=f"{HASHED}{n:064d}") for n in range(40)]
     put(database, *forms)
     out.later(DAY_S + 1)
+    together = threading.Barrier(8)
 
     def store(seed: int) -> list[str]:
         mine = [replace(form) for form in forms]
         random.Random(seed).shuffle(mine)
+        together.wait()
         return put(database, *mine)
 
     with ThreadPoolExecutor(8) as pool:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -1033,7 +1033,11 @@ class Process:
         }
         self.port = port
         self.inner = subprocess.Popen(
-            [sys.executable, "-m", "connector", "web"], env=environment, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "connector", "web"],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     def wait_until_ready(self) -> None:
@@ -1049,6 +1053,11 @@ class Process:
     def children(self) -> list[int]:
         listed = Path(f"/proc/{self.inner.pid}/task/{self.inner.pid}/children")
         return [int(pid) for pid in listed.read_text().split()]
+
+    def kill(self) -> None:
+        if self.inner.poll() is None:
+            self.inner.kill()
+            self.inner.communicate()
 
     def end(self) -> tuple[int, str]:
         """Exit code, and what was said on stderr."""
@@ -1080,17 +1089,25 @@ def free_port() -> int:
         return int(bound.getsockname()[1])
 
 
+Starting = Callable[..., Process]
+
+
 @pytest.fixture
-def process(tmp_path: Path, database_url: str) -> Iterator[Process]:
-    process = Process(tmp_path, database_url, free_port())
-    yield process
-    if process.inner.poll() is None:
-        process.inner.kill()
-        process.inner.communicate()
+def starting(tmp_path: Path) -> Iterator[Starting]:
+    """Starts processes, and kills those that their test has left."""
+    with contextlib.ExitStack() as leftovers:
+
+        def start(database_url: str, port: int = 0) -> Process:
+            process = Process(tmp_path, database_url, port or free_port())
+            leftovers.callback(process.kill)
+            return process
+
+        yield start
 
 
 @pytest.mark.slow
-def test_after_sigterm_everything_acknowledged_is_stored(process: Process, database: Database) -> None:
+def test_after_sigterm_everything_acknowledged_is_stored(starting: Starting, database: Database) -> None:
+    process = starting(database.url)
     process.wait_until_ready()
     acknowledged: list[str] = []
     stopping = threading.Event()
@@ -1122,8 +1139,34 @@ def test_after_sigterm_everything_acknowledged_is_stored(process: Process, datab
 
 
 @pytest.mark.slow
-def test_a_half_sent_body_does_not_keep_it_from_ending(tmp_path: Path, sqlite_url: str) -> None:
-    process = Process(tmp_path, sqlite_url, free_port())
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_ends_it_as_well(starting: Starting, sqlite_url: str, number: int) -> None:
+    process = starting(sqlite_url)
+    process.wait_until_ready()
+    started = time.monotonic()
+    os.killpg(process.inner.pid, number)
+    code, said = process.end()
+    assert code == 0, said
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.slow
+def test_a_signal_at_the_very_start_ends_it(starting: Starting, sqlite_url: str) -> None:
+    process = starting(sqlite_url)
+    end = time.monotonic() + 20
+    while not process.children():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    started = time.monotonic()
+    process.inner.send_signal(signal.SIGTERM)
+    code, said = process.end()
+    assert code == 0, said
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.slow
+def test_a_half_sent_body_does_not_keep_it_from_ending(starting: Starting, sqlite_url: str) -> None:
+    process = starting(sqlite_url)
     process.wait_until_ready()
     with socket.create_connection(("127.0.0.1", process.port)) as line:
         line.sendall(raw_post("open", b"x" * 100)[:-50])
@@ -1136,8 +1179,8 @@ def test_a_half_sent_body_does_not_keep_it_from_ending(tmp_path: Path, sqlite_ur
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_a_killed_parent_leaves_none(tmp_path: Path, sqlite_url: str) -> None:
-    process = Process(tmp_path, sqlite_url, free_port())
+def test_a_killed_worker_is_replaced_and_a_killed_parent_leaves_none(starting: Starting, sqlite_url: str) -> None:
+    process = starting(sqlite_url)
     process.wait_until_ready()
     first = process.children()
     os.kill(first[0], signal.SIGKILL)
@@ -1148,7 +1191,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_parent_leaves_none(tmp_path: P
     process.wait_until_ready()
     process.inner.kill()
     process.end()
-    successor = Process(tmp_path, sqlite_url, process.port)
+    successor = starting(sqlite_url, process.port)
     successor.wait_until_ready()
     assert post_to(process.port, orjson.dumps(lead())) == 202
     assert not any(map(runs, now))
@@ -1157,10 +1200,10 @@ def test_a_killed_worker_is_replaced_and_a_killed_parent_leaves_none(tmp_path: P
 
 
 @pytest.mark.slow
-def test_two_cannot_share_a_port(tmp_path: Path, sqlite_url: str) -> None:
-    process = Process(tmp_path, sqlite_url, free_port())
+def test_two_cannot_share_a_port(starting: Starting, sqlite_url: str) -> None:
+    process = starting(sqlite_url)
     process.wait_until_ready()
-    code, said = Process(tmp_path, sqlite_url, process.port).end()
+    code, said = starting(sqlite_url, process.port).end()
     assert code == 1
     assert "choose another in PORT" in said
     assert len(said.strip().splitlines()) == 1
@@ -1181,7 +1224,10 @@ def test_weird_requests_to_the_real_server(real_server: int, name: str) -> None:
 def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("real")
     process = Process(folder, f"sqlite:///{folder / 'connector.db'}", free_port())
-    process.wait_until_ready()
-    yield process.port
-    process.inner.send_signal(signal.SIGTERM)
-    assert process.end()[0] == 0
+    try:
+        process.wait_until_ready()
+        yield process.port
+        process.inner.send_signal(signal.SIGTERM)
+        assert process.end()[0] == 0
+    finally:
+        process.kill()

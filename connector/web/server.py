@@ -78,6 +78,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         log_level=LogLevels.error,  # what it warns of is the number of threads
         log_dictconfig=log.library_logging(),
     )
+    _hold_signals_while_forking()
     _log.info("listening", url=f"http://{host}:{port}")
     try:
         server.serve(target_loader=partial(_work, settings), wrap_loader=False)
@@ -117,12 +118,21 @@ def _bound(host: str, port: int) -> socket.socket:
     return bound
 
 
+def _hold_signals_while_forking() -> None:
+    """A signal to a worker that has just been forked must wait for its own `_await_signal`, not meet the parent's."""
+    os.register_at_fork(
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, ENDING),
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDING),
+        after_in_child=lambda: [signal.signal(number, signal.SIG_DFL) for number in ENDING],
+    )
+
+
 # --- one of several workers -----------------------------------------------------------------------------------------
 
 
 def _work(settings: Settings) -> Flask:
     """The application, made in the worker's process: connections and threads do not survive a fork."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # for all threads to come
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # in all threads to come, granian's too
     threading.Thread(target=_await_signal, name="signals", daemon=True).start()
     log.configure(settings.log_level, secrets=settings.secrets)
     try:
@@ -143,7 +153,7 @@ def _await_signal() -> None:
     """
     number = signal.sigwait(ENDING)
     act = signal.getsignal(number)
-    if act is signal.getsignal(signal.SIGHUP) or not callable(act):
+    if not callable(act):  # it does not serve yet
         os._exit(0)
     act(number, None)
 
