@@ -43,6 +43,8 @@ VENDOR_URLS = {
     "wolkvox": "https://wv{server}.wolkvox.com",
     "tracksale": "https://api.tracksale.co",
     "postcenter": "https://api-cluster.postcenter.io",
+    "hubspot": "https://api.hubapi.com",
+    "meta": "https://graph.facebook.com",
 }
 PAGED_URL = "https://apiv3.track.co"  #: where Tracksale serves dispatches by the page
 
@@ -406,10 +408,27 @@ class _TracksaleAccount(_AccountShape):
     phone_format = Text(load_default="national", validate=choice("national", "e164", "international"))
 
 
+class _HubSpotAccount(_AccountShape):
+    # What every app may do; private apps of the dearer plans may do 190.
+    requests_per_window = Whole(least=1, load_default=100)
+    window_seconds = Seconds(least=1, load_default=10.0)
+    timeout_s = Seconds(least=1, load_default=30.0)
+
+
+class _MetaAccount(_AccountShape):
+    # Meta's own limit grows with the page's leads and is nowhere written down as a number: this stays far below it.
+    requests_per_window = Whole(least=1, load_default=100)
+    window_seconds = Seconds(least=1, load_default=60.0)
+    timeout_s = Seconds(least=1, load_default=30.0)
+    api_version = Text(load_default="25.0", pattern=r"[0-9]{1,3}\.[0-9]", says='must be like "25.0", in quotes')
+
+
 _ACCOUNTS: dict[str, type[Strict]] = {
     "wolkvox": _WolkvoxAccount,
     "tracksale": _TracksaleAccount,
     "postcenter": _AccountShape,
+    "hubspot": _HubSpotAccount,
+    "meta": _MetaAccount,
 }
 
 
@@ -423,6 +442,7 @@ class _SourceShape(Strict):
         says='must be a queue\'s name without spaces (at most 200 letters, and not beginning with "amq.")',
     )
     declare = Flag(load_default=True)
+    account = Text(load_default="")
 
 
 class _VerifyShape(Strict):
@@ -509,6 +529,8 @@ def _parts(document: dict[str, Any], destinations: Mapping[str, DestinationSpec]
     _refuse_shared_tokens(tables["accounts"], faults)
     _refuse_shared_queues(tables["sources"], faults)
     _refuse_shared_names(tables["routes"], faults)
+    for name, table in tables["sources"].items():
+        _check_fetching(name, table, tables["accounts"], faults)
     for index, table in enumerate(tables["routes"]):
         _check_references(index, table, tables, destinations, faults)
     locale = Locale(top["region"], top["timezone"]) if {"region", "timezone"} <= top.keys() else Locale()
@@ -630,6 +652,28 @@ def _check_references(
     for source in named:
         _check_known("source", source, tables["sources"], (*place, "sources"), faults)
     _check_types(_words(table, "on"), [tables["sources"].get(source) for source in named], place, faults)
+
+
+def _check_fetching(name: str, table: Any, accounts: Mapping[str, Any], faults: Faults) -> None:
+    """A source whose events are thin has an account that can read the rest; no other source has one."""
+    place = ("sources", name, "account")
+    mapping, account = _text(table, "mapping"), _text(table, "account")
+    if mapping not in mappings.PAYLOADS:
+        return
+    vendor = mappings.PAYLOADS[mapping].fetches
+    if not vendor:
+        if account:
+            faults.add(place, f"is of no use: what {quote(mapping)} reads is whole; take it off")
+        return
+    if not account:
+        fit = [known for known, one in accounts.items() if _text(one, "vendor") == vendor]
+        todo = f"account = {quote(fit[0])}" if fit else f'add an account with vendor = "{vendor}", and name it here'
+        faults.add(place, f"is required: {quote(mapping)} brings only ids, {vendor} is asked for the rest: {todo}")
+        return
+    _check_known("account", account, accounts, place, faults)
+    other = _text(accounts.get(account), "vendor")
+    if other in VENDOR_URLS and other != vendor:
+        faults.add(place, f"{quote(account)} is an account of {other}, and {quote(mapping)} needs one of {vendor}")
 
 
 def _check_types(types: list[str], sources: list[Any], place: tuple[str | int, ...], faults: Faults) -> None:

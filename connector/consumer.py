@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import logging
 import queue
 import struct
@@ -36,6 +35,7 @@ from connector.db import Database
 from connector.errors import ConnectorError, StoreUnavailable, Unreadable, UnsupportedType
 from connector.inbox import Arrival, Stored
 from connector.log import get
+from connector.memory import keep_what_is_loaded
 from connector.metrics import EVENTS
 from connector.receive import Receiver, unreadable
 from connector.settings import Secret, Settings, Source
@@ -103,7 +103,7 @@ class Consumer:
 
     def start(self) -> None:
         """Returns at once; what is wrong with the broker or the database is logged, and tried again."""
-        _spare_collecting()
+        keep_what_is_loaded()
         self._keeper.start()
         self._thread.start()
 
@@ -444,13 +444,6 @@ def _demand_database(database: Database) -> None:
     """Raises `StoreUnavailable`: what cannot be stored is better left with the broker."""
     with database.read() as conn:
         conn.execute(text("SELECT 1 FROM events LIMIT 1"))
-
-
-def _spare_collecting() -> None:
-    """What is loaded by now stays loaded: looking at it again and again costs a tenth of the time of a message."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""Raw bytes to payloads: JSON, NDJSON, forms, and the envelopes around them (CloudEvents, Standard Webhooks). Pure.
+"""Raw bytes to payloads: JSON, NDJSON, forms, XML, and envelopes around them (CloudEvents, Standard Webhooks). Pure.
 
 Whatever the bytes: payloads that `orjson.dumps` can write again, `Unreadable` or `UnsupportedType`, nothing else.
 """
@@ -17,8 +17,12 @@ from hashlib import sha256
 from io import BytesIO
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
+from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ErrorString
 
 import orjson
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio import multipart
@@ -71,7 +75,7 @@ def decode(
 
     Raises `Unreadable` if the whole is no payload (one bad element only carries its own `error`) and
     `UnsupportedType` for a content type or charset that is not understood. With `as_sent` no envelope is looked for and
-    form fields keep the names they were sent under: for senders with a shape of their own.
+    form fields keep the names they were sent under, and XML is read too: for senders with a shape of their own.
     """
     media = _media(content_type or "application/json")
     if as_sent:
@@ -89,7 +93,7 @@ def event_key(text: str) -> str:
     """`text` as an event id any store can hold and index: itself, or its hash if very long or not plain text."""
     if len(text) <= 255 and text.isprintable():
         return text
-    return "sha256:" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return "long:" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def form_fields(raw: bytes, content_type: str) -> list[tuple[str, str]]:
@@ -571,16 +575,86 @@ def _read_plain_form(raw: bytes, media: _Media, max_elements: int) -> Decoded:
     """Every field under the name it was sent with; one that comes several times is a list."""
     found: dict[str, Any] = {}
     for name, value in _FORMS[media.name](raw, media):
-        key, text = _text(name, media.codec), _text(value, media.codec)
-        earlier = found.get(key)
-        found[key] = text if key not in found else [*(earlier if isinstance(earlier, list) else [earlier]), text]
+        _gather(found, _text(name, media.codec), _text(value, media.codec))
     if not found:
         raise _unreadable("has no form fields")
     return Decoded([Payload(found)], many=False)
 
 
-_PLAIN_READERS: dict[str, _Reader] = dict.fromkeys(_FORMS, _read_plain_form)
+def _gather(found: dict[str, Any], name: str, value: Any) -> None:
+    """Puts `value` under `name`; what comes there several times becomes a list."""
+    if name not in found:
+        found[name] = value
+    elif isinstance(found[name], list):
+        found[name].append(value)
+    else:
+        found[name] = [found[name], value]
+
+
+# --- XML --------------------------------------------------------------------------------------------------------
+
+
+def _read_xml(raw: bytes, media: _Media, max_elements: int) -> Decoded:
+    """The document as ``{root: …}``; see `_Elements`. Its own declaration says the charset when the media does not."""
+    document: str | bytes = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if media.codec:
+        document = _text(raw, media.codec).lstrip("\ufeff \t\r\n")
+    elements = _Elements()
+    # Even without entities a DTD can give every element an attribute of megabytes.
+    parser = DefusedXMLParser(target=elements, forbid_dtd=True)
+    try:
+        parser.feed(document)
+        parser.close()
+    except DefusedXmlException:
+        raise _unreadable("has a DTD, which is not read: send it without") from None
+    except ParseError as error:
+        # The message itself may quote the document.
+        raise _unreadable(f"is not XML: {ErrorString(error.code)}, line {error.position[0]}") from None
+    except (ValueError, LookupError):
+        raise _unreadable("is not in the encoding that it declares") from None
+    return Decoded([Payload(elements.root)], many=False)
+
+
+class _Elements:
+    """What the XML parser tells, as JSON has it. Of names in a namespace the local part remains.
+
+    An element is its text (None when empty), or an object if it has more: elements by name, those that are repeated as
+    a list, attributes as "@name", text as "#text". White space around texts is dropped.
+    """
+
+    def __init__(self) -> None:
+        self.root: dict[str, Any] = {}
+        self._open: list[tuple[dict[str, Any], list[str]]] = []
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """An element begins. A list may stand between two of them, so half as many levels as in JSON."""
+        if len(self._open) >= MAX_DEPTH // 2:
+            raise _unreadable(f"is nested deeper than {MAX_DEPTH // 2} levels")
+        self._open.append(({f"@{_local(name)}": value for name, value in attributes.items()}, []))
+
+    def data(self, text: str) -> None:
+        """A piece of the text of the element that is open."""
+        self._open[-1][1].append(text)
+
+    def end(self, tag: str) -> None:
+        """The element is complete."""
+        found, pieces = self._open.pop()
+        text = "".join(pieces).strip()
+        if found and text:
+            found["#text"] = text
+        _gather(self._open[-1][0] if self._open else self.root, _local(tag), found or text or None)
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+_PLAIN_READERS: dict[str, _Reader] = {
+    **dict.fromkeys(_FORMS, _read_plain_form),
+    "application/xml": _read_xml,
+    "text/xml": _read_xml,
+}
 
 
 def _plain_reader(name: str) -> _Reader:
-    return _PLAIN_READERS.get(name) or _reader(name)
+    return _PLAIN_READERS.get(name) or (_read_xml if name.endswith("+xml") else _reader(name))

@@ -58,10 +58,10 @@ def _wolkvox(account: Account) -> Limits:
     return Limits(in_flight=2, windows=(day,))
 
 
-def _tracksale(account: Account) -> Limits:
+def _requests_per_window(account: Account) -> Limits:
     length_ms = int(account.window_seconds * 1000)
     why = f"{account.requests_per_window} requests in {account.window_seconds:g} s are used"
-    # No limit on simultaneous requests is documented; four keep a survey account busy enough.
+    # No limit on simultaneous requests is documented; four keep an account busy enough.
     return Limits(in_flight=4, windows=(Window(account.requests_per_window, length_ms, why),))
 
 
@@ -71,8 +71,10 @@ def _postcenter(_account: Account) -> Limits:
 
 LIMITS: Final[dict[str, Callable[[Account], Limits]]] = {
     "wolkvox": _wolkvox,
-    "tracksale": _tracksale,
+    "tracksale": _requests_per_window,
     "postcenter": _postcenter,
+    "hubspot": _requests_per_window,
+    "meta": _requests_per_window,
 }
 
 

@@ -62,7 +62,7 @@ class Account:
     """A vendor credential and its quota."""
 
     name: str
-    vendor: Literal["wolkvox", "tracksale", "postcenter"]
+    vendor: Literal["wolkvox", "tracksale", "postcenter", "hubspot", "meta"]
     token: Secret
     base_url: str  #: no trailing slash; wolkvox's is made of `server` when not given
     paged_base_url: str = ""  #: tracksale only
@@ -70,8 +70,9 @@ class Account:
     licences: int = 1  #: wolkvox: daily budget = licences × 1,000 calls
     dial_prefix: str = ""
     phone_format: str = "national"  #: national | e164 | international
-    requests_per_window: int = 1000  #: tracksale
-    window_seconds: float = 300  #: tracksale
+    requests_per_window: int = 1000  #: tracksale, hubspot, meta
+    window_seconds: float = 300  #: tracksale, hubspot, meta
+    api_version: str = ""  #: meta only, "25.0"
     timeout_s: float = 65  #: the whole call; longer than the vendor's own 60 s
 
 

@@ -5,13 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mappings import lead, ticket, tracksale, wolkvox
+from mappings import (
+    adf,
+    elementor,
+    form,
+    freshdesk,
+    google_lead_form,
+    hubspot,
+    lead,
+    meta_leadgen,
+    postcenter,
+    rd_station,
+    ticket,
+    tracksale,
+    typeform,
+    wolkvox,
+    zendesk,
+)
 from mappings.base import Locale, PayloadMapping, PlainSender, RecordMapping, Rendering
 
 #: What a source's ``mapping`` may be. Built with the locale, and with the source's ``fields`` where it takes them.
 PAYLOADS: dict[str, type[PlainSender]] = {
     "lead": lead.LeadMapping,
     "ticket": ticket.TicketMapping,
+    "typeform": typeform.TypeformMapping,
+    "google_lead_form": google_lead_form.GoogleLeadFormMapping,
+    "rd_station": rd_station.RdStationMapping,
+    "elementor": elementor.ElementorMapping,
+    "form": form.FormMapping,
+    "zendesk": zendesk.ZendeskMapping,
+    "freshdesk": freshdesk.FreshdeskMapping,
+    "adf": adf.AdfMapping,
+    "hubspot": hubspot.HubSpotMapping,
+    "meta_leadgen": meta_leadgen.MetaLeadgenMapping,
+    "postcenter": postcenter.PostCenterMapping,
 }
 
 #: The event types that each of them can yield.

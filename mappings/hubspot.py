@@ -139,7 +139,7 @@ def _lead(payload: Any, thin: Thin, contact: Mapping[str, Any]) -> dict[str, Any
 def _ticket(payload: Any, thin: Thin, ticket: Mapping[str, Any], contact: Any) -> dict[str, Any]:
     """The ticket as our own ticket JSON; its customer is the first contact that it is associated with."""
     own, person = _properties(ticket), _properties(contact)
-    reopened = thin.type == "ticket.closed" and str(own.get(_STAGE)) != CLOSED_STAGE
+    reopened = thin.type == "ticket.closed" and own.get(_STAGE) != CLOSED_STAGE
     return {
         "id": thin.id,
         "type": "ticket.updated" if reopened else thin.type,
@@ -154,7 +154,7 @@ def _ticket(payload: Any, thin: Thin, ticket: Mapping[str, Any], contact: Any) -
             "updated_at": own.get("hs_lastmodifieddate") or walk(ticket, "updatedAt"),
             "agent": {"id": own.get("hubspot_owner_id")},
             "customer": {
-                "name": " ".join(str(person[n]) for n in ("firstname", "lastname") if person.get(n)),
+                "name": " ".join(n for n in (person.get("firstname"), person.get("lastname")) if isinstance(n, str)),
                 "email": person.get("email"),
                 "phone": next(iter(_phones(person)), None),
             },

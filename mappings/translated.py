@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from mappings.base import Locale, PlainSender, Sender
 from mappings.events import Event, Lead, Thin
@@ -33,7 +33,7 @@ class LeadSender(PlainSender):
     """A sender of leads with a shape of its own."""
 
     sender = Sender(decode="plain")
-    event_types = ("lead.created",)
+    event_types: ClassVar[tuple[str, ...]] = ("lead.created",)
     field_names = LEAD_FIELDS
 
     def __init__(self, locale: Locale) -> None:
@@ -52,7 +52,7 @@ class TicketSender(PlainSender):
     """A sender of tickets with a shape of its own."""
 
     sender = Sender(decode="plain")
-    event_types = ("ticket.created", "ticket.updated", "ticket.closed")
+    event_types: ClassVar[tuple[str, ...]] = ("ticket.created", "ticket.updated", "ticket.closed")
     field_names = TICKET_FIELDS
 
     def __init__(self, locale: Locale) -> None:
@@ -109,8 +109,8 @@ class Answer:
 class AnswersSender(LeadSender):
     """A sender of forms. A field is ours if the source's ``fields`` say so, else by its type, else by its usual name.
 
-    ``fields``: our field -> a field's name or title, or several: all of them for phones, else the first that is filled.
-    Whatever is nobody's field goes into the lead's extra.
+    ``fields``: our field -> a field's name or title, or several: all of them for phones, else the form's first that is
+    filled. What they name is taken from nowhere else. Whatever is none of our fields goes into the lead's extra.
     """
 
     takes_fields = True
@@ -118,6 +118,7 @@ class AnswersSender(LeadSender):
     def __init__(self, locale: Locale, fields: Mapping[str, Any] | None = None) -> None:
         super().__init__(locale)
         self._ours = {name: ours for ours, names in (fields or {}).items() for name in as_names(names)}
+        self._named = frozenset(fields or ())
 
     def envelope(self, payload: dict[str, Any]) -> dict[str, Any]:
         """The id and the time, and the type where it is not always the same. May raise `Invalid`, `Ignored`."""
@@ -128,7 +129,7 @@ class AnswersSender(LeadSender):
         raise NotImplementedError
 
     def about(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """What else there is to know, for the lead's extra: the campaign, the page. An answer of that name comes first."""
+        """What else there is to know, for the lead's extra: the campaign, the page. Answers come before it."""
         return {}
 
     def own(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +156,10 @@ class AnswersSender(LeadSender):
         return {**envelope, "data": {**data, "phones": found, "extra": {**about, **extra}}}
 
     def _field_of(self, answer: Answer) -> str:
-        named = self._ours.get(answer.name) or self._ours.get(answer.title)
-        return named or answer.field or KNOWN.get(folded(answer.name)) or KNOWN.get(folded(answer.title)) or ""
+        if named := self._ours.get(answer.name) or self._ours.get(answer.title):
+            return named
+        guessed = answer.field or KNOWN.get(folded(answer.name)) or KNOWN.get(folded(answer.title)) or ""
+        return "" if guessed in self._named else guessed
 
 
 _ENVELOPE = ("id", "type", "time")

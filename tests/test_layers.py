@@ -31,7 +31,7 @@ TIERS: list[tuple[str, ...]] = [
         *("inbox", "outbox", "attempts", "waiting", "standing", "claims", "settle", "committer", "wake"),
         *("routes", "client", "signatures", "decode", "quota", "guards", "outcomes", "configuration"),
     ),
-    ("db", "tables", "settings", "options", "log", "metrics", "errors"),
+    ("db", "tables", "settings", "options", "log", "memory", "metrics", "errors"),
 ]
 #: The steps meet in the database: none imports another.
 STEPS = TIERS[4]

@@ -1,8 +1,10 @@
 """Mappings by their files, and by whatever hypothesis can think of.
 
-``tests/payloads/<source>/<event type>[.<variant>].json`` is a payload as it arrives; ``….expected.json`` beside it says
-what becomes of it: the event, or the errors, and the record of each of `RENDERINGS` (or its errors). Absent and empty
-values are left out there. A new source needs only such files.
+``tests/payloads/<mapping>/<event type>[.<variant>].json`` is a payload as it arrives, a form's fields as an object;
+``….expected.json`` beside it says what becomes of it in that ``region`` and ``timezone`` (with these ``fields`` of the
+source): the ``event`` and the record of each of `RENDERINGS` (or its errors), or ``errors``, or ``ignored`` and why. A
+thin one is what is to be fetched, and with ``fetched`` the event all that makes. Absent and empty values are left out
+there. A new sender needs only such files; those named ``….request.json`` are of tests/test_senders.py.
 """
 
 from __future__ import annotations
@@ -21,11 +23,11 @@ from hypothesis import strategies as st
 
 import mappings
 from mappings import tracksale, wolkvox
-from mappings.base import Invalid, Locale, Rendered, Rendering, fingerprint, lookup
-from mappings.events import Agent, Customer, Lead, Phone, Ticket
+from mappings.base import Ignored, Invalid, Locale, Rendered, Rendering, fingerprint, lookup
+from mappings.events import Agent, Customer, Lead, Phone, Thin, Ticket
 
 PAYLOADS = Path(__file__).parent / "payloads"
-FILES = sorted(p for p in PAYLOADS.glob("*/*.json") if not p.name.endswith(".expected.json"))
+FILES = sorted(p for p in PAYLOADS.glob("*/*.json") if not p.name.endswith((".expected.json", ".request.json")))
 
 _OPT = ("utm.source", "program", "price", "number")
 _TAGS = {"Canal": "channel", "Ejecutivo": "agent.name", "Programa": "program", "Origen": "extra.utm.source"}
@@ -40,18 +42,38 @@ RENDERINGS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+#: What an expected file says of the source, and of the vendor that was asked; the rest is what must become of it.
+GIVEN = ("region", "timezone", "fields", "fetched")
+
+
 def locale(region: str = "CO", timezone: str = "America/Bogota") -> Locale:
     return Locale(region, ZoneInfo(timezone))
 
 
-def outcome(source: str, payload: Any, region: str, timezone: str) -> dict[str, Any]:
-    """What becomes of a payload, in the shape of the expected files."""
+def outcome(source: str, payload: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What becomes of a payload, in the shape of the expected files; ``given`` is such a file."""
+    region, timezone, fetched = given["region"], given["timezone"], given.get("fetched")
+    mapping = mappings.payload_mapping(source, locale(region, timezone), given.get("fields"))
+    become: dict[str, Any] = {}
     try:
-        event = mappings.PAYLOADS[source](locale(region, timezone)).read(payload)
+        event = mapping.read(payload)
+        if isinstance(event, Thin):
+            become["thin"] = plain(event)
+            if fetched is None:
+                return become
+            event = mapping.complete(payload, fetched)
     except Invalid as invalid:
-        return {"errors": {e.field: e.message for e in invalid.errors}}
+        return become | {"errors": {e.field: e.message for e in invalid.errors}}
+    except Ignored as ignored:
+        return become | {"ignored": str(ignored)}
     records = {name: _record(event, to, options, region, timezone) for name, (to, options) in RENDERINGS.items()}
-    return {"event": _plain(event), "records": records}
+    return become | {"event": plain(event), "records": records}
+
+
+def expected_of(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an expected file gives to the mapping, and what it wants of it."""
+    said = json.loads(file.with_name(f"{file.stem}.expected.json").read_text())
+    return said, {name: value for name, value in said.items() if name not in GIVEN}
 
 
 def _record(event: Any, to: str, options: dict[str, Any], region: str, timezone: str) -> dict[str, Any]:
@@ -63,31 +85,35 @@ def _record(event: Any, to: str, options: dict[str, Any], region: str, timezone:
     return {**written, "notes": list(rendered.notes)} if rendered.notes else written
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Events as JSON: phones as e164, times as ISO 8601, what is empty left out."""
     if isinstance(value, Phone):
         return value.e164
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if dataclasses.is_dataclass(value):
-        named = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        named = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {name: v for name, v in named.items() if v not in ("", None, [], {})}
     return value
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
 def test_a_payload_becomes_what_its_expected_file_says(file: Path) -> None:
-    expected = json.loads(file.with_name(f"{file.stem}.expected.json").read_text())
-    region, timezone = expected.pop("region"), expected.pop("timezone")
-    assert outcome(file.parent.name, json.loads(file.read_text()), region, timezone) == expected
+    given, wanted = expected_of(file)
+    assert outcome(file.parent.name, json.loads(file.read_text()), given) == wanted
 
 
 @pytest.mark.parametrize("source", mappings.PAYLOADS)
 def test_every_mapping_has_files_for_its_event_types(source: str) -> None:
-    seen = {json.loads(f.read_text())["type"] for f in FILES if f.parent.name == source}
+    made = [expected_of(file)[1] for file in FILES if file.parent.name == source]
+    seen = {one[kind]["type"] for one in made for kind in ("event", "thin") if kind in one}
     assert seen == set(mappings.EVENT_TYPES[source])
+
+
+def test_every_file_is_of_a_mapping() -> None:
+    assert {file.parent.name for file in FILES} == set(mappings.PAYLOADS)
 
 
 def test_every_record_is_rendered_by_the_files() -> None:
@@ -98,7 +124,7 @@ def test_every_record_is_rendered_by_the_files() -> None:
 
 
 def read(source: str, payload: Any) -> Any:
-    return mappings.PAYLOADS[source](locale()).read(payload)
+    return mappings.payload_mapping(source, locale()).read(payload)
 
 
 def lead(**data: Any) -> Any:
@@ -117,7 +143,7 @@ def test_a_payload_that_is_no_object_is_invalid(source: str, payload: Any) -> No
     assert faults(source, payload)["payload"] == "must be an object"
 
 
-@pytest.mark.parametrize("source", mappings.PAYLOADS)
+@pytest.mark.parametrize("source", ["lead", "ticket"])
 def test_missing_parts_are_named_all_at_once(source: str) -> None:
     assert faults(source, {}) == {"type": "is missing", "data": "is missing"}
     assert faults(source, {"type": 5, "data": []}) == {
@@ -382,23 +408,64 @@ _types = st.sampled_from([*mappings.EVENT_TYPES["lead"], *mappings.EVENT_TYPES["
 _envelopes = st.fixed_dictionaries(
     {"type": _types | _json, "data": _data | _json}, optional={"id": _json, "time": _json, "x": _json}
 )
-READERS = {source: made(locale()) for source, made in mappings.PAYLOADS.items()}
 
 
 @settings(max_examples=300, deadline=None)
 @given(_envelopes | _json)
 def test_whatever_is_read_becomes_an_event_or_invalid(payload: Any) -> None:
-    for source, reader in READERS.items():
-        try:
-            event = reader.read(payload)
-        except Invalid as invalid:
-            assert invalid.errors
-            continue
-        assert event.type in mappings.EVENT_TYPES[source]
-        assert len(fingerprint(event)) == 16
-        json.dumps(_plain(event), ensure_ascii=False).encode()
-        for to in mappings.RECORDS:
-            _check(to, event, Rendering(opt=("x", "email"), tags={"T": "channel"}))
+    for source in ("lead", "ticket"):
+        _read_anything(source, mappings.payload_mapping(source, locale()), payload, {})
+
+
+def _samples(source: str) -> list[tuple[Any, dict[str, Any]]]:
+    return [(json.loads(file.read_text()), expected_of(file)[0]) for file in FILES if file.parent.name == source]
+
+
+SAMPLES = {source: _samples(source) for source in mappings.PAYLOADS}
+
+
+@settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("source", mappings.PAYLOADS)
+@given(data=st.data())
+def test_whatever_a_sender_makes_of_its_payloads_they_become_events_or_say_why_not(
+    source: str, data: st.DataObject
+) -> None:
+    payload, given = data.draw(st.sampled_from(SAMPLES[source]))
+    mapping = mappings.payload_mapping(source, locale(given["region"]), given.get("fields"))
+    for part in mapping.parts(_spoilt(data, payload)):
+        _read_anything(source, mapping, part, _spoilt(data, given.get("fetched", {})))
+
+
+def _spoilt(data: st.DataObject, value: Any) -> Any:
+    """The value with something else somewhere in it."""
+    if not isinstance(value, (dict, list)) or not value or data.draw(st.integers(0, 9)) == 0:
+        return data.draw(_json)
+    steps = list(value) if isinstance(value, dict) else range(len(value))
+    step = data.draw(st.sampled_from(list(steps)))
+    inner = _spoilt(data, value[step])
+    if isinstance(value, list):
+        return [*value[:step], inner, *value[step + 1 :]]
+    return {**value, step: inner}
+
+
+def _read_anything(source: str, mapping: Any, payload: Any, fetched: Any) -> None:
+    try:
+        event = mapping.read(payload)
+        if isinstance(event, Thin):
+            assert event.ref and event.type in mappings.EVENT_TYPES[source]
+            event = mapping.complete(payload, fetched if isinstance(fetched, dict) else {})
+    except Invalid as invalid:
+        assert invalid.errors
+        return
+    except Ignored as ignored:
+        assert str(ignored)
+        return
+    assert event.type in mappings.EVENT_TYPES[source]
+    assert len(fingerprint(event)) == 16
+    assert isinstance(mapping.second_key(event), str)
+    json.dumps(plain(event), ensure_ascii=False).encode()
+    for to in mappings.RECORDS:
+        _check(to, event, Rendering(opt=("x", "email"), tags={"T": "channel"}))
 
 
 _texts = st.text(max_size=150) | st.sampled_from(["", "nan", "None", "Ana Núñez"])

@@ -18,4 +18,10 @@ class Fetching(Protocol):
         """Reads it. Raises `NotSent` or `NoAnswer`."""
 
     def fault_of(self, answer: Answer) -> str:
-        """What an answer means whatever its status: "" | "gone" | "credentials" | "slow". Vendors hide it in bodies."""
+        """What an answer means where its status alone does not tell: vendors hide it in bodies.
+
+        "" (the status tells) | "gone" | "credentials" | "slow" | "failed" | "unknown" (whatever the status tells).
+        """
+
+    def words_of(self, answer: Answer) -> str:
+        """The vendor's own words for what is wrong; "" when it has none. Never a token."""

@@ -26,12 +26,13 @@ from connector import log
 from connector.committer import Committer
 from connector.db import Database
 from connector.errors import ConfigError, ConnectorError
+from connector.memory import keep_what_is_loaded
 from connector.settings import Settings
 from connector.web import create_app
 
 WORKERS: Final = 2
 #: In each worker; they are made when they are needed. More than the connections waiting, or groups stay small.
-THREADS: Final = 64
+THREADS: Final = 32
 EMBEDDED_THREADS: Final = 16
 STOP_S: Final = 22  #: what is in flight may take so long after SIGTERM; a platform kills after 30
 PORT_WAIT_S: Final = 3.0  #: how long a predecessor on its way out is waited for
@@ -143,7 +144,9 @@ def _work(settings: Settings) -> Flask:
     committer = Committer(database)
     Finalize(None, _close, args=(committer, database), exitpriority=1)
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
-    return create_app(settings, database, committer)
+    app = create_app(settings, database, committer)
+    keep_what_is_loaded()
+    return app
 
 
 def _await_signal() -> None:
