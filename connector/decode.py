@@ -52,6 +52,7 @@ class Payload:
     body: Any
     event_id: str = ""  #: from an envelope or the message; "" if none
     error: Unreadable | None = None
+    spare_id: str = ""  #: for a body that has no id of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,11 @@ def decode(
     message_id: str = "",
     max_elements: int = 10_000,
     as_sent: bool = False,
+    trusts_webhook_id: bool = True,
 ) -> Decoded:
     """The payloads in `raw`. Event ids come from ``webhook-id``, CloudEvents or `message_id`, in this order.
+
+    A ``webhook-id`` that is not `trusts_webhook_id` is not looked at: anybody could have put it there.
 
     Raises `Unreadable` if the whole is no payload (one bad element only carries its own `error`) and
     `UnsupportedType` for a content type or charset that is not understood. With `as_sent` no envelope is looked for and
@@ -86,7 +90,8 @@ def decode(
     # A CloudEvent in binary mode may have no data, hence no body.
     plain = read(raw, media, max_elements) if raw or prefix is None else Decoded([Payload(None)], many=False)
     decoded = _shaped(plain, media.name) if prefix is None else _wrapped(plain, _header_attributes(headers, prefix))
-    return _identified(decoded, webhook_id=_attribute_text(headers.get("webhook-id")), message_id=message_id)
+    webhook_id = _attribute_text(headers.get("webhook-id")) if trusts_webhook_id else ""
+    return _identified(decoded, webhook_id=webhook_id, message_id=message_id)
 
 
 def event_key(text: str) -> str:
@@ -94,6 +99,20 @@ def event_key(text: str) -> str:
     if len(text) <= 255 and text.isprintable():
         return text
     return "long:" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def body_field(raw: bytes, content_type: str, name: str) -> str | None:
+    """One text at the top of a JSON object, or one field of a form under the name it was sent with; None if there is none.
+
+    Raises nothing: for whoever must know that field before the body can be believed.
+    """
+    try:
+        decoded = decode(raw, content_type=content_type, headers={}, as_sent=True)
+    except (Unreadable, UnsupportedType):
+        return None
+    body = decoded.payloads[0].body if not decoded.many and decoded.payloads else None
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def form_fields(raw: bytes, content_type: str) -> list[tuple[str, str]]:

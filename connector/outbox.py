@@ -82,7 +82,6 @@ def _row(event: int, new: NewDelivery, now: int) -> dict[str, Any]:
         "updated_at": now,
         "expires_at": new.expires_at,
         "attempts": "",
-        "contact": new.contact,
         "once_key": new.once_key,
         "reason": new.reason,
     }
@@ -90,7 +89,7 @@ def _row(event: int, new: NewDelivery, now: int) -> dict[str, Any]:
 
 def _record(delivery: int, new: NewDelivery) -> dict[str, Any]:
     notes = orjson.dumps(new.notes).decode() if new.notes else None
-    return {"delivery": delivery, "record": new.record, "notes": notes}
+    return {"delivery": delivery, "record": new.record, "notes": notes, "contact": new.contact}
 
 
 # --- claiming -------------------------------------------------------------------------------------------------------
@@ -260,13 +259,12 @@ def follow_route(conn: Connection, route: str, account: str, to: str, destinatio
 
 def sent_before(conn: Connection, destination: str, delivery: int) -> bool:
     """Whether this person was, or may have been, sent to this destination by another delivery."""
-    other = deliveries.alias("other")
-    mine = select(_d.contact).where(_d.id == delivery).scalar_subquery()
-    query = select(other.c.id).where(
-        other.c.contact == mine,
-        other.c.id != delivery,
-        other.c.destination == destination,
-        other.c.state.in_(("sending", "delivered", "uncertain")),
+    mine = select(records.c.contact).where(records.c.delivery == delivery).scalar_subquery()
+    theirs = select(records.c.delivery).where(records.c.contact == mine, records.c.delivery != delivery)
+    query = select(_d.id).where(
+        _d.id.in_(theirs),
+        _d.destination == destination,
+        _d.state.in_(("sending", "delivered", "uncertain")),
     )
     return conn.execute(query.limit(1)).first() is not None
 

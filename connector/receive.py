@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -81,10 +82,17 @@ class Receiver:
             deliveries=deliveries,
         )
 
-    def completed(self, source: Source, body: Any, fetched: Mapping[str, Any], event_id: str) -> tuple[Arrival, str]:
-        """A thin event's arrival once the rest is there, and its second key. Raises `Invalid` and `Ignored`."""
+    def completed(
+        self, source: Source, body: Any, fetched: Mapping[str, Any], *, event_id: str, received_at: int
+    ) -> tuple[Arrival, str]:
+        """A thin event's arrival once the rest is there, and its second key. Raises `Invalid` and `Ignored`.
+
+        ``received_at`` (unix ms) is its time if it has none of its own: fetching may have taken days.
+        """
         mapping = self._mappings[source.name]
         event = mapping.complete(body, fetched)
+        if event.time is None:
+            event = replace(event, time=datetime.fromtimestamp(received_at / 1000, UTC))
         deliveries = self._router.deliveries(source.name, event)
         arrival = Arrival(
             source=source.name,
@@ -132,9 +140,11 @@ def _parts(mapping: PayloadMapping, payload: Payload) -> list[Payload]:
 
 def _waiting(source: Source, payload: Payload, text: str, thin: Thin) -> Arrival:
     """A thin event, to be fetched by the source's account."""
+    # Without an id two notifications of one object may be the same byte for byte and yet mean two changes.
+    event_id = _event_id(payload, thin.id, text)
     return Arrival(
         source=source.name,
-        event_id=_event_id(payload, thin.id, text),
+        event_id=f"{event_id}.{time.time_ns()}" if event_id.startswith(HASHED) else event_id,
         type=thin.type,
         state="waiting",
         payload=text,

@@ -264,14 +264,15 @@ def _make_pending(conn: Connection, row: Any, new: NewDelivery, now: int) -> boo
     values = {
         "account": new.account,
         "destination": new.destination,
-        "contact": new.contact,
         "once_key": new.once_key,
         "expires_at": new.expires_at,
     }
     if conn.execute(update(deliveries).where(same).values(values | _pending_again("replayed", now))).rowcount != 1:
         return False
     notes = orjson.dumps(new.notes).decode() if new.notes else None
-    conn.execute(update(records).where(_r.delivery == row.id).values(record=new.record, notes=notes))
+    conn.execute(
+        update(records).where(_r.delivery == row.id).values(record=new.record, notes=notes, contact=new.contact)
+    )
     return True
 
 

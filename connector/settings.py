@@ -44,16 +44,19 @@ NO_SECRET = Secret("")
 class Verify:
     """How a source proves its origin. Fields that a scheme does not use stay at their defaults."""
 
-    scheme: str  #: standard-webhooks | hmac | token | basic | query | none
+    scheme: str  #: standard-webhooks | hmac | token | basic | query | field | path | none
     secrets: tuple[Secret, ...] = ()  #: any of them passes (rotation); basic: "user:password"
     header: str = ""  #: token: where it travels; hmac: where the signature travels
     algorithm: str = "sha256"  #: hmac: sha256 | sha1 | sha512
     encoding: str = "hex"  #: hmac: hex | base64
     prefix: str = ""  #: hmac: what stands before the signature, "sha256="
-    signed: str = "{body}"  #: hmac: what is signed: {body} {timestamp} {id} {method} {url} and literals between them
+    #: hmac: what is signed: {body} {timestamp} {id} {method} {url} {decoded_url} and literals between them
+    signed: str = "{body}"
     timestamp_header: str = ""  #: hmac: unix seconds or ms, or ISO 8601; checked against tolerance_s
     id_header: str = ""  #: hmac: fills {id}, and is the event id
     parameter: str = ""  #: query: the parameter's name
+    field: str = ""  #: field: the name of the body's field
+    handshake: Secret = NO_SECRET  #: what a sender shows when it subscribes by a GET, whatever the scheme
     tolerance_s: int = 300  #: replay window, both ways
 
 
@@ -133,7 +136,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret text there is, for what must never print one."""
-        proofs = [source.verify.secrets for source in self.sources.values() if source.verify]
+        proofs = [(*one.verify.secrets, one.verify.handshake) for one in self.sources.values() if one.verify]
         own = (self.amqp_url, self.admin_token, self.secret_key)
         tokens = tuple(account.token for account in self.accounts.values())
         return tuple(secret for secret in chain(tokens, *proofs, own) if secret)

@@ -13,7 +13,9 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
+from urllib.parse import unquote
 
+from connector.decode import body_field
 from connector.errors import ConfigError, NotAuthentic
 from connector.settings import Secret, Verify
 
@@ -36,6 +38,7 @@ class Proof:
     method: str = "POST"
     url: str = field(default="", repr=False)  #: the public one, with its query
     query: Lookup = field(default_factory=dict[str, str], repr=False)
+    segment: str = field(default="", repr=False)  #: of the path, after the source's name
 
 
 def verify(spec: Verify, proof: Proof) -> None:
@@ -56,7 +59,7 @@ def sign(
     method: str = "POST",
     url: str = "",
 ) -> dict[str, str]:
-    """The headers that a sender knowing `secret` would send. Schemes ``query`` and ``none`` have no header: ``{}``.
+    """The headers that a sender knowing `secret` would send; ``{}`` where it travels elsewhere (query, field, path).
 
     Raises `ConfigError` if `spec` (with this secret) has faults.
     """
@@ -87,18 +90,19 @@ class _Message:
     timestamp: str | None
     method: str = ""
     url: str = ""
+    decoded_url: str = ""
 
     def part(self, name: str) -> bytes:
         """The bytes a placeholder stands for."""
         if name == "body":
             return self.body
-        text = {"id": self.message_id, "timestamp": self.timestamp, "method": self.method, "url": self.url}.get(name)
+        text = self.message_id if name == "id" else getattr(self, name) if name in _PLACEHOLDERS else None
         if text is None:
             raise NotAuthentic("the source's verify.signed asks for what a request cannot show")
         return _wire(text)
 
 
-_PLACEHOLDERS = ("body", "timestamp", "id", "method", "url")
+_PLACEHOLDERS = ("body", "timestamp", "id", "method", "url", "decoded_url")
 _ALGORITHMS = ("sha256", "sha1", "sha512")
 _ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"hex": lambda digest: digest.hex().encode(), "base64": b64encode}
 
@@ -114,6 +118,19 @@ def _signed_content(signed: str, message: _Message) -> bytes:
     if signed == "{body}":
         return message.body
     return b"".join(literal + (message.part(name) if name else b"") for literal, name in _template(signed))
+
+
+#: What HubSpot writes out before it signs an address; everything else stays as it is.
+_WRITTEN_OUT = re.compile("%(3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
+
+
+def _spellings(message: _Message, signed: str) -> list[_Message]:
+    """The message with each way of decoding its address: senders differ, and whoever signs one of them has signed it."""
+    if "{decoded_url}" not in signed:
+        return [message]
+    some = _WRITTEN_OUT.sub(lambda found: chr(int(found[1], 16)), message.url)
+    urls = dict.fromkeys((some, unquote(message.url, "latin-1"), message.url)) if "%" in message.url else (message.url,)
+    return [replace(message, decoded_url=url) for url in urls]
 
 
 def _hmac_signature(spec: Verify, key: bytes, content: bytes) -> bytes:
@@ -249,8 +266,8 @@ def _check_hmac(spec: Verify, proof: Proof) -> None:
     if timestamp is not None:
         _demand_fresh(_seconds(timestamp), spec, proof)
     message = _Message(proof.body, message_id=message_id, timestamp=timestamp, method=proof.method, url=proof.url)
-    content = _signed_content(spec.signed, message)
-    expected = (_hmac_signature(spec, key, content) for key in _keys(spec.secrets))
+    contents = [_signed_content(spec.signed, spelt) for spelt in _spellings(message, spec.signed)]
+    expected = (_hmac_signature(spec, key, content) for key in _keys(spec.secrets) for content in contents)
     _demand_match([_wire(given.lower() if spec.encoding == "hex" else given)], expected, what="signature")
 
 
@@ -273,6 +290,19 @@ def _check_query(spec: Verify, proof: Proof) -> None:
     _demand_match([value.encode("utf-8", "surrogatepass")], _keys(spec.secrets), what="parameter")
 
 
+def _check_field(spec: Verify, proof: Proof) -> None:
+    value = body_field(proof.body, proof.headers.get("content-type") or "", spec.field)
+    if not value:
+        raise NotAuthentic(f"the field {spec.field} is missing in the body")
+    _demand_match([value.encode("utf-8", "surrogatepass")], _keys(spec.secrets), what=f"field {spec.field}")
+
+
+def _check_path(spec: Verify, proof: Proof) -> None:
+    if not proof.segment:
+        raise NotAuthentic("the secret is missing at the end of the address")
+    _demand_match([proof.segment.encode("utf-8", "surrogatepass")], _keys(spec.secrets), what="end of the address")
+
+
 def _check_none(spec: Verify, proof: Proof) -> None:
     """Anybody may send."""
 
@@ -283,6 +313,8 @@ _CHECKS: dict[str, Callable[[Verify, Proof], None]] = {
     "token": _check_token,
     "basic": _check_basic,
     "query": _check_query,
+    "field": _check_field,
+    "path": _check_path,
     "none": _check_none,
 }
 
@@ -300,7 +332,8 @@ def _sign_standard_webhooks(spec: Verify, message: _Message) -> dict[str, str]:
 
 
 def _sign_hmac(spec: Verify, message: _Message) -> dict[str, str]:
-    signature = _hmac_signature(spec, _keys(spec.secrets)[0], _signed_content(spec.signed, message))
+    content = _signed_content(spec.signed, _spellings(message, spec.signed)[0])
+    signature = _hmac_signature(spec, _keys(spec.secrets)[0], content)
     headers = {spec.header: spec.prefix + signature.decode()}
     if spec.timestamp_header:
         headers[spec.timestamp_header] = message.timestamp or ""
@@ -327,6 +360,8 @@ _SIGNERS: dict[str, Callable[[Verify, _Message], dict[str, str]]] = {
     "token": _sign_token,
     "basic": _sign_basic,
     "query": _sign_nothing,
+    "field": _sign_nothing,
+    "path": _sign_nothing,
     "none": _sign_nothing,
 }
 
@@ -397,6 +432,19 @@ def _query_problems(spec: Verify) -> list[str]:
     return [] if spec.parameter else ["parameter: name the query parameter that carries the secret"]
 
 
+def _field_problems(spec: Verify) -> list[str]:
+    return [] if spec.field else ["field: name the body's field that carries the secret"]
+
+
+#: What no client, proxy or server writes in another way.
+_SEGMENT = re.compile("[A-Za-z0-9][A-Za-z0-9._~-]*")
+
+
+def _path_problems(spec: Verify) -> list[str]:
+    fault = "may hold letters, digits and - . _ ~ only, since it is part of an address"
+    return _each_secret(spec, lambda text: not _SEGMENT.fullmatch(text), fault)
+
+
 def _no_problems(spec: Verify) -> list[str]:
     return []
 
@@ -407,5 +455,7 @@ _PROBLEMS: dict[str, Callable[[Verify], list[str]]] = {
     "token": _token_problems,
     "basic": _basic_problems,
     "query": _query_problems,
+    "field": _field_problems,
+    "path": _path_problems,
     "none": _no_problems,
 }

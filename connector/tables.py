@@ -89,7 +89,6 @@ deliveries = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("attempt", BigInteger),  #: the last attempt it was a member of
     Column("attempts", Text, nullable=False),  #: all of them, ",12,45"
-    Column("contact", Text),  #: keyed hash of the person's first phone or e-mail
     Column("once_key", Text),  #: keyed hash of route and once_per value
     Column("reason", Text),  #: why it is in this state, in words for a person
     UniqueConstraint("event", "route", name="uq_deliveries_event_route"),
@@ -117,7 +116,6 @@ Index(
     sqlite_where=text("once_key IS NOT NULL"),
     postgresql_where=text("once_key IS NOT NULL"),
 )
-Index("ix_deliveries_contact", deliveries.c.contact)
 Index(
     "ix_deliveries_troubled",
     deliveries.c.state,
@@ -132,7 +130,10 @@ records = Table(
     Column("delivery", Id, primary_key=True, autoincrement=False),
     Column("record", Text, nullable=False),  #: JSON, as it will be sent
     Column("notes", Text),  #: JSON list: what rendering cut or left out
+    Column("contact", Text),  #: keyed hash of the person's first phone or e-mail
 )
+# Here and not on the deliveries: every claim and every settling would write this index anew, at a random place.
+Index("ix_records_contact", records.c.contact)
 
 attempts = Table(
     "attempts",

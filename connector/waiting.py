@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, and_, func, select, text, update
 
-from connector.tables import events
+from connector.tables import deliveries, events
 
 _e = events.c
+_d = deliveries.c
 
 # Spelled out, as the partial index has it: with a bound value no planner can prove that the index applies.
 IS_WAITING = text("events.state = 'waiting'")
@@ -25,8 +26,13 @@ class Waiting:
     source: str
     event_id: str
     payload: Any
+    received_at: int  #: unix ms
     fetched: Mapping[str, Any]
-    tries: int
+    attempts: tuple[int, ...]  #: every call that was made for it; the last one has it in hand
+
+    @property
+    def tries(self) -> int:
+        return len(self.attempts)
 
 
 def next_due(conn: Connection, account: str) -> tuple[int, int] | None:
@@ -48,8 +54,8 @@ def get(conn: Connection, event: int) -> Waiting | None:
     if row is None:
         return None
     fetched = orjson.loads(row.fetched) if row.fetched else {}
-    tries = (row.attempts or "").count(",")
-    return Waiting(row.id, row.source, row.event_id, orjson.loads(row.payload), fetched, tries)
+    tried = tuple(int(one) for one in (row.attempts or "").split(",") if one)
+    return Waiting(row.id, row.source, row.event_id, orjson.loads(row.payload), row.received_at, fetched, tried)
 
 
 def keep(conn: Connection, event: int, fetched: Mapping[str, Any], due_at: int) -> None:
@@ -58,12 +64,20 @@ def keep(conn: Connection, event: int, fetched: Mapping[str, Any], due_at: int) 
     conn.execute(update(events).where(and_(IS_WAITING, _e.id == event)).values(values))
 
 
+def put_back(conn: Connection, event: Waiting, due_at: int) -> None:
+    """As if it had not been taken, but not before ``due_at``."""
+    tried = "".join(f",{one}" for one in event.attempts[:-1])
+    values = {"attempts": tried or None, "due_at": due_at}
+    conn.execute(update(events).where(and_(IS_WAITING, _e.id == event.id)).values(values))
+
+
 def end(
     conn: Connection,
     event: int,
     *,
     state: str,
     fetched: Mapping[str, Any],
+    type: str = "",  # noqa: A002 - the column's name
     second_key: str = "",
     errors: list[dict[str, str]] | None = None,
     notes: tuple[str, ...] = (),
@@ -72,18 +86,46 @@ def end(
     values: dict[str, Any] = {
         "state": state,
         "due_at": None,
-        "fetched": orjson.dumps(fetched).decode(),
+        "fetched": orjson.dumps(fetched).decode() if fetched else None,
         "errors": orjson.dumps(errors).decode() if errors else None,
         "notes": orjson.dumps(notes).decode() if notes else None,
         "second_key": second_key or None,
     }
+    if type:
+        values["type"] = type
     if state == "invalid":
         values["key"] = None  # so that a corrected copy is welcome
     return conn.execute(update(events).where(and_(IS_WAITING, _e.id == event)).values(values)).rowcount == 1
 
 
-def same(conn: Connection, source: str, second_key: str) -> str | None:
-    """The event id of what was fetched before and turned out to be the same; None: it is the first."""
-    known = and_(_e.source == source, _e.second_key == second_key, _e.second_key.is_not(None))
-    found = conn.execute(select(_e.event_id).where(known)).scalar()
-    return None if found is None else str(found)
+def known(conn: Connection, source: str, second_keys: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Second key -> (row id, event id) of what was fetched before and went somewhere."""
+    mine = and_(_e.source == source, _e.second_key.in_(second_keys), _e.second_key.is_not(None))
+    rows = conn.execute(select(_e.second_key, _e.id, _e.event_id).where(mine))
+    return {row.second_key: (row.id, row.event_id) for row in rows}
+
+
+def routes_of(conn: Connection, rows: Iterable[int]) -> set[str]:
+    """The routes that have a delivery of any of these events."""
+    return set(conn.execute(select(_d.route).where(_d.event.in_(list(rows)))).scalars())
+
+
+def follow_source(conn: Connection, source: str, account: str, now: int) -> int:
+    """What waits for another account than its source's (any more) is asked of the right one. Returns how many."""
+    lost = and_(IS_WAITING, _e.source == source, _e.account != account)
+    return conn.execute(update(events).where(lost).values(account=account, due_at=now)).rowcount
+
+
+def again(conn: Connection, event: int, account: str, now: int) -> bool:
+    """An invalid thin event waits once more, to be fetched from the beginning. False when it is not invalid."""
+    values = {
+        "state": "waiting",
+        "key": _e.event_id,
+        "account": account,
+        "due_at": now,
+        "attempts": None,
+        "fetched": None,
+        "errors": None,
+    }
+    invalid = and_(_e.id == event, _e.state == "invalid")
+    return conn.execute(update(events).where(invalid).values(values)).rowcount == 1

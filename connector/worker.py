@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector import claims, outbox, quota, standing
+from connector import claims, outbox, quota, standing, waiting
 from connector.client import Deadline
 from connector.db import Database, first_line, install_id, now_ms
 from connector.deliver import Line, claim, perform
@@ -135,6 +135,9 @@ def prepare(settings: Settings, database: Database, found: Places) -> None:
     with database.write(serialise="prepare") as conn:
         pairs = [(name, account) for account, some in found.items() for name in some]
         standing.ensure(conn, settings.accounts, pairs, now_ms(conn))
+        for source in settings.sources.values():
+            if source.account and (moved := waiting.follow_source(conn, source.name, source.account, now_ms(conn))):
+                log.info("waiting events follow their source", source=source.name, count=moved)
         for route in settings.routes:
             moved = outbox.follow_route(conn, route.name, route.account, route.to, name_of(route))
             if moved:

@@ -28,7 +28,7 @@ COLUMNS: Final = {
 }
 #: GOVERNMENT_ISSUED_ID_CC_CO: the kind of document, and the country.
 _DOCUMENT: Final = "GOVERNMENT_ISSUED_ID_"
-_NOT_ABOUT: Final = ("lead_id", "user_column_data", "api_version", "google_key", "is_test")
+_NOT_ABOUT: Final = ("lead_id", "user_column_data", "api_version", "google_key", "is_test", "lead_submit_time")
 
 
 class GoogleLeadFormMapping(AnswersSender):

@@ -104,6 +104,7 @@ class Answer:
     title: str = ""  #: what the person read
     field: str = ""  #: ours, where the sender's own type tells: "email"
     key: str = ""  #: what it is called in extra, where that is not its name
+    hidden: bool = False  #: nobody saw it: it is a field of ours only if the source's ``fields`` say so
 
 
 class AnswersSender(LeadSender):
@@ -149,7 +150,8 @@ class AnswersSender(LeadSender):
             elif ours and not ours.startswith(EXTRA) and ours not in data:
                 data[ours] = answer.value
             else:
-                extra.setdefault(ours.removeprefix(EXTRA) or answer.key or answer.name, answer.value)
+                named = ours.removeprefix(EXTRA) if ours.startswith(EXTRA) else ""
+                extra.setdefault(named or answer.key or answer.name, answer.value)
         about = {key: value for key, value in self.about(payload).items() if not is_empty(value)}
         # One text may hold several numbers, as long as it is alone.
         found = phones[0] if len(phones) == 1 else phones
@@ -158,6 +160,8 @@ class AnswersSender(LeadSender):
     def _field_of(self, answer: Answer) -> str:
         if named := self._ours.get(answer.name) or self._ours.get(answer.title):
             return named
+        if answer.hidden:
+            return ""
         guessed = answer.field or KNOWN.get(folded(answer.name)) or KNOWN.get(folded(answer.title)) or ""
         return "" if guessed in self._named else guessed
 

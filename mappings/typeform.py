@@ -17,7 +17,7 @@ _SUBMISSION, _PARTIAL = "form_response", "form_response_partial"
 
 
 class TypeformMapping(AnswersSender):
-    """``fields`` may name refs or questions. Hidden fields and the score go into extra."""
+    """``fields`` may name refs, questions and hidden fields. The score goes into extra."""
 
     sender = Sender(
         decode="plain",
@@ -35,7 +35,7 @@ class TypeformMapping(AnswersSender):
         return {"id": payload.get("event_id"), "time": table(payload.get(_SUBMISSION)).get("submitted_at")}
 
     def answers(self, payload: dict[str, Any]) -> Iterable[Answer]:
-        """In the order of the form; what was left out is not there."""
+        """In the order of the form, what was left out is not there; then the hidden fields, utm_source and the like."""
         response = table(payload.get(_SUBMISSION))
         titles = {
             word(one.get("ref")): word(one.get("title"))
@@ -45,12 +45,14 @@ class TypeformMapping(AnswersSender):
             field, kind = table(answer.get("field")), word(answer.get("type"))
             name = word(field.get("ref")) or word(field.get("id"))
             yield Answer(name, _value(answer.get(kind)), titles.get(name, ""), TYPES.get(kind, ""))
+        for name, value in table(response.get("hidden")).items():
+            yield Answer(name, value, hidden=True)
 
     def about(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """The form, the hidden fields (utm_source and the like), the score."""
+        """The form and the score."""
         response = table(payload.get(_SUBMISSION))
         form = {"form_id": response.get("form_id"), "form_title": table(response.get("definition")).get("title")}
-        return {**form, **table(response.get("calculated")), **table(response.get("hidden"))}
+        return {**form, **table(response.get("calculated"))}
 
 
 def _value(value: Any) -> Any:

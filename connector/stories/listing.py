@@ -15,7 +15,7 @@ from connector.routes import Router
 from connector.settings import Settings
 from connector.stories.words import events_called, iso, own_id, since_ms, typed
 from connector.tables import deliveries as table
-from connector.tables import events
+from connector.tables import events, records
 from mappings.events import Phone
 from mappings.fields import read_phone
 
@@ -86,7 +86,7 @@ def _found(conn: Connection, settings: Settings, text: str) -> ColumnElement[boo
     mentions = _mentions(conn, [text, *(phone.national for phone in phones)])
     own = own_id(conn, text, "d")
     return or_(
-        _d.contact.in_([one for one in hashes if one]),
+        _d.id.in_(select(records.c.delivery).where(records.c.contact.in_([one for one in hashes if one]))),
         _d.event.in_([*events_called(conn, text), *mentions]),
         _d.id == own if own is not None else false(),
     )

@@ -84,7 +84,6 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("attempt", sa.BigInteger(), nullable=True),
         sa.Column("attempts", sa.Text(), nullable=False),
-        sa.Column("contact", sa.Text(), nullable=True),
         sa.Column("once_key", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -99,7 +98,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('sending', 'uncertain')"),
         postgresql_where=sa.text("state IN ('sending', 'uncertain')"),
     )
-    op.create_index("ix_deliveries_contact", "deliveries", ["contact"], unique=False)
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
@@ -198,6 +196,8 @@ def upgrade() -> None:
         ),
         sa.Column("record", sa.Text(), nullable=False),
         sa.Column("notes", sa.Text(), nullable=True),
+        sa.Column("contact", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("delivery"),
     )
+    op.create_index("ix_records_contact", "records", ["contact"], unique=False)
     # ### end Alembic commands ###
