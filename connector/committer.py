@@ -21,7 +21,34 @@ CLOSED: Final = "the connector is stopping: send it again in a moment"
 
 log = get("committer")
 
-_Waiting = tuple[Sequence[Arrival], "Future[list[Stored]]"]
+class _Reply:
+    """What one blocked thread waits for. A Future costs it a second wait, for the condition it was told through."""
+
+    __slots__ = ("_fault", "_stored", "_told")
+
+    def __init__(self) -> None:
+        self._told = threading.Lock()
+        self._told.acquire()
+        self._stored: list[Stored] = []
+        self._fault: BaseException | None = None
+
+    def set_result(self, stored: list[Stored]) -> None:
+        self._stored = stored
+        self._told.release()
+
+    def set_exception(self, fault: BaseException) -> None:
+        self._fault = fault
+        self._told.release()
+
+    def result(self, timeout_s: float) -> list[Stored]:
+        if not self._told.acquire(timeout=timeout_s):
+            raise StoreUnavailable(f"the event could not be stored within {timeout_s:g} s")
+        if self._fault is not None:
+            raise self._fault
+        return self._stored
+
+
+_Waiting = tuple[Sequence[Arrival], "Future[list[Stored]] | _Reply"]
 
 
 class Committer:
@@ -37,20 +64,22 @@ class Committer:
 
     def put(self, arrivals: Sequence[Arrival], *, timeout_s: float = 25.0) -> list[Stored]:
         """What became of each, once the commit is through. Raises `StoreUnavailable`: nothing may be acknowledged."""
-        try:
-            return self.submit(arrivals).result(timeout=timeout_s)
-        except TimeoutError:
-            raise StoreUnavailable(f"the event could not be stored within {timeout_s:g} s") from None
+        reply = _Reply()
+        self._hand_over((arrivals, reply))
+        return reply.result(timeout_s)
 
     def submit(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         """The same, without waiting."""
         future: Future[list[Stored]] = Future()
+        self._hand_over((arrivals, future))
+        return future
+
+    def _hand_over(self, waiting: _Waiting) -> None:
         with self._handing_over:
             if self._closed:
-                future.set_exception(StoreUnavailable(CLOSED))
+                waiting[1].set_exception(StoreUnavailable(CLOSED))
             else:
-                self._queue.put((arrivals, future))
-        return future
+                self._queue.put(waiting)
 
     def close(self) -> None:
         """Stores what was handed over, then ends."""
@@ -100,7 +129,7 @@ class Committer:
             size += len(waiting[0])
         return True
 
-    def _store_alone(self, arrivals: Sequence[Arrival], future: Future[list[Stored]]) -> None:
+    def _store_alone(self, arrivals: Sequence[Arrival], future: Future[list[Stored]] | _Reply) -> None:
         try:
             future.set_result([self._store_one(arrival) for arrival in arrivals])
         except Exception as fault:  # noqa: BLE001 - answered 503, or retried by the consumer

@@ -364,6 +364,35 @@ class _Secrets(Checked[tuple[Secret, ...]]):
         return tuple(Secret(secret) for secret in value)
 
 
+class _Names(Checked[dict[str, str | tuple[str, ...]]]):
+    """Our field -> the sender's name of it, or several. ``extra.x = "y"`` without quotes, a table to TOML, will do."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> dict[str, str | tuple[str, ...]]:
+        if not isinstance(value, dict) or not value:
+            raise ValidationError('must be a table of our fields and the sender\'s names, { phones = "celular" }')
+        names = dict(_flat(value, ""))
+        said = "must be the sender's name of it, or a list of names"
+        wrong = {ours: [said] for ours, name in names.items() if not _is_named(name)}
+        if wrong:
+            raise ValidationError(wrong)
+        return {ours: name if isinstance(name, str) else tuple(name) for ours, name in names.items()}
+
+
+def _flat(table: dict[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield before + key, value
+
+
+def _is_named(value: Any) -> bool:
+    names = value if isinstance(value, list) else [value]
+    return bool(names) and all(isinstance(name, str) and name.strip() for name in names)
+
+
 class _TopShape(Strict):
     timezone = _Timezone(load_default=lambda: Locale().timezone)
     region = _Region(load_default=Locale().region)
@@ -443,10 +472,12 @@ class _SourceShape(Strict):
     )
     declare = Flag(load_default=True)
     account = Text(load_default="")
+    fields = _Names(load_default=dict)  # type: ignore[assignment] # marshmallow takes it out of the class
 
 
 class _VerifyShape(Strict):
     scheme = Text(required=True, needed='is required: scheme = "standard-webhooks"')
+    handshake = Text(load_default="")
 
 
 class _SecretShape(_VerifyShape):
@@ -477,12 +508,18 @@ class _QueryShape(_SecretShape):
     parameter = Text(required=True, needed='is required: the parameter of the token, like "key"')
 
 
+class _FieldShape(_SecretShape):
+    field = Text(required=True, needed='is required: the body\'s field that holds the secret, like "key"')
+
+
 _SCHEMES: dict[str, type[Strict]] = {
     "standard-webhooks": _StandardWebhooksShape,
     "hmac": _HmacShape,
     "token": _TokenShape,
     "basic": _SecretShape,
     "query": _QueryShape,
+    "field": _FieldShape,
+    "path": _SecretShape,
     "none": _VerifyShape,
 }
 
@@ -581,25 +618,61 @@ def _source(name: str, table: Any, faults: Faults) -> Source | None:
     _check_known("mapping", data.get("mapping"), mappings.EVENT_TYPES, (*place, "mapping"), faults)
     if isinstance(table, dict) and not {"verify", "queue"} & table.keys():
         faults.add(place, "nothing can reach it: add verify (for a webhook), queue (for RabbitMQ) or both")
+    mapping = mappings.PAYLOADS.get(data.get("mapping", ""))
     if data.get("verify") is not None:
         data["verify"] = _verify(data["verify"], (*place, "verify"), faults)
+        _check_handshake(mapping, data["verify"], (*place, "verify", "handshake"), faults)
+    _check_fields(mapping, data.get("mapping", ""), data.get("fields", {}), (*place, "fields"), faults)
     return None if faults.under(*place) else Source(name=name, **data)
 
 
 def _verify(table: dict[str, Any], place: tuple[str | int, ...], faults: Faults) -> Verify | None:
-    scheme = _text(table, "scheme")
+    given = {**table, **_spelt_out(table)}
+    scheme = _text(given, "scheme")
     shape = _SCHEMES.get(scheme) or _loose(_VerifyShape, _SCHEMES.values())
-    data = _read(shape(), table, place, faults)
-    _check_known("scheme", data.get("scheme"), _SCHEMES, (*place, "scheme"), faults)
+    data = _read(shape(), given, place, faults)
+    _check_known("scheme", data.get("scheme"), [*_SCHEMES, *mappings.PROOFS], (*place, "scheme"), faults)
     if scheme not in _SCHEMES:
         return None
-    verify = Verify(**data)
+    verify = Verify(**{**data, "handshake": Secret(data.get("handshake", ""))})
     for problem in problems(verify):
         key, _, said = problem.partition(": ")
         where = (*place, *(int(step) if step.isdecimal() else step for step in key.split(".")))
         if not faults.under(*where):
             faults.add(where, said)
     return verify
+
+
+def _spelt_out(table: dict[str, Any]) -> dict[str, Any]:
+    """What a sender's own scheme stands for, where the table does not say otherwise."""
+    proof = mappings.PROOFS.get(_text(table, "scheme"), {})
+    return {key: value for key, value in proof.items() if key == "scheme" or key not in table}
+
+
+def _check_handshake(mapping: Any, verify: Verify | None, place: tuple[str | int, ...], faults: Faults) -> None:
+    if verify is None or mapping is None:
+        return
+    if mapping.sender.handshake and not verify.handshake:
+        shown = mapping.sender.handshake[0]
+        faults.add(place, f'is required: handshake = "${{NAME}}", what the sender is to show as {shown}')
+    elif verify.handshake and not mapping.sender.handshake:
+        faults.add(place, "is of no use: this sender subscribes without one; take it out")
+
+
+def _check_fields(
+    mapping: Any, name: str, named: Mapping[str, Any], place: tuple[str | int, ...], faults: Faults
+) -> None:
+    """Only what the mapping can fill is named, and something is where nothing could be read without."""
+    if mapping is None or faults.under(*place):
+        return
+    if mapping.needs_fields and not named:
+        faults.add(place, 'is required: say what the sender calls our fields, { phones = "celular" }')
+    if named and not mapping.takes_fields:
+        faults.add(place, f"is of no use: {quote(name)} knows its fields; take it out")
+        return
+    for ours in named:
+        if not re.fullmatch(r"extra\..*\S.*", ours):
+            _check_known("field", ours, [*mapping.field_names, "extra.…"], (*place, ours), faults)
 
 
 def _route(index: int, table: Any, destinations: Mapping[str, DestinationSpec], faults: Faults) -> Route | None:

@@ -140,9 +140,12 @@ def _insert_into_sqlite(
     The write lock is ours: what has a higher id than anything before is what this statement made, in the order given.
     """
     before = conn.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one() if returning else 0
-    count = conn.execute(_insert_statement("sqlite", table, tuple(rows[0]), ()), {"rows": given}).rowcount
+    result = conn.execute(_insert_statement("sqlite", table, tuple(rows[0]), ()), {"rows": given})
+    count, last = result.rowcount, result.lastrowid
     if not returning or not count:
         return []
+    if count == len(rows):  # the usual case: nothing was there before, and new ids are consecutive
+        return [(last - count + n, *(row[name] for name in returning[1:])) for n, row in enumerate(rows, start=1)]
     found = orjson.loads(conn.execute(_new_rows(table, tuple(returning)), {"before": before}).scalar_one())
     return [tuple(row) for row in found]
 

@@ -102,7 +102,7 @@ def event_key(text: str) -> str:
 
 
 def body_field(raw: bytes, content_type: str, name: str) -> str | None:
-    """One text at the top of a JSON object, or one field of a form under the name it was sent with; None if there is none.
+    """A text at the top of a JSON object, or a form's field under the name it was sent with; None if there is none.
 
     Raises nothing: for whoever must know that field before the body can be believed.
     """

@@ -181,7 +181,7 @@ def _settle(source: Source, claim: Claim, thin: Thin, outcome: Outcome, brought:
         elif outcome.attempt != "accepted":
             _later(conn, event, outcome, now)
         else:
-            _go_on(conn, source, event, thin, dict(event.fetched) | brought, now)
+            _go_on(conn, source, event, thin, {**event.fetched, **brought}, now)
         announce(conn)
 
 
@@ -254,7 +254,7 @@ def _route(conn: Connection, source: Source, event: Waiting, fetched: Mapping[st
         waiting.end(conn, event.id, state="invalid", fetched=fetched, errors=errors)
         return
     key = f"{second_key} {arrival.type}" if second_key else ""
-    fresh, notes = _unrepeated(conn, event, arrival, second_key, EVENT_TYPES[configured.mapping])
+    fresh, notes = unrepeated(conn, configured, event.id, arrival, second_key)
     waiting.end(
         conn,
         event.id,
@@ -267,15 +267,15 @@ def _route(conn: Connection, source: Source, event: Waiting, fetched: Mapping[st
     outbox.add(conn, [(event.id, fresh)], now)
 
 
-def _unrepeated(
-    conn: Connection, event: Waiting, arrival: Arrival, second_key: str, types: tuple[str, ...]
+def unrepeated(
+    conn: Connection, source: settings.Source, event: int, arrival: Arrival, second_key: str
 ) -> tuple[list[NewDelivery], tuple[str, ...]]:
     """The deliveries of routes that have none of the same lead, or the same state of a ticket; and what was left out.
 
     A contact's creation and its changes come in any order: each route gets the lead once, whichever it asks for.
     """
-    keys = [f"{second_key} {kind}" for kind in types] if second_key else []
-    earlier = waiting.known(conn, event.source, keys)
+    keys = [f"{second_key} {kind}" for kind in EVENT_TYPES[source.mapping]] if second_key else []
+    earlier = {key: who for key, who in waiting.known(conn, source.name, keys).items() if who[0] != event}
     if not earlier:
         return list(arrival.deliveries), ()
     repeats = f"{second_key} {arrival.type}" in earlier

@@ -20,7 +20,7 @@ from connector.routes import Router
 from connector.settings import Settings, Source
 from connector.signatures import Proof
 from mappings import payload_mapping
-from mappings.base import FieldError, Ignored, Invalid, PayloadMapping, fingerprint
+from mappings.base import FieldError, Ignored, Invalid, PayloadMapping, Sender, fingerprint
 from mappings.events import Event, Thin
 
 
@@ -34,6 +34,10 @@ class Receiver:
             for name, source in settings.sources.items()
         }
 
+    def sender(self, source: Source) -> Sender:
+        """How whoever sends to that source speaks."""
+        return self._mappings[source.name].sender
+
     def verify(self, source: Source, proof: Proof) -> None:
         """Raises `NotAuthentic`. A source without a proof of origin takes nothing over HTTP."""
         if source.verify is None:
@@ -41,20 +45,56 @@ class Receiver:
         signatures.verify(source.verify, proof)
 
     def arrivals(
-        self, source: Source, raw: bytes, *, content_type: str, headers: Lookup, message_id: str = ""
+        self,
+        source: Source,
+        raw: bytes,
+        *,
+        content_type: str,
+        headers: Lookup,
+        message_id: str = "",
+        trusts_webhook_id: bool = True,
     ) -> tuple[list[Arrival], bool]:
         """What is to be stored, and whether the sender sent many at once (an array, were it of one element).
 
         Raises `Unreadable` (keep it with `unreadable`) and `UnsupportedType`.
         """
-        mapping = self._mappings[source.name]
-        sender = mapping.sender
-        message_id = message_id or (headers.get(sender.id_header) or "" if sender.id_header else "")
-        decoded: Decoded = decode(
-            raw, content_type=content_type, headers=headers, message_id=message_id, as_sent=sender.decode == "plain"
+        payloads, many = self.payloads(
+            source,
+            raw,
+            content_type=content_type,
+            headers=headers,
+            message_id=message_id,
+            trusts_webhook_id=trusts_webhook_id,
         )
-        payloads = [part for payload in decoded.payloads for part in _parts(mapping, payload)]
-        return [self.arrival(source, payload) for payload in payloads], decoded.many or len(payloads) != 1
+        return [self.arrival(source, payload) for payload in payloads], many
+
+    def payloads(
+        self,
+        source: Source,
+        raw: bytes,
+        *,
+        content_type: str,
+        headers: Lookup,
+        message_id: str = "",
+        trusts_webhook_id: bool = True,
+    ) -> tuple[list[Payload], bool]:
+        """The payloads of single events, without what secrets they carried, and whether there could be many."""
+        mapping = self._mappings[source.name]
+        decoded: Decoded = decode(
+            raw,
+            content_type=content_type,
+            headers=headers,
+            message_id=message_id,
+            as_sent=mapping.sender.decode == "plain",
+            trusts_webhook_id=trusts_webhook_id,
+        )
+        payloads = [part for payload in decoded.payloads for part in _parts(mapping, _bare(source, mapping, payload))]
+        many = decoded.many or len(payloads) != 1
+        spare_id = (headers.get(mapping.sender.id_header) or "") if mapping.sender.id_header else ""
+        if spare_id:
+            counted = [f"{spare_id}.{index}" if many else spare_id for index in range(len(payloads))]
+            payloads = [replace(one, spare_id=own) for one, own in zip(payloads, counted, strict=True)]
+        return payloads, many
 
     def arrival(self, source: Source, payload: Payload, *, lane: int = LIVE) -> Arrival:
         """One payload, mapped and routed; invalid, with every fault of its fields, when it is no event."""
@@ -112,8 +152,8 @@ class Receiver:
 
 
 def unreadable(source: Source, raw: bytes, content_type: str, fault: Unreadable) -> Arrival:
-    """Authentic bytes that are no payload, as they are kept."""
-    text = as_text(raw)
+    """Authentic bytes that are no payload, as they are kept: a secret of the source that stands in there is not."""
+    text = as_text(_without_secrets(source, raw))
     return Arrival(
         source=source.name,
         event_id=_hashed(text),
@@ -125,14 +165,34 @@ def unreadable(source: Source, raw: bytes, content_type: str, fault: Unreadable)
     )
 
 
+def _without_secrets(source: Source, raw: bytes) -> bytes:
+    for secret in source.verify.secrets if source.verify else ():
+        raw = raw.replace(secret.reveal().encode("utf-8", "surrogateescape"), b"***")
+    return raw
+
+
+def _bare(source: Source, mapping: PayloadMapping, payload: Payload) -> Payload:
+    """The payload without what proves its origin: nobody needs that again, and it must not be stored."""
+    names, secrets = mapping.sender.secret_fields, frozenset[str]()
+    if source.verify is not None and source.verify.scheme == "field":
+        names, secrets = (*names, source.verify.field), frozenset(one.reveal() for one in source.verify.secrets)
+    return replace(payload, body=_cut(payload.body, names, secrets)) if names else payload
+
+
+def _cut(value: Any, names: tuple[str, ...], secrets: frozenset[str]) -> Any:
+    """A value without the fields of these names and those texts, wherever a sender or an envelope has put them."""
+    if isinstance(value, dict):
+        return {key: _cut(inner, names, secrets) for key, inner in value.items() if key not in names}
+    if isinstance(value, list):
+        return [_cut(inner, names, secrets) for inner in value]
+    return "***" if isinstance(value, str) and value in secrets else value
+
+
 def _parts(mapping: PayloadMapping, payload: Payload) -> list[Payload]:
-    """A body's events, without what secrets it carries; an envelope's id is counted out among several."""
+    """A body's events; an envelope's id is counted out among several."""
     if payload.error is not None:
         return [payload]
-    body = payload.body
-    if mapping.sender.secret_fields and isinstance(body, dict):
-        body = {key: value for key, value in body.items() if key not in mapping.sender.secret_fields}
-    parts = mapping.parts(body)
+    parts = mapping.parts(payload.body)
     one = len(parts) == 1
     shared = payload.event_id
     return [Payload(part, shared if one or not shared else f"{shared}.{index}") for index, part in enumerate(parts)]
@@ -180,12 +240,12 @@ def _invalid(source: Source, payload: Payload, text: str, errors: tuple[FieldErr
 
 
 def _event_id(payload: Payload, own: object, text: str) -> str:
-    """The envelope's id, else the body's own, else a hash of the body."""
+    """The envelope's id, else the body's own, else the one that came beside it, else a hash of the body."""
     if payload.event_id:
         return event_key(payload.event_id)
     if isinstance(own, str | int) and not isinstance(own, bool) and str(own).strip():
         return event_key(str(own).strip())
-    return _hashed(text)
+    return event_key(payload.spare_id) if payload.spare_id else _hashed(text)
 
 
 def _hashed(text: str) -> str:

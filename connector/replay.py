@@ -17,16 +17,18 @@ import orjson
 from sqlalchemy import Connection, and_, case, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from connector import destinations, outbox
+from connector import destinations, outbox, waiting
 from connector.db import Database, announce, now_ms
 from connector.decode import Payload, decode
+from connector.enrich import unrepeated
 from connector.errors import ConnectorError, Unreadable, UnsupportedType
 from connector.inbox import Arrival
 from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT, NewDelivery
 from connector.receive import Receiver
 from connector.routes import Router
-from connector.settings import Settings
+from connector.settings import Settings, Source
 from connector.tables import deliveries, events, records
+from mappings.base import Ignored, Invalid
 
 AT_ONCE: Final = 500  #: dead deliveries looked at together
 _DATA_URL: Final = "data:application/octet-stream;base64,"
@@ -92,6 +94,8 @@ class Replay:
         arrival = self._mapped(event)
         if isinstance(arrival, str):
             return [Change(event=row_id, action="keep", why=arrival)]
+        if arrival.state == "waiting":
+            return self._wait_again(event, arrival, wish)
         return self._accept(event, arrival, wish) if event.state == "invalid" else self._routes(event, arrival, wish)
 
     def delivery(self, number: int, wish: Wish) -> list[Change]:
@@ -126,6 +130,8 @@ class Replay:
         source = self._settings.sources.get(event.source)
         if source is None:
             return f"its source {event.source} left the configuration"
+        if event.state == "waiting":
+            return "it waits until the rest of it is fetched"
         try:
             payload = payload_of(event.payload, event.content_type, event.event_id)
         except (Unreadable, UnsupportedType) as fault:
@@ -133,7 +139,38 @@ class Replay:
         arrival = self._receiver.arrival(source, payload)
         if arrival.state == "invalid":
             return "it still makes no event: " + "; ".join(f"{e['field']}: {e['message']}" for e in arrival.errors)
+        return self._whole(event, source) if arrival.state == "waiting" and event.state == "accepted" else arrival
+
+    def _whole(self, event: Any, source: Source) -> Arrival | str:
+        """A thin event of its payload and of what was fetched for it, without what its like have been sent already."""
+        try:
+            arrival, second_key = self._receiver.completed(
+                source,
+                orjson.loads(event.payload),
+                orjson.loads(event.fetched),
+                event_id=event.event_id,
+                received_at=event.received_at,
+            )
+        except (Invalid, Ignored) as verdict:
+            return f"it makes no event any more: {verdict}"
+        with self._database.read() as conn:
+            fresh, _ = unrepeated(conn, source, event.id, arrival, second_key)
+        arrival.deliveries = tuple(fresh)
         return arrival
+
+    def _wait_again(self, event: Any, arrival: Arrival, wish: Wish) -> list[Change]:
+        """A thin event that went nowhere is routed anew by a worker; fetched anew, if what it has makes no event."""
+        whole = self._whole(event, self._settings.sources[event.source]) if event.fetched else ""
+        fetched = {} if isinstance(whole, str) else orjson.loads(event.fetched)
+        try:
+            with self._transaction(wish, arrival.account or "") as conn:
+                if not wish.dry_run:
+                    waiting.again(conn, event.id, arrival.account or "", fetched, now_ms(conn))
+                    announce(conn)
+        except IntegrityError:
+            return [Change(event=event.id, action="keep", why="another event holds its id: a copy was accepted")]
+        why = "a worker routes it again" if fetched else "a worker fetches the rest of it again"
+        return [Change(event=event.id, action="accept", why=why)]
 
     def _accept(self, event: Any, arrival: Arrival, wish: Wish) -> list[Change]:
         """Gives an invalid event its key, unless another event holds it, and its deliveries."""

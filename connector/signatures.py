@@ -125,7 +125,7 @@ _WRITTEN_OUT = re.compile("%(3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECAS
 
 
 def _spellings(message: _Message, signed: str) -> list[_Message]:
-    """The message with each way of decoding its address: senders differ, and whoever signs one of them has signed it."""
+    """The message with each way of decoding its address: senders differ, and who signs one has signed the address."""
     if "{decoded_url}" not in signed:
         return [message]
     some = _WRITTEN_OUT.sub(lambda found: chr(int(found[1], 16)), message.url)

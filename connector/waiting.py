@@ -77,7 +77,7 @@ def end(
     *,
     state: str,
     fetched: Mapping[str, Any],
-    type: str = "",  # noqa: A002 - the column's name
+    type: str = "",
     second_key: str = "",
     errors: list[dict[str, str]] | None = None,
     notes: tuple[str, ...] = (),
@@ -116,16 +116,17 @@ def follow_source(conn: Connection, source: str, account: str, now: int) -> int:
     return conn.execute(update(events).where(lost).values(account=account, due_at=now)).rowcount
 
 
-def again(conn: Connection, event: int, account: str, now: int) -> bool:
-    """An invalid thin event waits once more, to be fetched from the beginning. False when it is not invalid."""
+def again(conn: Connection, event: int, account: str, fetched: Mapping[str, Any], now: int) -> bool:
+    """A thin event that went nowhere waits once more, for what is not among ``fetched``. False when it did not."""
     values = {
         "state": "waiting",
         "key": _e.event_id,
         "account": account,
         "due_at": now,
         "attempts": None,
-        "fetched": None,
+        "fetched": orjson.dumps(fetched).decode() if fetched else None,
         "errors": None,
+        "notes": None,
     }
-    invalid = and_(_e.id == event, _e.state == "invalid")
-    return conn.execute(update(events).where(invalid).values(values)).rowcount == 1
+    nowhere = and_(_e.id == event, _e.state.in_(("invalid", "ignored")))
+    return conn.execute(update(events).where(nowhere).values(values)).rowcount == 1

@@ -59,7 +59,7 @@ def _id(prospect: dict[str, Any]) -> str:
 
 def _names(contact: dict[str, Any]) -> dict[str, str]:
     """A full name alone is not cut in two: where would "Ana María Núñez Gómez" be?"""
-    parts = {_attribute(one, "part").lower(): _said(one) for one in _each(contact.get("name"))}
+    parts = {_kind(one, "part"): _said(one) for one in _each(contact.get("name"))}
     first = " ".join(filter(None, (parts.get("first"), parts.get("middle"))))
     last = " ".join(filter(None, (parts.get("last"), parts.get("suffix"))))
     if first or last:
@@ -69,16 +69,16 @@ def _names(contact: dict[str, Any]) -> dict[str, str]:
 
 def _phones(contact: dict[str, Any]) -> list[str]:
     """The preferred ones first, then mobiles."""
-    phones = [one for one in _each(contact.get("phone")) if _attribute(one, "type").lower() not in _NO_VOICE]
-    phones.sort(key=lambda one: (_attribute(one, "preferredcontact") != "1", _attribute(one, "type") not in _MOBILE))
+    phones = [one for one in _each(contact.get("phone")) if _kind(one, "type") not in _NO_VOICE]
+    phones.sort(key=lambda one: (_attribute(one, "preferredcontact") != "1", _kind(one, "type") not in _MOBILE))
     return [_said(one) for one in phones]
 
 
 def _extra(prospect: dict[str, Any], postal_code: str) -> dict[str, Any]:
     vehicles = _each(prospect.get("vehicle"))
     extra = {
-        "vehicle": next((_plain(one) for one in vehicles if _attribute(one, "interest") not in _OFFERED), None),
-        "trade_in": next((_plain(one) for one in vehicles if _attribute(one, "interest") in _OFFERED), None),
+        "vehicle": next((_plain(one) for one in vehicles if _kind(one, "interest") not in _OFFERED), None),
+        "trade_in": next((_plain(one) for one in vehicles if _kind(one, "interest") in _OFFERED), None),
         "comments": _text(walk(prospect, "customer.comments")) or _text(walk(prospect, "customer.contact.comments")),
         "timeframe": _plain(walk(prospect, "customer.timeframe")),
         "postal_code": postal_code,
@@ -108,6 +108,11 @@ def _said(element: dict[str, Any]) -> str:
 
 def _attribute(element: dict[str, Any], name: str) -> str:
     return _string(element.get(f"@{name}"))
+
+
+def _kind(element: dict[str, Any], name: str) -> str:
+    """An attribute out of a short list, which is not always spelt as there."""
+    return _attribute(element, name).lower()
 
 
 def _string(value: Any) -> str:

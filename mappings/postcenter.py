@@ -115,7 +115,7 @@ def _hex(value: Any) -> str:
 
 def _said(payload: Mapping[str, Any]) -> str:
     """The event type that the notification's own name speaks of; "" when it has none, or an unknown one."""
-    names = [payload[name].lower() for name in _NAMES if isinstance(payload.get(name), str)]
+    names = [found[n].lower() for found in _objects(payload) for n in _NAMES if isinstance(found.get(n), str)]
     return next((kind for name in names for word, kind in WORDS.items() if word in name), "")
 
 
@@ -127,7 +127,6 @@ def _data(ref: str, ticket: Mapping[str, Any], messages: list[Mapping[str, Any]]
     agent = ticket.get("current_assignment")
     agent = agent if isinstance(agent, dict) else {}
     channel = ticket.get("social_network")
-    author = _customer(messages, str(channel).lower(), agent.get("email"))
     return {
         "ticket_id": ref,
         "number": ticket.get("identifier"),
@@ -136,7 +135,7 @@ def _data(ref: str, ticket: Mapping[str, Any], messages: list[Mapping[str, Any]]
         "created_at": _iso(_first(ticket, "created", "created_datetime")),
         "updated_at": _iso(_first(ticket, "updated_time", "updated_datetime")),
         "agent": {"id": agent.get("cmid"), "name": agent.get("name"), "email": agent.get("email")},
-        "customer": author,
+        "customer": _customer(messages, str(channel).lower(), agent),
         "comment": ticket.get("last_content"),
     }
 
@@ -159,19 +158,25 @@ def _messages(fetched: Any) -> list[Mapping[str, Any]]:
     return sorted(oldest_first, key=lambda one: str(_iso(one.get("created"))))
 
 
-def _customer(messages: list[Mapping[str, Any]], channel: str, agent_email: Any) -> dict[str, Any]:
-    """Who began, of those whose account is an address and who do not share the agent's domain, nor its address."""
-    domain = agent_email.lower().rpartition("@")[2] if isinstance(agent_email, str) else ""
-    colleagues: list[dict[str, Any]] = []
-    for message in messages:
-        address = _address(message.get("author_account"), channel)
-        if not address or address.get("email", "").lower() == str(agent_email).lower():
-            continue
-        person = address | {"name": message.get("author_name")}
-        if not domain or address.get("email", "").lower().rpartition("@")[2] != domain:
-            return person
-        colleagues.append(person)
-    return colleagues[0] if colleagues else {}
+def _customer(messages: list[Mapping[str, Any]], channel: str, agent: Mapping[str, Any]) -> dict[str, Any]:
+    """Who began, of those whose account is an address. Not the agent; somebody of the agent's domain only at last."""
+    named = [{"name": one.get("author_name"), **_address(one.get("author_account"), channel)} for one in messages]
+    known = [one for one in named if len(one) > 1 and not _is_agent(one, agent)]
+    strangers = [one for one in known if not _domain(one) or _domain(one) != _domain(agent)]
+    return next(iter(strangers or known), {})
+
+
+def _is_agent(author: Mapping[str, Any], agent: Mapping[str, Any]) -> bool:
+    own = (_lower(agent.get("name")), _lower(agent.get("email")))
+    return any(said and said in own for said in (_lower(author.get("name")), _lower(author.get("email"))))
+
+
+def _domain(person: Mapping[str, Any]) -> str:
+    return _lower(person.get("email")).rpartition("@")[2]
+
+
+def _lower(value: Any) -> str:
+    return value.strip().lower() if isinstance(value, str) else ""
 
 
 def _address(account: Any, channel: str) -> dict[str, str]:

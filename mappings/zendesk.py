@@ -118,7 +118,7 @@ def _public_comment(change: dict[str, Any]) -> Any:
 
 
 def _of_trigger(ticket: dict[str, Any]) -> dict[str, Any]:
-    """The trigger has no event id of its own: an ``id`` in there is the ticket's."""
+    """The body has no event id, the invocation's header has: an ``id`` in here is the ticket's."""
     people = {who: {ours: _first(ticket, theirs) for ours, theirs in keys.items()} for who, keys in _PEOPLE.items()}
     data = {ours: _first(ticket, theirs) for ours, theirs in _TRIGGER.items()}
     return {

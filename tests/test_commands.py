@@ -298,6 +298,23 @@ def test_map_takes_a_form_lines_and_stdin(run: Run, tmp_path: Path) -> None:
     assert of(run("map", "landing", "-", "--json", given=json.dumps(lead(3))))["events"][0]["event_id"] == "L-3"
 
 
+def test_map_reads_what_a_sender_with_a_shape_of_its_own_sends(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('[sources.portal]\nmapping = "adf"\nverify = { scheme = "none" }\n')
+    one = "<prospect><customer><contact><name>Zoë</name><phone>300000000{}</phone></contact></customer></prospect>"
+    (tmp_path / "leads.xml").write_text(f"<adf>{one.format(1)}{one.format(2)}</adf>", encoding="utf-8")
+    found = of(run("map", "portal", str(tmp_path / "leads.xml"), "--json", CONNECTOR_CONFIG=str(tmp_path / "own.toml")))
+    assert [one["event"]["phones"] for one in found["events"]] == [["+573000000001"], ["+573000000002"]]
+    assert found["events"][0]["payload"]["adf"]["prospect"]["customer"]["contact"]["name"] == "Zoë"
+
+
+def test_map_says_what_is_not_to_be_acted_on(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('[sources.desk]\nmapping = "zendesk"\nverify = { scheme = "none" }\n')
+    given = json.dumps({"type": "zen:event-type:user.created", "id": "1", "detail": {"id": "2"}})
+    result = run("map", "desk", "-", given=given, CONNECTOR_CONFIG=str(tmp_path / "own.toml"))
+    assert (result.exit_code, "noted: not an event of a ticket" in result.stdout) == (0, True)
+    assert "it is not to be acted on" in result.stdout
+
+
 def test_map_says_when_no_route_wants_it_or_no_record_can_be_made(run: Run) -> None:
     ignored = run("map", "landing", "-", given=json.dumps(lead(1) | {"type": "lead.updated"}))
     assert (ignored.exit_code, "no route wants it" in ignored.stdout) == (0, True)

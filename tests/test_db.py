@@ -199,7 +199,7 @@ def test_no_rows_are_no_statement(database: Database) -> None:
         assert insert_rows(conn, events, [], returning=("id",)) == []
 
 
-def test_ten_thousand_rows_are_one_statement(database: Database) -> None:
+def test_ten_thousand_rows_are_a_few_statements(database: Database) -> None:
     rows = [ROW | {"key": f"k{at}"} for at in range(10_000)]
     statements = 0
 
@@ -210,7 +210,7 @@ def test_ten_thousand_rows_are_one_statement(database: Database) -> None:
     with database.write() as conn:
         event.listen(conn, "before_cursor_execute", count)
         assert len(insert_rows(conn, events, rows, returning=("id",))) == 10_000
-    assert statements == 1
+    assert statements <= 3
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)

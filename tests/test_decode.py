@@ -589,3 +589,105 @@ def test_an_array_and_its_lines_are_the_same_payloads(values):
     lines = b"\n".join(map(orjson.dumps, values))
     assert bodies(read(values)) == bodies(read(lines, NDJSON))
     assert [bool(fault) for fault in faults(read(values))] == [bool(fault) for fault in faults(read(lines, NDJSON))]
+
+
+# --- XML, for senders with a shape of their own -----------------------------------------------------------------
+
+
+XML = "application/xml"
+
+
+def element(raw, content_type=XML):
+    return body(raw if isinstance(raw, bytes) else raw.encode(), content_type, as_sent=True)
+
+
+def xml_fault(raw, content_type=XML):
+    (fault,) = unreadable(raw if isinstance(raw, bytes) else raw.encode(), content_type, as_sent=True)
+    return fault.message
+
+
+def test_elements_are_texts_objects_and_lists():
+    given = '<a><b/><c>1</c><c x="2">3</c><c y="4"/><d> <e>5</e> </d></a>'
+    assert element(given) == {"a": {"b": None, "c": ["1", {"@x": "2", "#text": "3"}, {"@y": "4"}], "d": {"e": "5"}}}
+
+
+def test_texts_are_joined_and_stripped():
+    assert element("<a>\n one &amp; <![CDATA[<two>]]><!-- no --><?no no?> </a>") == {"a": "one & <two>"}
+
+
+def test_names_lose_their_namespace():
+    assert element('<x:a xmlns:x="urn:x" xmlns="urn:y" x:k="1"><b>2</b></x:a>') == {"a": {"@k": "1", "b": "2"}}
+
+
+@pytest.mark.parametrize("content_type", ["text/xml", "application/xml", "application/x-adf+xml", "Text/XML; a=b"])
+def test_xml_goes_by_many_types(content_type):
+    assert element("<a>1</a>", content_type) == {"a": "1"}
+
+
+def test_xml_is_only_for_senders_with_a_shape_of_their_own():
+    with pytest.raises(UnsupportedType):
+        read(b"<a>1</a>", XML)
+
+
+def test_a_document_says_its_charset_unless_the_content_type_does():
+    told = "<?xml version='1.0' encoding='windows-1252'?><a>ñ</a>"
+    assert element(told.encode("cp1252")) == {"a": "ñ"}
+    assert element(told.encode(), "text/xml; charset=utf-8") == {"a": "ñ"}
+    assert element("<a>ñ</a>".encode("utf-16")) == {"a": "ñ"}
+    assert element("<a>ñ</a>".encode("latin-1"), "text/xml; charset=iso-8859-1") == {"a": "ñ"}
+
+
+def test_blank_lines_and_a_byte_order_mark_before_the_document_do_no_harm():
+    for start in ("\n  ", "\ufeff", "\ufeff\r\n"):
+        assert element(f"{start}<?xml version='1.0'?><a>ñ</a>") == {"a": "ñ"}
+        assert element(f"{start}<?xml version='1.0'?><a>ñ</a>", "text/xml; charset=utf-8") == {"a": "ñ"}
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "<!DOCTYPE a [<!ENTITY x 'y'>]>",
+        "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/hostname'>]>",
+        "<!DOCTYPE a SYSTEM 'http://127.0.0.1/a.dtd'>",
+        "<!DOCTYPE a [<!ATTLIST b c CDATA 'long'>]>",
+    ],
+)
+def test_a_dtd_is_not_read(start):
+    assert xml_fault(f"{start}<a>&x;</a>") == "has a DTD, which is not read: send it without"
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "no element found, line 1"),
+        (b"<a>\n<b></a>", "mismatched tag, line 2"),
+        (b"<a>&ana;</a>", "undefined entity, line 1"),
+        (b"<a>\0</a>", "not well-formed (invalid token), line 1"),
+        (b"<a/><a/>", "junk after document element, line 1"),
+        ('{"a": 1}', "not well-formed (invalid token), line 1"),
+    ],
+)
+def test_what_is_not_xml_is_told_without_quoting_it(raw, reason):
+    assert xml_fault(raw) == f"is not XML: {reason}"
+
+
+@pytest.mark.parametrize("encoding", ["nonsense", "big5", "hex"])
+def test_an_encoding_that_cannot_be_read_is_named_as_the_fault(encoding):
+    assert xml_fault(f"<?xml version='1.0' encoding='{encoding}'?><a/>") == "is not in the encoding that it declares"
+
+
+def test_xml_that_is_too_deep_is_unreadable():
+    most = MAX_DEPTH // 2
+    assert element("<a>" * most + "</a>" * most)
+    assert xml_fault("<a>" * (most + 1)) == f"is nested deeper than {most} levels"
+
+
+@given(st.lists(st.sampled_from([*"<>/&;a ='\"", "<a>", "</a>", "<b c='1'>", "</b>", "&amp;", "<!", "<?xml ", "]]>"])))
+@example(["<a>", "\ud800"])
+def test_whatever_the_xml_it_is_an_object_or_unreadable(pieces):
+    raw = "".join(pieces).encode("utf-8", "surrogatepass")
+    for content_type in (XML, "text/xml; charset=utf-16", "text/xml; charset=iso-8859-1"):
+        try:
+            assert isinstance(element(raw, content_type), dict)
+        except (Unreadable, UnsupportedType):
+            continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.commands import checking, deciding, looking, mapping, running
+from connector.commands import checking, deciding, importing, looking, mapping, running
 from connector.commands.face import Face
 
 
@@ -22,6 +22,7 @@ for command in (
     running.migrate,
     checking.check,
     mapping.map_,
+    importing.import_,
     looking.status,
     looking.deliveries,
     looking.explain,

@@ -20,13 +20,14 @@ from connector.client import Answer, Deadline, NoAnswer, NotSent
 from connector.commands import face, show
 from connector.db import Database, now_ms
 from connector.destinations import tracksale, wolkvox
-from connector.destinations.base import blocked, delivered, failed, held, no_answer, not_sent, unrecognised
+from connector.destinations.base import delivered, no_answer, not_sent, unrecognised
+from connector.enrich import classify
 from connector.errors import ConfigError, ConnectorError, StoreUnavailable
 from connector.outcomes import Outcome
 from connector.quota import Wait
 from connector.settings import Account, Settings
 from connector.settle import account_fault
-from connector.vendors import VENDORS
+from connector.vendors import VENDORS, HubSpot, Meta, PostCenter
 from connector.vendors.wolkvox import rows_of
 
 
@@ -123,7 +124,7 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
 
 
 def _signs_url(settings: Settings) -> bool:
-    return any(source.verify is not None and "{url}" in source.verify.signed for source in settings.sources.values())
+    return any(source.verify is not None and "url}" in source.verify.signed for source in settings.sources.values())
 
 
 # --- database and broker --------------------------------------------------------------------------------------------
@@ -245,14 +246,20 @@ def _tracksale(answer: Answer, _settings: Settings) -> Outcome:
 
 
 def _postcenter(answer: Answer, _settings: Settings) -> Outcome:
-    words = f"{answer.status} from PostCenter"
-    if 200 <= answer.status < 300 and not answer.is_html:
-        return delivered(answer, "the key is known")
-    if answer.status in (401, 403):
-        return blocked(answer, words, "check the account's token, then resume")
-    if answer.status == 429:
-        return held(answer, words)
-    return failed(answer, words) if answer.status >= 500 else unrecognised(answer)
+    return _readable(answer, PostCenter.fault_of(answer), PostCenter.words_of(answer))
+
+
+def _hubspot(answer: Answer, _settings: Settings) -> Outcome:
+    return _readable(answer, HubSpot.fault_of(answer), HubSpot.words_of(answer))
+
+
+def _meta(answer: Answer, _settings: Settings) -> Outcome:
+    return _readable(answer, Meta.fault_of(answer), Meta.words_of(answer))
+
+
+def _readable(answer: Answer, fault: str, words: str) -> Outcome:
+    outcome = classify(answer, fault, words)
+    return delivered(answer, "the token is known") if outcome.attempt == "accepted" else outcome
 
 
 _Call = tuple[Callable[[Any, Deadline], Answer], Callable[[Answer, Settings], Outcome]]
@@ -262,4 +269,6 @@ _CALLS: Final[dict[str, _Call]] = {
     "wolkvox": (lambda vendor, deadline: vendor.token_info(deadline=deadline), _wolkvox),
     "tracksale": (lambda vendor, deadline: vendor.campaigns(deadline=deadline), _tracksale),
     "postcenter": (lambda vendor, deadline: vendor.ping(deadline=deadline), _postcenter),
+    "hubspot": (lambda vendor, deadline: vendor.contacts(deadline=deadline), _hubspot),
+    "meta": (lambda vendor, deadline: vendor.me(deadline=deadline), _meta),
 }

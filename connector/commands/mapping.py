@@ -14,13 +14,14 @@ import orjson
 
 from connector import destinations
 from connector.commands import face, show
-from connector.decode import Payload, decode
 from connector.errors import ConnectorError, Unreadable, UnsupportedType
+from connector.inbox import Arrival
 from connector.options import did_you_mean, listed, quote
 from connector.outbox import NewDelivery
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings, Source
+from mappings.base import Ignored
 from mappings.events import Phone
 
 #: A file's extension -> the content type its sender would give.
@@ -28,6 +29,7 @@ CONTENT_TYPES: Final = {
     ".json": "application/json",
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",
+    ".xml": "application/xml",
     ".txt": "application/x-www-form-urlencoded",
     ".form": "application/x-www-form-urlencoded",
 }
@@ -42,7 +44,7 @@ def map_(source: str, file: str, as_json: bool) -> None:
 
     The event and each route's record, or every field's error.
 
-    FILE is .json, .ndjson or .txt (a form), or - for JSON on stdin. Nothing is stored or sent.
+    FILE is .json, .ndjson, .xml or .txt (a form), or - for JSON on stdin. Nothing is stored or sent.
     """
     settings = face.settings()
     if source not in settings.sources:
@@ -69,29 +71,34 @@ def _bytes(file: str) -> bytes:
 
 def mapped(settings: Settings, source: Source, raw: bytes, content_type: str) -> dict[str, Any]:
     """Every payload in these bytes with what it becomes. Raises `ConnectorError` when they are no payload at all."""
-    router = Router(settings, destinations.name_of)
-    receiver = Receiver(settings, router)
+    receiver = Receiver(settings, Router(settings, destinations.name_of))
     try:
-        decoded = decode(raw, content_type=content_type, headers={})
+        arrivals, _ = receiver.arrivals(source, raw, content_type=content_type, headers={})
     except (Unreadable, UnsupportedType) as fault:
         raise ConnectorError(f"it cannot be read: {fault}") from fault
-    return {"source": source.name, "events": [_one(receiver, router, source, one) for one in decoded.payloads]}
+    return {"source": source.name, "events": [_one(receiver, source, arrival) for arrival in arrivals]}
 
 
-def _one(receiver: Receiver, router: Router, source: Source, payload: Payload) -> dict[str, Any]:
-    arrival = receiver.arrival(source, payload)
-    shown: dict[str, Any] = {
+def _one(receiver: Receiver, source: Source, arrival: Arrival) -> dict[str, Any]:
+    payload = orjson.loads(arrival.payload)
+    return {
         "status": arrival.state,
         "event_id": arrival.event_id,
         "type": arrival.type,
-        "event": None,
+        "payload": payload,
+        "event": _event(receiver, source, payload) if arrival.state != "invalid" else None,
         "notes": list(arrival.notes),
         "errors": arrival.errors,
         "deliveries": [_delivery(new) for new in arrival.deliveries],
     }
-    if arrival.state != "invalid":
-        shown["event"] = _plain(receiver.read(source, payload.body))
-    return shown
+
+
+def _event(receiver: Receiver, source: Source, payload: Any) -> Any:
+    """The event, what a thin one points at, or None for test traffic."""
+    try:
+        return _plain(receiver.read(source, payload))
+    except Ignored:
+        return None
 
 
 def _delivery(new: NewDelivery) -> dict[str, Any]:
@@ -130,7 +137,8 @@ def _tell(one: Mapping[str, Any]) -> None:
     for delivery in one["deliveries"]:
         _tell_delivery(delivery)
     if one["status"] == "ignored":
-        show.line("no route wants it: it would be kept, and sent nowhere", "yellow")
+        why = "no route wants it" if one["event"] else "it is not to be acted on"
+        show.line(f"{why}: it would be kept, and sent nowhere", "yellow")
 
 
 def _tell_delivery(one: Mapping[str, Any]) -> None:

@@ -102,8 +102,26 @@ def _add_campaign(sandbox: Sandbox, request: Request, _: str) -> Any:
     return sandbox.state(0)[vendor]["campaigns"]
 
 
-def _add_answer(sandbox: Sandbox, request: Request, _: str) -> Any:
-    return {"answer_id": sandbox.tracksale.add_answer(**_object(request.payload))}
+def _answers(sandbox: Sandbox, _: Request, __: str) -> Any:
+    return sandbox.tracksale.answers
+
+
+def _add_answer(sandbox: Sandbox, request: Request, answer_id: str) -> Any:
+    """Adds one; with an id in the path, changes fields of that one."""
+    values = _object(request.payload)
+    if not answer_id:
+        return {"answer_id": sandbox.tracksale.add_answer(**values)}
+    sandbox.tracksale.change_answer(int(answer_id), **values)
+    return {"answer_id": int(answer_id)}
+
+
+def _add_ticket(sandbox: Sandbox, request: Request, _: str) -> Any:
+    """{"number", "channel"} and fields of a ticket."""
+    return {"ticket_id": sandbox.postcenter.add_ticket(**_object(request.payload))}
+
+
+def _survey_links(sandbox: Sandbox, _: Request, __: str) -> Any:
+    return sandbox.tracksale.survey_links
 
 
 def _reset(sandbox: Sandbox, _: Request, __: str) -> Any:
@@ -142,7 +160,10 @@ COMMANDS: Mapping[tuple[str, str], Callable[[Sandbox, Request, str], Any]] = {
     ("POST", "faults"): _add_faults,
     ("DELETE", "faults"): _clear_faults,
     ("POST", "campaigns"): _add_campaign,
+    ("GET", "answers"): _answers,
     ("POST", "answers"): _add_answer,
+    ("GET", "survey_links"): _survey_links,
+    ("POST", "tickets"): _add_ticket,
     ("POST", "reset"): _reset,
     ("GET", "limits"): _limits,
     ("POST", "limits"): _change_limits,

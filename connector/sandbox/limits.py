@@ -39,6 +39,10 @@ class Limits:
     auto_answers: bool = True  #: Tracksale, notes and tags for an answer that is not there make one; False: 404
     single_campaign_as_list: bool = False  #: Tracksale, GET one campaign answers a list
 
+    errors_inside: bool = False  #: PostCenter, refusals come under 200, with their status in the body alone
+    by_agent_id_posts: bool = False  #: PostCenter, by_agent_id by POST alone in place of GET alone
+    state_slash: bool = False  #: PostCenter, tickets by state want a slash at the end and redirect without it
+
     def change(self, **values: Any) -> None:
         """Sets the named limits, all or none. Raises ValueError naming what is unknown or of the wrong type."""
         checked = {name: _checked(name, value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""PostCenter simulated: ping, a ticket, its messages, closing it. Small, with invented tickets."""
+"""PostCenter simulated: tickets read, listed, closed and reassigned, as strictly as its documents say; all invented."""
 
 from __future__ import annotations
 
@@ -8,46 +8,47 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.message import Message
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
+from connector.sandbox import tickets as shapes
 from connector.sandbox.ledger import Call, Ledger, bearer
 from connector.sandbox.limits import Limits
-from connector.sandbox.messages import Action, Reply, Request, json_reply
+from connector.sandbox.messages import Action, Refused, Reply, Request, json_reply
 
 UNAUTHORIZED = json_reply({"message": "Invalid key", "status": 401}, 401)
-NOT_FOUND = json_reply({"message": "Not found", "status": 404}, 404)
-
-_AGENT: Mapping[str, Any] = {"cmid": 467, "name": "Agente Ejemplo", "email": "agente@example.com"}
+PER_PAGE = 100
 
 
-def _ticket(number: int, channel: str, **values: Any) -> dict[str, Any]:
-    """A ticket as its detail has it: a text for the number, ISO times without a zone."""
-    return {
-        "id": f"5f00000000000000000{number:05x}",
-        "identifier": str(number),
-        "created": "2026-11-20T18:38:32",
-        "current_assignment": dict(_AGENT),
-        "is_closed": False,
-        "last_author": "Cliente Ejemplo",
-        "last_content": "Hola, necesito ayuda con mi matrícula.",
-        "social_network": channel,
-        "subject": None,
-        "updated_time": "2026-11-20T19:17:29.283",
-    } | values
+def _refusal(status: int, message: str) -> Reply:
+    return json_reply({"message": message, "status": status}, status)
+
+
+NOT_FOUND = _refusal(404, "Not found")
+NOT_ALLOWED = _refusal(405, "Method not allowed")
+OK = json_reply({"status": 200, "message": "Ok"})
 
 
 def _tickets() -> dict[str, dict[str, Any]]:
+    account = "cliente.ejemplo@example.com"
     tickets = (
-        _ticket(261, "facebook"),
-        _ticket(262, "email", subject="Consulta por certificado", current_assignment=None),
-        _ticket(263, "twitter", is_closed=True),
+        shapes.ticket(261, "facebook", country_id="11111111-1", page_id="900", uid="901"),
+        shapes.ticket(
+            262,
+            "email",
+            subject="Consulta por certificado",
+            current_assignment=None,
+            country_id="11111111-1",
+            account=account,
+        ),
+        shapes.ticket(263, "twitter", is_closed=True),
     )
     return {ticket["id"]: ticket for ticket in tickets}
 
 
 def _messages(ticket: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Newest first. Only the account tells who the customer is: a ticket has neither e-mail nor phone."""
-    customer = {"author_id": "5f0000000000000000009001", "author_name": "Cliente Ejemplo", "author_account": "cejemplo"}
+    account = ticket.get("account", shapes.UNSHOWN["account"])
+    customer = {"author_id": "5f0000000000000000009001", "author_name": "Cliente Ejemplo", "author_account": account}
     company = {"author_id": "5f0000000000000000009002", "author_name": "Empresa Demo", "author_account": "empresademo"}
     return [
         {"content": ticket["last_content"], **customer, "created": "2026-11-20T19:17:29"},
@@ -64,20 +65,45 @@ class PostCenter:
         ("GET", re.compile(r"/v2/ticket/([^/]+)/"), "ticket"),
         ("GET", re.compile(r"/v2/ticket/([^/]+)/messages/"), "messages"),
         ("POST", re.compile(r"/v2/ticket/([^/]+)/close/"), "close"),
+        ("POST", re.compile(r"/v2/ticket/([^/]+)/reassign/"), "reassign"),
+        ("GET", re.compile(r"/v2/ticket/([^/]+)/by_agent_id/"), "by_agent_id"),
+        ("POST", re.compile(r"/v2/ticket/([^/]+)/by_agent_id/"), "by_agent_id"),
+        ("GET", re.compile(r"/v2/ticket/([^/]+)/get_possible_agent/"), "get_possible_agent"),
+        ("GET", re.compile(r"/v2/tickets/"), "tickets"),
+        ("GET", re.compile(r"/v2/tickets/facebook/"), "facebook_tickets"),
+        ("GET", re.compile(r"/v2/tickets/state/([^/]+)(/?)"), "tickets_by_state"),
+        ("GET", re.compile(r"/v2/tickets/paginated/([^/]+)/"), "paginated"),
     )
-    operations = (*(f"postcenter.{name}" for _, _, name in _ROUTES), "postcenter.unknown")
+    operations = (*dict.fromkeys(f"postcenter.{name}" for _, _, name in _ROUTES), "postcenter.unknown")
 
     def __init__(self, limits: Limits, ledger: Ledger) -> None:
         self._limits = limits
         self._ledger = ledger
         self._lock = threading.Lock()
-        self.tickets = _tickets()
+        self.tickets = _tickets()  #: by id: the detail, and `tickets.UNSHOWN`; tests may change them
         self._actions: Mapping[str, Callable[..., Reply]] = {
             "ping": self._ping,
             "ticket": self._detail,
             "messages": self._list_messages,
             "close": self._close,
+            "reassign": self._reassign,
+            "by_agent_id": self._by_agent_id,
+            "get_possible_agent": self._possible_agent,
+            "tickets": self._of_customer,
+            "facebook_tickets": self._of_facebook,
+            "tickets_by_state": self._in_state,
+            "paginated": self._paginated,
         }
+
+    def add_ticket(self, number: int, channel: str, **values: Any) -> str:
+        """Adds a ticket, or replaces the one with this number; ``values`` as in `tickets.ticket`. Gives its id."""
+        ticket = shapes.ticket(int(number), channel)
+        unknown = values.keys() - ticket.keys()
+        if unknown:
+            raise ValueError(f"{min(unknown)} is nothing that a ticket has")
+        with self._lock:
+            self.tickets[values.get("id", ticket["id"])] = ticket | values
+        return str(values.get("id", ticket["id"]))
 
     def reset(self) -> None:
         """The tickets are as they were at the start."""
@@ -94,7 +120,7 @@ class PostCenter:
         for verb, pattern, name in self._ROUTES:
             match = pattern.fullmatch(path) if verb == method else None
             if match:
-                return f"postcenter.{name}", partial(self._actions[name], *match.groups())
+                return f"postcenter.{name}", partial(self._do, self._actions[name], match.groups())
         return "postcenter.unknown", self._unknown
 
     def token(self, headers: Message) -> str:
@@ -109,28 +135,119 @@ class PostCenter:
         self._ledger.take_slot(call, most=None)
         return None
 
+    def _do(self, action: Callable[..., Reply], names: tuple[str, ...], request: Request) -> Reply:
+        """Refusals come under 200, with their status inside, where the limits say so."""
+        try:
+            with self._lock:
+                reply = action(*names, request)
+        except Refused as refused:
+            reply = refused.reply
+        return Reply(200, reply.body) if self._limits.errors_inside and 400 <= reply.status < 500 else reply
+
     def _ping(self, request: Request) -> Reply:
         return json_reply({"message": "pong"})
 
+    # One ticket
+
     def _detail(self, ticket_id: str, request: Request) -> Reply:
-        with self._lock:
-            ticket = self.tickets.get(ticket_id)
-            return json_reply(ticket) if ticket else NOT_FOUND
+        return json_reply(shapes.detail(self._ticket(ticket_id)))
 
     def _list_messages(self, ticket_id: str, request: Request) -> Reply:
-        with self._lock:
-            ticket = self.tickets.get(ticket_id)
-            return json_reply({"status": 200, "messages": _messages(ticket)}) if ticket else NOT_FOUND
+        return json_reply({"status": 200, "messages": _messages(self._ticket(ticket_id))})
 
     def _close(self, ticket_id: str, request: Request) -> Reply:
-        with self._lock:
-            ticket = self.tickets.get(ticket_id)
-            if ticket is None:
-                return NOT_FOUND
-            now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
-            ticket |= {"is_closed": True, "updated_time": now}
-        return json_reply({"status": 200, "message": "Ok"})
+        self._ticket(ticket_id).update(is_closed=True, updated_time=_now())
+        return OK
+
+    def _reassign(self, ticket_id: str, request: Request) -> Reply:
+        """To the agent after the one who has it."""
+        ticket = self._ticket(ticket_id)
+        had = (ticket["current_assignment"] or {}).get("cmid")
+        others = [agent for agent in shapes.AGENTS if agent["cmid"] != had]
+        ticket.update(current_assignment=dict(others[0]), updated_time=_now())
+        return OK
+
+    def _by_agent_id(self, number: str, request: Request) -> Reply:
+        """By GET, or by POST alone: the document says both."""
+        if request.method != ("POST" if self._limits.by_agent_id_posts else "GET"):
+            return NOT_ALLOWED
+        found = next((one["id"] for one in self.tickets.values() if one["identifier"] == number), None)
+        return json_reply({"status": 200, "ticket_id": found}) if found else NOT_FOUND
+
+    def _possible_agent(self, ticket_id: str, request: Request) -> Reply:
+        """Nobody for a ticket that is closed."""
+        closed = self._ticket(ticket_id)["is_closed"]
+        reason = "No agent is available" if closed else "Assign Because Workload and non cm was online"
+        cm = None if closed else shapes.AGENTS[1]["cmid"]
+        return json_reply({"status": 200, "assignation": {"cm": cm, "reason": reason}})
+
+    def _ticket(self, ticket_id: str) -> dict[str, Any]:
+        ticket = self.tickets.get(ticket_id)
+        if ticket is None:
+            raise Refused(NOT_FOUND)
+        return ticket
+
+    # Many tickets
+
+    def _of_customer(self, request: Request) -> Reply:
+        return self._summaries(self._wanted(request, "country_id"))
+
+    def _of_facebook(self, request: Request) -> Reply:
+        return self._summaries(self._wanted(request, "page_id", "uid"))
+
+    def _wanted(self, request: Request, *names: str) -> Mapping[str, str]:
+        """The parameters, all of which must be there."""
+        for name in names:
+            if not request.query.get(name):
+                self._refuse(request, name, f"{name} is missing")
+        return {name: request.query[name] for name in names}
+
+    def _summaries(self, wanted: Mapping[str, str]) -> Reply:
+        tickets = self.tickets.values()
+        found = [one for one in tickets if all(one.get(name) == value for name, value in wanted.items())]
+        return json_reply({"status": 200, "tickets": [shapes.summary(one) for one in found]})
+
+    def _in_state(self, state: str, slash: str, request: Request) -> Reply:
+        """Documented without a slash at its end; the limits may want one, as all other paths do."""
+        if bool(slash) != self._limits.state_slash:
+            return Reply(301, b"", {"Location": request.path.rstrip("/") + ("" if slash else "/")})
+        if state not in shapes.STATES:
+            raise Refused(_refusal(404, "Non-existent status"))
+        newest_first = sorted(self.tickets.values(), key=shapes.created, reverse=True)
+        found = [one["id"] for one in newest_first if shapes.state_of(one) == state]
+        return json_reply({"tickets": found, "status": 200})
+
+    def _paginated(self, channel: str, request: Request) -> Reply:
+        """Newest first, from inclusive, to exclusive; ``next`` names the first ticket of the page."""
+        start, end = (self._date(request, name) for name in ("from", "to"))
+        found = [one for one in self.tickets.values() if one["social_network"] == channel]
+        found = [one for one in found if start <= shapes.created(one) < end]
+        found.sort(key=lambda one: (shapes.created(one), one["id"]), reverse=True)
+        ids = [one["id"] for one in found]
+        first = request.query.get("next", "")
+        if first and first not in ids:
+            self._refuse(request, "next", "next is no page of these tickets")
+        at = ids.index(first) if first else 0
+        page = found[at : at + PER_PAGE]
+        following = ids[at + PER_PAGE] if len(ids) > at + PER_PAGE else None
+        listed = [shapes.entry(one) for one in page]
+        return json_reply({"tickets": listed, "status": 200, "number_of_tickets": len(page), "next_page": following})
+
+    def _date(self, request: Request, name: str) -> datetime:
+        date = shapes.date(request.query.get(name, ""))
+        if date is None:
+            self._refuse(request, "date", f"{name} is no DD-MM-YYYY[ hh:mm:ss]")
+        return date
+
+    def _refuse(self, request: Request, rule: str, detail: str) -> NoReturn:
+        self._ledger.breach(request.call, rule, detail)
+        raise Refused(_refusal(400, "Bad request"))
 
     def _unknown(self, request: Request) -> Reply:
         self._ledger.breach(request.call, "unknown_call", f"{request.method} {request.path}")
         return NOT_FOUND
+
+
+def _now() -> str:
+    """As the detail has it."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")

@@ -123,8 +123,14 @@ def check_day(body: Mapping[str, Any], name: str, rule: str) -> str:
     return value
 
 
-def check_period(query: Mapping[str, str]) -> tuple[float, float]:
-    """``start`` and ``end`` of a report in unix seconds, the end's whole day included; 30 days when left out."""
+def check_period(query: Mapping[str, str], *, times: bool = True) -> tuple[float, float]:
+    """``start`` and ``end`` of a report in unix seconds, the end's whole day included; 30 days when left out.
+
+    Without ``times`` both must be days.
+    """
+    for name in () if times else ("start", "end"):
+        if "T" in query.get(name, ""):
+            raise BadRequest("date", f"{name} is no YYYY-MM-DD", "Invalid Time")
     now = datetime.now(UTC)
     start = _moment(query, "start") or now - timedelta(days=30)
     end = _moment(query, "end")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+#: What a campaign asks unless told.
+QUESTIONS: tuple[Mapping[str, Any], ...] = (
+    {"id": 1, "type": "NPS", "title": "NPS", "question": "0-10?", "secondary": None},
+)
 #: How a customer is recognised.
 IDENTIFICATIONS = ("email", "phone", "identification")
 
@@ -60,6 +64,7 @@ class Campaign:
     code: int
     name: str
     main_channel: str = "Any"
+    questions: tuple[Mapping[str, Any], ...] = QUESTIONS
     created: float = field(default_factory=time.time)
     lots: dict[str, Lot] = field(default_factory=dict)
     recent: dict[Key, float] = field(default_factory=dict)  #: identification -> when it was last put into a lot
@@ -126,6 +131,8 @@ BLANK_ANSWER: Mapping[str, Any] = {
     "status": "Não precisa contatar",
     "priority": "Nenhuma",
 }
+#: Lists of an answer that stay empty unless a parameter of their name asks for them.
+ON_REQUEST = ("tags", "review", "nps_secondary", "open_question", "csat")
 FIRST_ANSWER_ID = 6_805_511
 
 
@@ -152,6 +159,13 @@ class Answers:
             self._by_key.setdefault(key, []).append(answer["id"])
         return int(answer["id"])
 
+    def change(self, answer_id: int, **values: Any) -> None:
+        """Sets these fields, as people do who work on an answer; its update_time too. KeyError: no such answer."""
+        unknown = values.keys() - BLANK_ANSWER.keys() | values.keys() & {"id", "tags"}
+        if unknown:
+            raise ValueError(f"{min(unknown)} is no field of an answer that can be changed")
+        self.by_id[answer_id] |= {"update_time": int(time.time())} | values
+
     def find(self, person: Mapping[str, Any], campaign_code: str = "") -> int | None:
         """The person's latest answer, in this campaign when one is given."""
         for key in keys_of(person):
@@ -166,10 +180,20 @@ class Answers:
         for tag in tags:
             kept[tag["name"]] = kept.get(tag["name"]) or tag["value"]
 
-    def shown(self, answer_id: int, *, tags: bool) -> dict[str, Any]:
-        """As report/answer has it."""
+    def within(self, start: float, end: float, codes: Collection[int] = ()) -> list[dict[str, Any]]:
+        """Those given from ``start`` to before ``end`` (unix seconds), to these campaigns (empty: to any)."""
+        of_period = (answer for answer in self.by_id.values() if start <= answer["time"] < end)
+        return [answer for answer in of_period if not codes or answer["campaign_code"] in codes]
+
+    def shown(self, answer_id: int, asked: Collection[str]) -> dict[str, Any]:
+        """As report/answer has it, with those of `ON_REQUEST` that are asked for."""
+        answer = self.by_id[answer_id]
         listed = [{"name": name, "value": value} for name, value in self.tags[answer_id].items()]
-        return {**self.by_id[answer_id], "tags": listed if tags else []}
+        shown = {**answer, "tags": listed if "tags" in asked else []}
+        shown |= {name: list(answer[name]) if name in asked else [] for name in ON_REQUEST[1:]}
+        if "return_update_time" not in asked:
+            del shown["update_time"]
+        return shown
 
     def _free_id(self) -> int:
         while self._next in self.by_id:

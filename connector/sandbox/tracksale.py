@@ -1,11 +1,12 @@
-"""Tracksale simulated: dispatches settled customer by customer, draft lots, tags, notes, reports, the CAPTCHA."""
+"""Tracksale simulated: dispatches settled one by one, draft lots, answers, tags, notes, reports, the CAPTCHA."""
 
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from functools import partial
 from itertools import count
@@ -15,7 +16,17 @@ from connector.sandbox.faults import CAPTCHA
 from connector.sandbox.ledger import Call, Ledger, Window, bearer
 from connector.sandbox.limits import Limits
 from connector.sandbox.messages import Action, Refused, Reply, Request, json_reply
-from connector.sandbox.survey_reports import asked, describe, identity, lot_entry, paged_entry
+from connector.sandbox.survey_answers import QUESTION_TYPES, check_several, check_single, several, single
+from connector.sandbox.survey_reports import (
+    asked,
+    categories,
+    describe,
+    figures,
+    identity,
+    lot_entry,
+    paged_entry,
+    statuses,
+)
 from connector.sandbox.survey_rules import (
     BadRequest,
     check_answer_id,
@@ -29,12 +40,33 @@ from connector.sandbox.survey_rules import (
     check_tags,
     check_time,
 )
-from connector.sandbox.surveys import Answers, Campaign, Customer, Lot, moment
+from connector.sandbox.surveys import (
+    IDENTIFICATIONS,
+    ON_REQUEST,
+    QUESTIONS,
+    Answers,
+    Campaign,
+    Customer,
+    Lot,
+    moment,
+)
 
 #: The campaigns that are there from the start.
 CAMPAIGNS: Mapping[int, str] = {26: "Campanha demo", 52: "Atención al cliente"}
 CHANNELS = ("Any", "Email", "SMS")
+#: The widgets that are there, by their keys.
+WIDGETS: Mapping[str, Mapping[str, Any]] = {
+    "demo": {
+        "id": 1,
+        "name": "Widget",
+        "views": {"daily": 2, "weekly": 0, "monthly": 0},
+        "limits": {"daily": 2, "weekly": 0, "monthly": 0, "has_limit": True, "limit_reached": "daily"},
+    }
+}
 UNAUTHORIZED = json_reply({"error": "Unauthorized"}, 401)
+
+#: What report/answer shows only when asked for it.
+_EVERYTHING = (*ON_REQUEST, "return_update_time")
 
 _CAMPAIGN = r"/v2/campaign/(?P<code>[^/]+)"
 
@@ -52,10 +84,17 @@ class Tracksale:
             ("GET", rf"{_CAMPAIGN}/draft-lot", "draft_lot"),
             ("POST", rf"{_CAMPAIGN}/discard-lot/(?P<lot>[^/]+)", "discard_lot"),
             ("POST", rf"{_CAMPAIGN}/can-impact", "can_impact"),
+            ("POST", rf"{_CAMPAIGN}/survey-links", "survey_links"),
+            ("GET", r"/v2/widget/(?P<key>[^/]+)", "widget"),
+            ("POST", r"/v2/answer", "answer"),
+            ("POST", r"/v2/answers", "answers"),
             ("POST", r"/v2/note", "note"),
             ("POST", r"/v2/fill-empty-tags", "fill_empty_tags"),
             ("GET", r"/v2/report/dispatch", "report_dispatch"),
             ("GET", r"/v2/report/answer", "report_answer"),
+            ("GET", r"/v2/report/nps", "report_nps"),
+            ("GET", r"/v2/report/category", "report_category"),
+            ("GET", r"/v2/report/status", "report_status"),
             ("GET", r"/dispatch(?:/(?P<lot>[^/]+))?", "paged_dispatch"),
         )
     )
@@ -70,6 +109,7 @@ class Tracksale:
         self._captcha: set[str] = set()
         self._answers = Answers()
         self._notes: list[dict[str, Any]] = []
+        self._links: list[dict[str, Any]] = []
         self.campaigns = {code: Campaign(code, name) for code, name in CAMPAIGNS.items()}
         self._actions: Mapping[str, Callable[..., Any]] = {
             "campaigns": self._list_campaigns,
@@ -79,27 +119,60 @@ class Tracksale:
             "draft_lot": self._draft_lot,
             "discard_lot": self._discard_lot,
             "can_impact": self._can_impact,
+            "survey_links": self._survey_links,
+            "widget": self._widget,
+            "answer": self._answer_single,
+            "answers": self._answer_several,
             "note": self._note,
             "fill_empty_tags": self._fill_empty_tags,
             "report_dispatch": self._report_dispatch,
             "report_answer": self._report_answer,
+            "report_nps": self._report_nps,
+            "report_category": self._report_category,
+            "report_status": self._report_status,
             "paged_dispatch": self._paged_dispatch,
         }
 
     # What tests ask
 
-    def add_campaign(self, code: int | str, *, name: str = "Campaign", main_channel: str = "Any") -> None:
-        """Adds a campaign, or sets its name and main channel (Any, Email or SMS)."""
+    def add_campaign(
+        self,
+        code: int | str,
+        *,
+        name: str = "Campaign",
+        main_channel: str = "Any",
+        questions: Sequence[Mapping[str, Any]] = QUESTIONS,
+    ) -> None:
+        """Adds a campaign, or sets its name, main channel (Any, Email or SMS) and questions (id, type, …)."""
         if main_channel not in CHANNELS:
             raise ValueError(f"main_channel cannot be {main_channel!r}; it is Any, Email or SMS")
+        if not all(question.get("type") in QUESTION_TYPES and "id" in question for question in questions):
+            raise ValueError(f"questions have an id and a type: {', '.join(QUESTION_TYPES)}")
         with self._lock:
             campaign = self.campaigns.setdefault(int(code), Campaign(int(code), name))
-            campaign.name, campaign.main_channel = name, main_channel
+            campaign.name, campaign.main_channel, campaign.questions = name, main_channel, tuple(questions)
 
     def add_answer(self, **values: Any) -> int:
         """Adds an answer with these fields of report/answer (``tags`` as {name: value}); gives its id."""
         with self._lock:
             return self._answers.add(**values)
+
+    def change_answer(self, answer_id: int, **values: Any) -> None:
+        """Sets fields of an answer, as people do who work on it; its update_time with them."""
+        with self._lock:
+            self._answers.change(answer_id, **values)
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """Every answer as report/answer shows it when asked for everything."""
+        with self._lock:
+            return [self._answers.shown(answer_id, _EVERYTHING) for answer_id in self._answers.by_id]
+
+    @property
+    def survey_links(self) -> list[dict[str, Any]]:
+        """Every link that was made: the customer, survey_link, campaign_code."""
+        with self._lock:
+            return list(self._links)
 
     def customers(self, code: int | str) -> list[dict[str, Any]]:
         """Everyone put into a lot of the campaign, with the lot's code, status and time and ``arrived_s``."""
@@ -134,6 +207,7 @@ class Tracksale:
         with self._lock:
             self._answers = Answers()
             self._notes.clear()
+            self._links.clear()
             for campaign in self.campaigns.values():
                 campaign.clear()
 
@@ -144,6 +218,8 @@ class Tracksale:
             tagged = sum(1 for tags in self._answers.tags.values() if tags)
             return {
                 "campaigns": campaigns,
+                "answers": len(self._answers.by_id),
+                "survey_links": len(self._links),
                 "notes": len(self._notes),
                 "tagged_answers": tagged,
                 "captcha": bool(self._captcha),
@@ -268,6 +344,46 @@ class Tracksale:
         since = request.call.started - self._limits.recent_s
         return {"can_impact": not campaign.known(person, since=since)}
 
+    def _survey_links(self, request: Request, campaign: Campaign) -> dict[str, Any]:
+        body = check_object(request.payload, ("customers",), "body")
+        people = check_customers(body, most=self._limits.customers_per_call)
+        linked = [person | {"survey_link": f"https://tracksale.co/s/{secrets.token_hex(8)}"} for person in people]
+        self._links += [person | {"campaign_code": campaign.code} for person in linked]
+        return {"customers": linked}
+
+    def _widget(self, request: Request, key: str) -> dict[str, Any]:
+        if key not in WIDGETS:
+            raise BadRequest("widget", "unknown widget key", "Widget not found")
+        return dict(WIDGETS[key])
+
+    def _answer_single(self, request: Request) -> dict[str, Any]:
+        given = check_single(request.payload)
+        return self._insert(request, given, single, ids=request.query.get("return_answer_id") == "1")
+
+    def _answer_several(self, request: Request) -> dict[str, Any]:
+        return self._insert(request, check_several(request.payload), several, ids=True)
+
+    def _insert(
+        self,
+        request: Request,
+        given: list[dict[str, Any]],
+        read: Callable[[Campaign, Mapping[str, Any]], dict[str, Any] | None],
+        *,
+        ids: bool,
+    ) -> dict[str, Any]:
+        """Keeps what can be kept; the others are counted as invalid."""
+        campaign = self._campaign(check_campaign_code(request.payload))
+        kept = [fields for one in given if (fields := read(campaign, one)) is not None]
+        inserted = [
+            {"answer_id": self._answers.add(**fields)} | {name: fields[name] for name in ("name", *IDENTIFICATIONS)}
+            for fields in kept
+        ]
+        answer: dict[str, Any] = {
+            "msg": f"{len(kept)} Answer inserted",
+            "status": {"invalid": len(given) - len(kept), "inserted": len(kept)},
+        }
+        return answer | ({"answers": inserted} if ids else {})
+
     def _note(self, request: Request) -> dict[str, Any]:
         body = check_object(request.payload, ("comment", "answer_id", "filter"), "note")
         comment = body.get("comment")
@@ -309,11 +425,15 @@ class Tracksale:
         return self._answers.add(id=answer_id or 0, campaign_code=campaign_code, **known)
 
     def _list_campaigns(self, request: Request) -> list[dict[str, Any]]:
-        return [describe(campaign, request.query) for campaign in self.campaigns.values()]
+        return [self._describe(campaign, request.query) for campaign in self.campaigns.values()]
 
     def _one_campaign(self, request: Request, campaign: Campaign) -> Any:
-        described = describe(campaign, request.query)
+        described = self._describe(campaign, request.query)
         return [described] if self._limits.single_campaign_as_list else described
+
+    def _describe(self, campaign: Campaign, query: Mapping[str, str]) -> dict[str, Any]:
+        start, end = check_period(query, times=False)
+        return describe(campaign, query, self._answers.within(start, end, {campaign.code}))
 
     def _report_dispatch(self, request: Request) -> list[dict[str, Any]]:
         start, end = check_period(request.query)
@@ -348,14 +468,34 @@ class Tracksale:
     def _report_answer(self, request: Request) -> list[dict[str, Any]]:
         start, end = check_period(request.query)
         limit = check_number(request.query, "limit", default=10, least=-1, most=10**9)
-        codes = {code for code in request.query.get("codes", "").split(",") if code}
-        tags = asked(request.query, "tags")
-        found = [
-            self._answers.shown(answer_id, tags=tags)
-            for answer_id, answer in self._answers.by_id.items()
-            if start <= answer["time"] < end and (not codes or str(answer["campaign_code"]) in codes)
-        ]
-        return found if limit == -1 else found[:limit]
+        if request.query.get("justifReturn", "level") not in ("level", "array"):
+            raise BadRequest("justifReturn", "justifReturn is neither level nor array")
+        wanted = {name for name in _EVERYTHING if asked(request.query, name)}
+        found = self._answers.within(start, end, self._codes(request))
+        shown = [self._answers.shown(answer["id"], wanted) for answer in found]
+        return shown if limit == -1 else shown[:limit]
+
+    def _report_nps(self, request: Request) -> dict[str, Any]:
+        start, end = check_period(request.query, times=False)
+        report = self._figures(request, start, end)
+        if asked(request.query, "compare"):
+            report["compare"] = self._figures(request, start - (end - start), start)
+        return report
+
+    def _figures(self, request: Request, start: float, end: float) -> dict[str, Any]:
+        lots = [lot for campaign in self._asked_campaigns(request) for lot in campaign.lots.values()]
+        dispatches = sum(len(lot.customers) for lot in lots if lot.time_s is not None and start <= lot.created < end)
+        return figures(self._answers.within(start, end, self._codes(request)), dispatches)
+
+    def _report_category(self, request: Request) -> list[dict[str, Any]]:
+        return categories(self._answers.within(*check_period(request.query), self._codes(request)))
+
+    def _report_status(self, request: Request) -> list[dict[str, Any]]:
+        return statuses(self._answers.within(*check_period(request.query), self._codes(request)))
+
+    def _codes(self, request: Request) -> set[int]:
+        """The campaigns named in ``codes``; empty for all."""
+        return {campaign.code for campaign in self._asked_campaigns(request)} if request.query.get("codes") else set()
 
     def _unknown(self, request: Request) -> Reply:
         self._ledger.breach(request.call, "unknown_call", f"{request.method} {request.path}")

@@ -1,4 +1,18 @@
-"""One class per vendor, one method per operation: what goes over the wire, and nothing of what it means for us."""
+"""One class per vendor, one method per operation: what goes over the wire, and nothing of what it means for us.
+
+Of use without the rest of the connector too::
+
+    import contextlib
+    from connector.settings import Secret
+    from connector.vendors import Tracksale, tracksale
+
+    with contextlib.closing(Tracksale.at(tracksale.BASE_URL, token=Secret("…"))) as surveys:
+        for campaign in tracksale.campaigns_of(tracksale.body_of(surveys.campaigns())):
+            print(campaign.code, campaign.name)
+
+Each vendor's module holds its class, its error, ``body_of`` for an answer that must be a success, and readers for what
+the answers hold.
+"""
 
 from __future__ import annotations
 

@@ -64,10 +64,12 @@ class HubSpot:
             return self.ticket(ref, deadline=deadline)
         return self.contact(ref if what == "contact" else _contact_of(known["ticket"]), deadline=deadline)
 
-    def fault_of(self, answer: Answer) -> str:
+    @staticmethod
+    def fault_of(answer: Answer) -> str:
         return "slow" if answer.status in _SLOW else ""
 
-    def words_of(self, answer: Answer) -> str:
+    @staticmethod
+    def words_of(answer: Answer) -> str:
         """``{"status": "error", "message", "category"}``."""
         body = answer.json()
         said = [body.get("category"), body.get("message")] if isinstance(body, dict) else []

@@ -49,7 +49,8 @@ class Meta:
     def fetch(self, piece: str, what: str, ref: str, known: Mapping[str, Any], *, deadline: Deadline) -> Answer:
         return self.lead(ref, deadline=deadline)
 
-    def fault_of(self, answer: Answer) -> str:
+    @staticmethod
+    def fault_of(answer: Answer) -> str:
         """By the error's code: the status is 400 for most of them."""
         error = _error(answer)
         code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
@@ -63,7 +64,8 @@ class Meta:
             return "credentials"
         return "unknown" if error and answer.status < 300 else ""
 
-    def words_of(self, answer: Answer) -> str:
+    @staticmethod
+    def words_of(answer: Answer) -> str:
         error = _error(answer)
         code, message = _number(error.get("code")), error.get("message")
         if not code or code == _TOKEN or not isinstance(message, str):

@@ -1,25 +1,40 @@
-"""wolkvox, the predictive dialler: the operations of its API v2 (https://www.wolkvox.com/apis, "APIs Campaign" 2.1)."""
+"""wolkvox, the predictive dialler: the operations of its API v2 (https://www.wolkvox.com/apis, "APIs Campaign" 2.1).
+
+`Wolkvox` has one method for each. Below it stand `body_of` and a reader for each answer, which know the types that the
+documents leave in doubt: ``code`` a text or a number, ``data`` a list or an object, every number a text.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import orjson
 
 from connector.client import Answer, Client, Deadline
-from connector.settings import Account
+from connector.errors import ConnectorError
+from connector.log import masked
+from connector.settings import Account, Secret
 
+BASE_URL: Final = "https://wv{server}.wolkvox.com"  #: server: four digits, "0011"
 ROWS_PER_CALL: Final = 10_000
+ROWS_DOWN: Final = 60_000  #: in one answer
 
 Row = Mapping[str, str] | orjson.Fragment
+
+
+class WolkvoxError(ConnectorError):
+    """wolkvox refused, or answered what cannot be read: in its own words."""
 
 
 class Wolkvox:
     """One account's operations. Every call counts against the token's two slots and its daily budget.
 
-    Methods return the vendor's `Answer` as it is; they raise `NotSent` or `NoAnswer`. ``deadline`` bounds the whole
-    call; without it the client's own timeout does.
+    The budget is licences × 1,000 calls; a call may take 60 s, an answer have 60,000 rows and 256 MB. Methods return
+    the vendor's `Answer` as it is; they raise `NotSent` or `NoAnswer`. ``deadline`` bounds the whole call; without it
+    the client's own timeout does. Refusals: 400 what was sent, 401 and 403 the token, or a limit of it, 404 the
+    licences' cap of records; `body_of` raises them.
     """
 
     def __init__(self, client: Client, base_url: str) -> None:
@@ -27,18 +42,27 @@ class Wolkvox:
         self._base_url = base_url
 
     @classmethod
-    def of(cls, account: Account) -> Wolkvox:
-        credentials = {"wolkvox-token": account.token.reveal()}
-        if account.server:
-            credentials["wolkvox_server"] = account.server
-        return cls(Client(credentials, timeout_s=account.timeout_s), account.base_url)
+    def of(cls, account: Account) -> Self:
+        """Of an account of the configuration."""
+        return cls.at(account.base_url, token=account.token, server=account.server, timeout_s=account.timeout_s)
+
+    @classmethod
+    def at(cls, base_url: str, *, token: Secret, server: str = "", timeout_s: float = 65.0) -> Self:
+        """By an address, usually ``BASE_URL.format(server="0011")``; ``server`` is sent along where it is given."""
+        credentials = {"wolkvox-token": token.reveal()} | ({"wolkvox_server": server} if server else {})
+        return cls(Client(credentials, timeout_s=timeout_s), base_url)
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._client.close()
 
     def add_record(
         self, campaign_id: str, rows: Sequence[Row], *, campaign_status: str, deadline: Deadline | None = None
     ) -> Answer:
-        """Adds up to 10,000 rows (all values strings) to a predictive campaign; all of them or none.
+        """Adds up to 10,000 rows (all values strings) to a predictive campaign; all of them or none. Not idempotent.
 
         ``campaign_status`` "start" | "stop" is the campaign's current status: start may start a stopped one.
+        See `total_registers_of`.
         """
         params = {
             "api": "add_record",
@@ -50,13 +74,13 @@ class Wolkvox:
         return self._client.call("POST", self._url("campaign"), params=params, body=body, deadline=deadline)
 
     def campaigns(self, *, deadline: Deadline | None = None) -> Answer:
-        """The real-time report of all campaigns; at most every five minutes. See `campaign_statuses`."""
+        """The real-time report of all campaigns; at most every five minutes. See `campaigns_of`."""
         return self._client.call("GET", self._url("real_time"), params={"api": "campaigns"}, deadline=deadline)
 
     def find_record(
         self, campaign_id: str, *, customer_phone: str = "", customer_id: str = "", deadline: Deadline | None = None
     ) -> Answer:
-        """Whether a person is in a campaign: 200 with rows in ``data``, or 404 when not."""
+        """Whether a person is in a campaign: 200 with rows in ``data``, or 404 when not. See `records_of`."""
         params = {
             "api": "find_record",
             "campaign_id": campaign_id,
@@ -66,14 +90,26 @@ class Wolkvox:
         return self._client.call("GET", self._url("campaign"), params=params, deadline=deadline)
 
     def token_info(self, *, deadline: Deadline | None = None) -> Answer:
-        """Today's use of the budget (``data``: token_limit, token_use_today). Costs one call."""
+        """Today's use of the budget, in calls. Costs one of them. See `token_use_of`."""
         return self._client.call("GET", self._url("information"), params={"api": "token_info"}, deadline=deadline)
-
-    def close(self) -> None:
-        self._client.close()
 
     def _url(self, page: str) -> str:
         return f"{self._base_url}/api/v2/{page}.php"
+
+
+# --- what answers hold ----------------------------------------------------------------------------------------------
+
+
+def body_of(answer: Answer) -> Any:
+    """The JSON of a success: HTTP, ``code`` and ``error`` agree, or a bare list. Raises `WolkvoxError`."""
+    body = answer.json()
+    code = number_of(body.get("code")) if isinstance(body, dict) else None
+    if 200 <= answer.status < 300:
+        is_envelope = code is not None and 200 <= code < 300 and body.get("error") in (None, "")
+        if is_envelope or isinstance(body, list):
+            return body
+    said = _words(body) or "nothing that can be read"
+    raise WolkvoxError(f"wolkvox answered {answer.status if code is None else code}: {said}")
 
 
 def rows_of(body: Any) -> list[dict[str, Any]] | None:
@@ -91,3 +127,98 @@ def campaign_statuses(body: Any) -> dict[str, str] | None:
     if rows is None:
         return None
     return {str(r.get("campaign", "")).split(" - ")[0].strip(): str(r.get("status", "")).strip().lower() for r in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCampaign:
+    """A campaign of the real-time report. ``figures``: the report's other columns by their names; None: unreadable."""
+
+    id: str
+    name: str
+    status: str  #: started | stopped
+    skill_id: str
+    figures: Mapping[str, float | None]
+
+
+def campaigns_of(body: Any) -> list[LiveCampaign]:
+    """The real-time report, in either of its forms. Raises `WolkvoxError` for anything else."""
+    return [_live(row) for row in _rows(body)]
+
+
+def _live(row: Mapping[str, Any]) -> LiveCampaign:
+    """``campaign`` reads "1042 - Name - Strategy (TEL1 100%)"; the name itself may hold a " - "."""
+    number, _, rest = _text(row.get("campaign")).partition(" - ")
+    return LiveCampaign(
+        id=number.strip(),
+        name=(rest.rpartition(" - ")[0] or rest).strip(),
+        status=_text(row.get("status")).lower(),
+        skill_id=_text(row.get("skill_id")),
+        figures={name: figure_of(value) for name, value in row.items() if name not in _NO_FIGURES},
+    )
+
+
+_NO_FIGURES: Final = frozenset({"campaign", "status", "skill_id"})
+
+
+def total_registers_of(body: Any) -> int | None:
+    """How many rows were added; None where the vendor does not say: it may be a number, a text of one, or " "."""
+    rows = rows_of(body)
+    return number_of(rows[0].get("total_registers")) if rows else None
+
+
+def records_of(answer: Answer) -> list[dict[str, Any]]:
+    """The rows that find_record found; none for a 404 of wolkvox's own. Raises `WolkvoxError` for anything else."""
+    body = answer.json()
+    code = number_of(body.get("code")) if isinstance(body, dict) else None
+    absent = code == 404 and (answer.status == 404 or 200 <= answer.status < 300)
+    if absent and "YOU CAN UPLOAD" not in _words(body).upper():
+        return []
+    return _rows(body_of(answer))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """Calls of the day; None: unreadable, so keep to your own count."""
+
+    token_limit: int | None
+    token_use_today: int | None
+
+
+def token_use_of(body: Any) -> TokenUse:
+    """Of `Wolkvox.token_info`."""
+    rows = rows_of(body) or [{}]
+    return TokenUse(number_of(rows[0].get("token_limit")), number_of(rows[0].get("token_use_today")))
+
+
+def number_of(value: Any) -> int | None:
+    """1, "1" or " 1 " as a number of 0 or more; None when it is none, as " " is."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def figure_of(value: Any) -> float | None:
+    """ "60", "60.5", "60,5" or "60%" as a number; None when it is none."""
+    text = (
+        str(value).strip().removesuffix("%").strip().replace(",", ".") if isinstance(value, str | int | float) else ""
+    )
+    whole, _, part = text.removeprefix("-").partition(".")
+    return float(text) if (whole + part).isascii() and whole.isdigit() and (part or "0").isdigit() else None
+
+
+def _rows(body: Any) -> list[dict[str, Any]]:
+    rows = rows_of(body)
+    if rows is None:
+        raise WolkvoxError("wolkvox answered something else than rows: look at what it changed")
+    return rows
+
+
+def _text(value: Any) -> str:
+    return str(value).strip() if isinstance(value, str | int | float) else ""
+
+
+def _words(body: Any) -> str:
+    """The vendor's words on one line, short, with nobody's phone in them."""
+    said = body.get("msg") or body.get("error") or "" if isinstance(body, dict) else ""
+    return masked(" ".join(str(said).split())[:300])

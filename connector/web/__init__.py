@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
+
 from flask import Flask
 
 from connector.committer import Committer
@@ -20,14 +24,27 @@ from connector.web.webhooks import Webhooks
 __all__ = ["MAX_BODY_BYTES", "create_app"]
 
 
-def create_app(settings: Settings, database: Database, committer: Committer | None = None) -> Flask:
-    """The application. Whoever gives a ``committer`` closes it; one made here lives as long as the process."""
+def create_app(
+    settings: Settings,
+    database: Database,
+    committer: Committer | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> Flask:
+    """The application. Whoever gives a ``committer`` closes it; one made here lives as long as the process.
+
+    ``clock`` gives the unix seconds against which signed timestamps are held.
+    """
     app = Application()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     receiver = Receiver(settings, Router(settings, name_of))
-    webhooks = Webhooks(settings, receiver, committer or Committer(database))
+    webhooks = Webhooks(settings, receiver, committer or Committer(database), clock)
     health, exposition = Health(settings, database), Exposition(settings, database)
     app.serve("/webhooks/<source>", webhooks.take, "POST")
+    app.serve("/webhooks/<source>/<path:secret>", webhooks.take, "POST")
+    app.serve("/webhooks/<source>/", webhooks.take_slash, "POST")
+    for name in webhooks.subscribing():
+        app.serve(f"/webhooks/{name}", partial(webhooks.shake_hands, name), "GET")
     app.serve("/livez", health.livez, "GET")
     app.serve("/readyz", health.readyz, "GET")
     app.serve("/metrics", exposition.metrics, "GET")

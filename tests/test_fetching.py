@@ -1,0 +1,181 @@
+"""The vendors that only say the rest of thin events: what is asked, in which order, and what their answers mean."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from connector.client import Answer, Deadline
+from connector.enrich import classify
+from connector.settings import Account, Secret
+from connector.vendors import VENDORS, HubSpot, Meta, PostCenter
+from connector.vendors.fetching import Fetching
+from tests import answering
+from tests.answering import Said, Vendor
+
+vendor = answering.vendor
+
+TOKEN = "s3cr3t-t0ken"
+
+
+def fetching(kind: str, url: str) -> Fetching:
+    extra: dict[str, Any] = {"api_version": "25.0"} if kind == "meta" else {}
+    account = Account(name="a", vendor=kind, token=Secret(TOKEN), base_url=url, timeout_s=3, **extra)
+    return VENDORS[kind](account)
+
+
+def fetched(one: Fetching, what: str, ref: str) -> dict[str, Any]:
+    """Everything, piece by piece."""
+    known: dict[str, Any] = {}
+    while piece := one.next_piece(what, ref, known):
+        known[piece] = one.fetch(piece, what, ref, known, deadline=Deadline.after(3)).json()
+    return known
+
+
+# --- what is asked --------------------------------------------------------------------------------------------------
+
+
+def test_a_contact_is_one_call_with_the_properties_that_are_read(vendor: Vendor) -> None:
+    vendor.tell("/crm/v3/objects/contacts/123", Said(body={"id": "123"}))
+    assert fetched(fetching("hubspot", vendor.url), "contact", "123") == {"contact": {"id": "123"}}
+    [asked] = vendor.asked
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+    assert asked.path.startswith("/crm/v3/objects/contacts/123?properties=firstname%2Clastname%2Cemail%2Cphone")
+
+
+def test_a_ticket_of_hubspot_is_followed_by_its_first_contact(vendor: Vendor) -> None:
+    ticket = {"id": "9", "associations": {"contacts": {"results": [{"id": "7"}, {"id": "8"}]}}}
+    vendor.tell("/crm/v3/objects/tickets/9", Said(body=ticket))
+    vendor.tell("/crm/v3/objects/contacts/7", Said(body={"id": "7"}))
+    assert fetched(fetching("hubspot", vendor.url), "ticket", "9") == {"ticket": ticket, "contact": {"id": "7"}}
+    assert "associations=contacts" in vendor.asked[0].path
+
+
+@pytest.mark.parametrize(
+    "ticket",
+    [{}, [], {"associations": {}}, {"associations": {"contacts": {"results": []}}}, {"associations": [1]}],
+)
+def test_a_ticket_without_a_contact_is_all_there_is(vendor: Vendor, ticket: Any) -> None:
+    vendor.tell("/crm/v3/objects/tickets/9", Said(body=ticket))
+    assert fetched(fetching("hubspot", vendor.url), "ticket", "9") == {"ticket": ticket}
+
+
+def test_a_ticket_of_postcenter_is_followed_by_its_messages(vendor: Vendor) -> None:
+    ref = "5f0000000000000000000001"
+    vendor.tell(f"/v2/ticket/{ref}/", Said(body={"id": ref}))
+    vendor.tell(f"/v2/ticket/{ref}/messages/", Said(body={"status": 200, "messages": []}))
+    known = fetched(fetching("postcenter", vendor.url), "ticket", ref)
+    assert known == {"ticket": {"id": ref}, "messages": {"status": 200, "messages": []}}
+    assert vendor.asked[0].headers["authorization"] == f"Key {TOKEN}"
+
+
+def test_metas_token_travels_in_a_header_and_never_in_an_address(vendor: Vendor) -> None:
+    vendor.tell("/v25.0/900000000000001", Said(body={"id": "900000000000001"}))
+    assert fetched(fetching("meta", vendor.url), "leadgen", "900000000000001")
+    [asked] = vendor.asked
+    assert asked.path == "/v25.0/900000000000001"
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_reference_cannot_lead_elsewhere(vendor: Vendor) -> None:
+    for kind, what in (("hubspot", "contact"), ("meta", "leadgen"), ("postcenter", "ticket")):
+        one = fetching(kind, vendor.url)
+        one.fetch(one.next_piece(what, "../x?y", {}), what, "../x?y", {}, deadline=Deadline.after(3))
+    assert all("..%2Fx%3Fy" in asked.path for asked in vendor.asked)
+
+
+# --- what it means --------------------------------------------------------------------------------------------------
+
+
+def outcome(kind: type[HubSpot | Meta | PostCenter], status: int, body: Any, **headers: str) -> tuple[str, str]:
+    """(attempt, what becomes of the account or the event)."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = Answer(status, headers, raw)
+    found = classify(answer, kind.fault_of(answer), kind.words_of(answer))
+    effect = "blocked" if found.block else "held" if found.hold else str(found.verdict.fate)
+    return found.attempt, effect
+
+
+def error(code: int, **values: Any) -> dict[str, Any]:
+    return {"error": {"message": "said", "type": "OAuthException", "code": code, **values}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body", "meant"),
+    [
+        (HubSpot, 200, {"id": "1"}, ("accepted", "delivered")),
+        (HubSpot, 200, b"<html>", ("unknown", "held")),
+        (HubSpot, 200, b"", ("unknown", "held")),
+        (HubSpot, 200, b"5", ("unknown", "held")),
+        (HubSpot, 200, b"[" * 900 + b"]" * 900, ("unknown", "held")),
+        (HubSpot, 200, b'"' + b"x" * 10_000_001 + b'"', ("rejected", "refused")),
+        (HubSpot, 302, b"", ("unknown", "blocked")),
+        (HubSpot, 400, {"category": "VALIDATION_ERROR"}, ("unknown", "blocked")),
+        (HubSpot, 401, {"category": "INVALID_AUTHENTICATION"}, ("rejected", "blocked")),
+        (HubSpot, 403, {"category": "MISSING_SCOPES"}, ("rejected", "blocked")),
+        (HubSpot, 404, {"category": "OBJECT_NOT_FOUND"}, ("rejected", "refused")),
+        (HubSpot, 423, {}, ("rejected", "held")),
+        (HubSpot, 429, {"policyName": "TEN_SECONDLY_ROLLING"}, ("rejected", "held")),
+        (HubSpot, 477, {}, ("rejected", "held")),
+        (HubSpot, 500, b"", ("unknown", "held")),
+        (HubSpot, 503, b"<html>", ("unknown", "held")),
+        (HubSpot, 524, b"", ("unknown", "held")),
+        (Meta, 200, {"id": "1"}, ("accepted", "delivered")),
+        (Meta, 400, error(190, error_subcode=463), ("rejected", "blocked")),
+        (Meta, 401, error(190), ("rejected", "blocked")),
+        (Meta, 403, error(200), ("rejected", "blocked")),
+        (Meta, 400, error(10), ("rejected", "blocked")),
+        (Meta, 400, error(4), ("rejected", "held")),
+        (Meta, 400, error(17), ("rejected", "held")),
+        (Meta, 400, error(32), ("rejected", "held")),
+        (Meta, 400, error(613), ("rejected", "held")),
+        (Meta, 400, error(80005), ("rejected", "held")),
+        (Meta, 400, error(100, error_subcode=33), ("rejected", "refused")),
+        (Meta, 400, error(100), ("unknown", "blocked")),
+        (Meta, 400, error(2), ("unknown", "held")),
+        (Meta, 400, error(9999, is_transient=True), ("unknown", "held")),
+        (Meta, 500, error(1), ("unknown", "held")),
+        (Meta, 200, error(9999), ("unknown", "blocked")),
+        (Meta, 400, {"error": "x"}, ("unknown", "blocked")),
+        (PostCenter, 200, {"id": "5f"}, ("accepted", "delivered")),
+        (PostCenter, 200, {"status": 200, "messages": []}, ("accepted", "delivered")),
+        (PostCenter, 200, {"status": "Abierto"}, ("accepted", "delivered")),
+        (PostCenter, 200, {"status": 404, "message": "Non-existent"}, ("rejected", "refused")),
+        (PostCenter, 404, {"status": 404}, ("rejected", "refused")),
+        (PostCenter, 200, {"status": 401}, ("rejected", "blocked")),
+        (PostCenter, 200, {"status": 429}, ("rejected", "held")),
+        (PostCenter, 200, {"status": 500}, ("unknown", "held")),
+        (PostCenter, 200, {"status": 400}, ("unknown", "blocked")),
+    ],
+)
+def test_every_answer_has_its_meaning(kind: Any, status: int, body: Any, meant: tuple[str, str]) -> None:
+    assert outcome(kind, status, body) == meant
+
+
+BODIES = (b"", b"null", b"[]", b"{}", b'{"status":true,"error":[],"message":1}', b"\xff")
+
+
+@pytest.mark.parametrize("kind", [HubSpot, Meta, PostCenter])
+def test_no_status_is_without_a_meaning(kind: Any) -> None:
+    for status, body in itertools.product(range(100, 600), BODIES):
+        attempt, effect = outcome(kind, status, body)
+        assert (attempt == "accepted") == (200 <= status < 300 and body[:1] in (b"[", b"{"))
+        assert effect in ("delivered", "refused", "held", "blocked")
+
+
+def test_a_vendor_is_waited_for_as_long_as_it_asks() -> None:
+    answer = Answer(429, {"retry-after": "17"}, b"{}")
+    assert classify(answer).hold_s == 17
+
+
+def test_the_vendors_words_are_kept_but_never_a_token() -> None:
+    said = {"category": "MISSING_SCOPES", "message": "This app hasn't been granted the scopes"}
+    answer = Answer(403, {}, json.dumps(said).encode())
+    assert "MISSING_SCOPES: This app hasn't" in classify(answer, "", HubSpot.words_of(answer)).block
+    answer = Answer(400, {}, json.dumps(error(190, message=f"Malformed access token {TOKEN}")).encode())
+    found = classify(answer, Meta.fault_of(answer), Meta.words_of(answer))
+    assert "error 190" in found.block
+    assert TOKEN not in repr(found)
