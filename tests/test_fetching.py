@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from connector import configuration, destinations
 from connector.client import Answer, Deadline
+from connector.commands import connector as command
+from connector.db import migrate
 from connector.enrich import classify
-from connector.settings import Account, Secret
+from connector.errors import ConfigError
+from connector.quota import limits
+from connector.settings import Account, Secret, Settings
 from connector.vendors import VENDORS, HubSpot, Meta, PostCenter
 from connector.vendors.fetching import Fetching
 from tests import answering
-from tests.answering import Said, Vendor
+from tests.answering import CUT, Said, Vendor
 
 vendor = answering.vendor
 
@@ -179,3 +186,84 @@ def test_the_vendors_words_are_kept_but_never_a_token() -> None:
     found = classify(answer, Meta.fault_of(answer), Meta.words_of(answer))
     assert "error 190" in found.block
     assert TOKEN not in repr(found)
+
+
+# --- the configuration ----------------------------------------------------------------------------------------------
+
+HUBSPOT = '[accounts.crm]\nvendor = "hubspot"\ntoken = "${CRM_TOKEN}"\n'
+META = '[accounts.page]\nvendor = "meta"\ntoken = "${PAGE_TOKEN}"\n'
+TOKENS = {"CRM_TOKEN": "invented-crm", "PAGE_TOKEN": "invented-page"}
+
+
+def source(mapping: str, rest: str = "") -> str:
+    return f'[sources.s]\nmapping = "{mapping}"\nqueue = "q"\n{rest}\n'
+
+
+def load(path: Path, text: str) -> Settings:
+    file = path / "connector.toml"
+    file.write_text(text)
+    environ = TOKENS | {"AMQP_URL": "amqp://127.0.0.1/"}
+    return configuration.load(environ, config_path=str(file), destinations=destinations.SPECS)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (source("hubspot"), 'hubspot is asked for the rest: add an account with vendor = "hubspot", and name it here'),
+        (HUBSPOT + source("hubspot"), 'hubspot is asked for the rest: account = "crm"'),
+        (META + source("postcenter"), 'postcenter is asked for the rest: add an account with vendor = "postcenter"'),
+        (HUBSPOT + source("meta_leadgen", 'account = "crm"'), '"crm" is an account of hubspot'),
+        (HUBSPOT + source("hubspot", 'account = "cmr"'), 'unknown account "cmr", did you mean "crm"?'),
+        (HUBSPOT + source("lead", 'account = "crm"'), 'is of no use: what "lead" reads is whole; take it off'),
+    ],
+)
+def test_a_source_whose_events_are_thin_needs_an_account_and_no_other_has_one(
+    tmp_path: Path, text: str, fault: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, text)
+    [line] = raised.value.faults
+    assert line.startswith("sources.s.account: ")
+    assert fault in line
+
+
+def test_the_defaults_keep_below_what_the_vendors_allow(tmp_path: Path) -> None:
+    accounts = load(tmp_path, HUBSPOT + META + source("hubspot", 'account = "crm"')).accounts
+    [hubspot], [meta] = (limits(accounts[name]).windows for name in ("crm", "page"))
+    assert (hubspot.calls, hubspot.length_ms) == (100, 10_000)
+    assert (meta.calls, meta.length_ms) == (100, 60_000)
+    assert (accounts["crm"].base_url, accounts["page"].base_url) == (
+        "https://api.hubapi.com",
+        "https://graph.facebook.com",
+    )
+    assert accounts["page"].api_version == "25.0"
+
+
+def test_metas_version_is_a_number_with_a_dot(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'must be like "25\.0"'):
+        load(tmp_path, META + 'api_version = "v25"\n' + source("meta_leadgen", 'account = "page"'))
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
+    [
+        (Said(body={"id": "1", "results": []}), "ok", "the token is known"),
+        (Said(401, {"message": "expired"}), "fault", "check the account's token"),
+        (Said(200, b"<html>"), "fault", "unreadable"),
+        (CUT, "fault", "the connection was cut"),
+    ],
+    ids=["good", "401", "html", "cut"],
+)
+def test_check_tries_the_tokens(tmp_path: Path, vendor: Vendor, answer: Said | str, state: str, words: str) -> None:
+    here = f'base_url = "{vendor.url}"\n'
+    (tmp_path / "connector.toml").write_text(HUBSPOT + here + META + here)
+    vendor.tell("/crm/v3/objects/contacts", answer)
+    vendor.tell("/v25.0/me", answer)
+    environ = TOKENS | {"CONNECTOR_CONFIG": f"{tmp_path}/connector.toml"}
+    environ |= {"DATABASE_URL": f"sqlite:///{tmp_path}/c.db", "AMQP_URL": "", "CLOUDAMQP_URL": ""}
+    migrate(environ["DATABASE_URL"])
+    checks = json.loads(CliRunner().invoke(command, ["check", "--json"], env=environ).stdout)["checks"]
+    found = {one["name"]: one for one in checks if one["state"] != "warning"}
+    for name in ("account crm", "account page"):
+        assert found[name]["state"] == state, found[name]
+        assert words in found[name]["message"]

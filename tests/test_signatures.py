@@ -33,9 +33,20 @@ BASE64 = Verify(
 TOKEN = Verify(scheme="token", secrets=(Secret("tök-1"),), header="X-Token")
 BASIC = Verify(scheme="basic", secrets=(Secret("ana:pass:with:colons-ñ"),))
 QUERY = Verify(scheme="query", secrets=(Secret("q-1"),), parameter="key")
+FIELD = Verify(scheme="field", secrets=(Secret("f-1"), Secret("fí-2")), field="clave")
+PATH = Verify(scheme="path", secrets=(Secret("p-1"), Secret("p.2")))
+HUBSPOT = Verify(
+    scheme="hmac",
+    secrets=(Secret("s1"),),
+    header="X-Signature",
+    encoding="base64",
+    signed="{method}{decoded_url}{body}{timestamp}",
+    timestamp_header="X-Time",
+)
 NONE = Verify(scheme="none")
-IN_HEADERS = [STANDARD, HEX, BASE64, TOKEN, BASIC]
-SIGNED = [STANDARD, HEX, BASE64]
+IN_HEADERS = [STANDARD, HEX, BASE64, HUBSPOT, TOKEN, BASIC]
+SIGNED = [STANDARD, HEX, BASE64, HUBSPOT]
+ELSEWHERE = [QUERY, FIELD, PATH]
 
 
 def signed(spec, body=BODY, *, secret=None, now_s=NOW_S, **kwargs):
@@ -97,7 +108,7 @@ def test_a_header_sent_twice_is_refused(spec):
             refused(spec, proof(signed(spec) | {name: value + joint + value}))
 
 
-@pytest.mark.parametrize("spec", [*IN_HEADERS, QUERY], ids=lambda spec: spec.scheme)
+@pytest.mark.parametrize("spec", [*IN_HEADERS, *ELSEWHERE], ids=lambda spec: spec.scheme)
 @pytest.mark.parametrize("secrets", [(), (Secret(""),), (Secret("\ud800"),)])
 def test_without_a_usable_secret_nothing_passes(spec, secrets):
     bare = replace(spec, secrets=secrets)
@@ -107,7 +118,7 @@ def test_without_a_usable_secret_nothing_passes(spec, secrets):
     refused(bare, proof(headers, query={"key": "q-1"}))
 
 
-@pytest.mark.parametrize("spec", [*IN_HEADERS, QUERY], ids=lambda spec: spec.scheme)
+@pytest.mark.parametrize("spec", [*IN_HEADERS, *ELSEWHERE], ids=lambda spec: spec.scheme)
 def test_a_refusal_shows_no_secret_and_no_value(spec):
     headers = dict.fromkeys(signed(spec), "given-value")
     message = refused(spec, proof(headers, query={"key": "given-value"}))
@@ -319,10 +330,85 @@ def test_a_query_parameter_is_compared():
         refused(QUERY, proof({}, query=query))
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"clave":"f-1","x":1}', "application/json"),
+        (b'\xef\xbb\xbf{"clave":"f\\u00ed-2"}', "application/json; charset=utf-8"),
+        (b'{"clave":"f-1"}', ""),
+        (b"x=1&clave=f-1", "application/x-www-form-urlencoded"),
+        ("clave=fí-2".encode("latin-1"), "application/x-www-form-urlencoded; charset=latin-1"),
+        (b'--b\r\nContent-Disposition: form-data; name="clave"\r\n\r\nf-1\r\n--b--', "multipart/form-data; boundary=b"),
+    ],
+)
+def test_a_field_of_the_body_is_compared(body, content_type):
+    verify(FIELD, proof({"content-type": content_type}, body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'{"clave":null}',
+        b'{"clave":true}',
+        b'{"clave":["f-1"]}',
+        b'{"clave":"f-2"}',
+        b'{"clave":""}',
+        b'{"x":{"clave":"f-1"}}',
+        b'[{"clave":"f-1"}]',
+        b"clave=f-1",
+        b'{"clave":"\\ud800"}',
+        b"[" * 5000,
+    ],
+)
+def test_a_body_without_the_right_field_is_refused(body):
+    assert "clave" in refused(FIELD, proof({"content-type": "application/json"}, body))
+    refused(FIELD, proof({"content-type": "text/klingon"}, body))
+    refused(FIELD, proof({}, b"clave=f-1&clave=f-1"))
+
+
+def test_a_form_may_not_say_the_field_twice():
+    refused(FIELD, proof({"content-type": "application/x-www-form-urlencoded"}, b"clave=f-1&clave=f-2"))
+
+
+def test_the_end_of_the_path_is_compared():
+    for segment in ("p-1", "p.2"):
+        verify(PATH, proof({}, segment=segment))
+    for segment in ("", "p-2", "p-1/", "/p-1", "P-1", "\ud800"):
+        refused(PATH, proof({}, segment=segment))
+
+
+@pytest.mark.parametrize(
+    ("called", "written"),
+    [
+        ("https://c.example/w/a?b=1", "https://c.example/w/a?b=1"),
+        ("https://c.example/w/a?u=https%3A%2F%2Fx%3Fy", "https://c.example/w/a?u=https://x?y"),
+        ("https://c.example/w/a?u=a%20b%3a", "https://c.example/w/a?u=a%20b:"),
+        ("https://c.example/w/a?u=a%20b%3a", "https://c.example/w/a?u=a b:"),
+        ("https://c.example/w/a?u=a%20b%3a", "https://c.example/w/a?u=a%20b%3a"),
+        ("https://c.example/w/a?u=%C3%B1", "https://c.example/w/a?u=ñ".encode().decode("latin-1")),
+    ],
+)
+def test_a_signed_address_may_be_written_decoded(called, written):
+    content = b"POST" + written.encode("latin-1") + BODY + str(NOW_S).encode()
+    signature = b64encode(hmac.digest(b"s1", content, "sha256")).decode()
+    headers = {"x-signature": signature, "x-time": str(NOW_S)}
+    verify(HUBSPOT, proof(headers, url=called))
+    refused(HUBSPOT, proof(headers, url=called + "&c=2"))
+
+
+@pytest.mark.parametrize("spec", ELSEWHERE, ids=lambda spec: spec.scheme)
+def test_what_travels_elsewhere_needs_no_header(spec):
+    assert sign(spec, BODY, secret=spec.secrets[0], now_s=NOW_S) == {}
+
+
 # --- faults of the configuration --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spec", [*IN_HEADERS, QUERY, NONE], ids=lambda spec: spec.scheme)
+@pytest.mark.parametrize("spec", [*IN_HEADERS, *ELSEWHERE, NONE], ids=lambda spec: spec.scheme)
 def test_a_good_configuration_has_no_problems(spec):
     assert problems(spec) == []
 
@@ -351,6 +437,12 @@ def test_a_good_configuration_has_no_problems(spec):
         (replace(TOKEN, secrets=(Secret("tok\n"),)), ["secrets.0: begins or ends"]),
         (replace(BASIC, secrets=(Secret("ana"),)), ["secrets.0: must read"]),
         (replace(QUERY, parameter=""), ["parameter: "]),
+        (replace(FIELD, field=""), ["field: "]),
+        (replace(FIELD, secrets=()), ["secrets: give at least one"]),
+        (
+            replace(PATH, secrets=(Secret("a b"), Secret(".."), Secret("ok-1"), Secret("a/b"))),
+            ["secrets.0: may", "secrets.1: may", "secrets.3: may"],
+        ),
     ],
 )
 def test_each_fault_is_named_and_no_other(spec, words):
@@ -380,12 +472,12 @@ VALUES = st.one_of(ANY_TEXT, NUMBERS, st.sampled_from(["v1,", "v1,AAAA", "Basic 
 @given(st.binary(max_size=200), st.dictionaries(st.sampled_from(NAMES), VALUES), st.floats(), ANY_TEXT)
 @example(b"", {}, float("nan"), "")
 def test_whatever_comes_is_refused_and_nothing_worse(body, headers, now_s, value):
-    for spec in [*IN_HEADERS, QUERY]:
+    for spec in [*IN_HEADERS, *ELSEWHERE]:
         with pytest.raises(NotAuthentic):
             verify(spec, Proof(body, headers, now_s=now_s, method=value, url=value, query={"key": value}))
 
 
-@given(ANY_TEXT, ANY_TEXT, st.sampled_from([*IN_HEADERS, QUERY]), ANY_TEXT)
+@given(ANY_TEXT, ANY_TEXT, st.sampled_from([*IN_HEADERS, *ELSEWHERE]), ANY_TEXT)
 def test_whatever_the_configuration_says_problems_and_verify_survive(secret, text, spec, value):
     odd = replace(
         spec,
