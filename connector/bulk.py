@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import JSON, Connection, Select, Text, cast, column, func, literal, select
 
 from connector import destinations
 from connector.committer import Committer
@@ -77,8 +77,18 @@ _NO_TEXT: Final = (
 )
 
 
+def _western(fault: UnicodeError) -> tuple[str, int]:
+    if not isinstance(fault, UnicodeDecodeError):
+        raise fault
+    return fault.object[fault.start : fault.end].decode("cp1252", "replace"), fault.end
+
+
+_AS_WESTERN: Final = "connector.cp1252"
+codecs.register_error(_AS_WESTERN, _western)
+
+
 class File:
-    """A file's bytes in UTF-8, whatever they were; a line or element that is neither is read as cp1252 by `text`."""
+    """A file's bytes, in UTF-8 if they were UTF-16 or of an encoding that was said; `text` understands the rest."""
 
     def __init__(self, raw: io.BufferedReader, name: str, encoding: str) -> None:
         self.name: Final = name
@@ -117,12 +127,12 @@ class File:
         return self._taken(self._text.read, _CHUNK)
 
     def text(self, raw: bytes) -> str:
-        """Bytes as UTF-8, else cp1252: a file glued together of both is read right, and so is one cut mid-letter."""
+        """Bytes as UTF-8, and cp1252 wherever they are not: files are glued together of both, and cut mid-letter."""
         try:
             return raw.decode()
         except UnicodeDecodeError:
             self._western = True
-            return raw.decode("cp1252", "replace")
+            return raw.decode(errors=_AS_WESTERN)
 
     def _taken(self, take: Callable[[int], str], most: int) -> bytes:
         try:
@@ -160,8 +170,8 @@ def _codec(head: bytes, name: str) -> str:
         if head.startswith(mark):
             return codec
     zeros = (head[0::2].count(0), head[1::2].count(0))
-    if zeros == (0, 0):
-        return ""
+    if sum(zeros) * 8 < len(head):
+        return ""  # a stray one is some cell's
     if min(zeros) * 10 > max(zeros):
         raise ConnectorError(f"{name} is no text file: a CSV, NDJSON or JSON file is needed")
     return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
@@ -266,6 +276,7 @@ class Elements:
                 if not self._depth:
                     yield from self._element(begin if in_array else self._at)
                     if in_array:
+                        self._start = self._at
                         break
             elif in_array and self._depth == 1:
                 yield from self._element(begin)
@@ -305,13 +316,14 @@ class Elements:
 
     def _end(self) -> None:
         """Raises `ConnectorError` unless the file ends here, too."""
+        rest = self._held[self._start :]
+        line = self._line + rest[: len(rest) - len(rest.lstrip(b", \t\r\n"))].count(b"\n")
         if self._depth:
-            raise ConnectorError(f"{self._file.name} ends within what begins on line {self._line}: it was cut off")
-        rest = self._held[self._at :].strip()
-        while not rest and (more := self._file.read()):
-            rest = more.strip()
-        if rest:
-            raise ConnectorError(f"{self._file.name} goes on after the end of its JSON, from line {self._line} on")
+            raise ConnectorError(f"{self._file.name} ends within what begins on line {line}: it was cut off")
+        while not rest.strip() and (more := self._file.read()):
+            rest = more
+        if rest.strip():
+            raise ConnectorError(f"{self._file.name} goes on after the end of its JSON, from line {line} on")
 
 
 # --- CSV ------------------------------------------------------------------------------------------------------------
@@ -472,6 +484,8 @@ _OWN: Final[dict[str, _Own]] = {
         reach=frozenset({"customer.email", "customer.phone", "customer.identification", "answer_id"}),
     ),
 }
+#: The mappings that read objects as flat as a row.
+_FLAT: Final = ("form", "elementor")
 _ENVELOPE: Final = ("id", "type", "time")
 _PHONES: Final = ("phones", "customer.phone")
 _NUMBERED: Final = re.compile(r"(.*?)_?(\d{1,2})")
@@ -488,7 +502,7 @@ def _columns(source: Source, names: Sequence[str], event_type: str, file: str) -
         return _OwnColumns(own, names, event_type or mapping.event_types[0], file)
     if event_type:
         raise ConnectorError(f"--type is for the mappings lead and ticket; {quote(source.name)} has {source.mapping}")
-    if mapping.takes_fields:
+    if source.mapping in _FLAT:
         return _NamedColumns(source, names, file)
     raise ConnectorError(
         f"the mapping {source.mapping} reads no tables: send JSON as its sender does, or import to a source with "
@@ -769,21 +783,34 @@ def _identity(source: str, row: Row) -> tuple[str, str, str]:
 def _stored(conn: Connection, source: str, keys: Sequence[str]) -> dict[str, str]:
     """Key -> payload of what the inbox has under these keys."""
     e = events.c
-    query = select(e.key, e.payload).where(e.source == source, e.key.in_(keys))
+    query = select(e.key, e.payload).where(e.source == source, e.key.in_(_among(conn, keys)))
     return {row.key: row.payload for row in conn.execute(query)}
 
 
+def _among(conn: Connection, names: Sequence[str]) -> Select[tuple[str]]:
+    """Hundreds of names as one value: as that many, Postgres compares each with every row of a table that is new."""
+    given = literal(orjson.dumps(names).decode(), Text)
+    split = func.json_each(given) if conn.dialect.name == "sqlite" else func.json_array_elements_text(cast(given, JSON))
+    return select(split.table_valued(column("value", Text)).c.value)
+
+
 def _kept_before(conn: Connection, source: str, arrivals: Sequence[Arrival]) -> set[int]:
-    """`id` of the arrivals that the inbox keeps as invalid already, word for word, and that would be so again."""
+    """`id` of the arrivals that the inbox keeps as invalid already, word for word, and that would be so again.
+
+    They get the errors that they are kept with.
+    """
     e = events.c
     names = [arrival.event_id for arrival in arrivals]
-    query = select(e.event_id, e.payload).where(
-        e.source == source, e.key.is_(None), e.state == "invalid", e.event_id.in_(names)
+    query = select(e.event_id, e.payload, e.errors).where(
+        e.source == source, e.key.is_(None), e.state == "invalid", e.event_id.in_(_among(conn, names))
     )
-    kept = {(row.event_id, row.payload) for row in conn.execute(query)}
+    kept = {(row.event_id, row.payload): row.errors for row in conn.execute(query)}
     copies = [arrival for arrival in arrivals if (arrival.event_id, arrival.payload) in kept]
     # A row that is valid now may have been kept because another had its id before: it has, if that is still there.
     valid = {arrival.event_id: arrival.fingerprint for arrival in copies if arrival.state != "invalid"}
-    holders = select(e.key, e.fingerprint).where(e.source == source, e.key.in_(list(valid)))
+    holders = select(e.key, e.fingerprint).where(e.source == source, e.key.in_(_among(conn, list(valid))))
     taken = {row.key for row in conn.execute(holders) if row.fingerprint != valid[row.key]} if valid else set()
-    return {id(arrival) for arrival in copies if arrival.state == "invalid" or arrival.event_id in taken}
+    again = [arrival for arrival in copies if arrival.state == "invalid" or arrival.event_id in taken]
+    for arrival in again:
+        arrival.errors = orjson.loads(kept[arrival.event_id, arrival.payload] or "[]")
+    return {id(arrival) for arrival in again}

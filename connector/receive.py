@@ -56,29 +56,9 @@ class Receiver:
     ) -> tuple[list[Arrival], bool]:
         """What is to be stored, and whether the sender sent many at once (an array, were it of one element).
 
-        Raises `Unreadable` (keep it with `unreadable`) and `UnsupportedType`.
+        What proves the origin inside a body is taken out of it. A ``webhook-id`` that is not `trusts_webhook_id`, as
+        nothing proves it, names no event. Raises `Unreadable` (keep it with `unreadable`) and `UnsupportedType`.
         """
-        payloads, many = self.payloads(
-            source,
-            raw,
-            content_type=content_type,
-            headers=headers,
-            message_id=message_id,
-            trusts_webhook_id=trusts_webhook_id,
-        )
-        return [self.arrival(source, payload) for payload in payloads], many
-
-    def payloads(
-        self,
-        source: Source,
-        raw: bytes,
-        *,
-        content_type: str,
-        headers: Lookup,
-        message_id: str = "",
-        trusts_webhook_id: bool = True,
-    ) -> tuple[list[Payload], bool]:
-        """The payloads of single events, without what secrets they carried, and whether there could be many."""
         mapping = self._mappings[source.name]
         decoded: Decoded = decode(
             raw,
@@ -90,11 +70,9 @@ class Receiver:
         )
         payloads = [part for payload in decoded.payloads for part in _parts(mapping, _bare(source, mapping, payload))]
         many = decoded.many or len(payloads) != 1
-        spare_id = (headers.get(mapping.sender.id_header) or "") if mapping.sender.id_header else ""
-        if spare_id:
-            counted = [f"{spare_id}.{index}" if many else spare_id for index in range(len(payloads))]
-            payloads = [replace(one, spare_id=own) for one, own in zip(payloads, counted, strict=True)]
-        return payloads, many
+        if mapping.sender.id_header and (spare_id := headers.get(mapping.sender.id_header)):
+            payloads = [replace(p, spare_id=f"{spare_id}.{n}" if many else spare_id) for n, p in enumerate(payloads)]
+        return [self.arrival(source, payload) for payload in payloads], many
 
     def arrival(self, source: Source, payload: Payload, *, lane: int = LIVE) -> Arrival:
         """One payload, mapped and routed; invalid, with every fault of its fields, when it is no event."""

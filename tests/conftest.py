@@ -27,6 +27,13 @@ LANDING_SECRET = "whsec_aW52ZW50ZWQtc2VjcmV0LTI0LWJ5dGVz"
 TICKETS_TOKEN = "invented-token"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those that use the broker stay in one line: one of them restarts it."""
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()) or item.path.name == "test_consumer.py":
+            item.add_marker(pytest.mark.xdist_group("broker"))
+
+
 def missing(what: str) -> None:
     """Skips the test, or fails it where every service must be there."""
     if os.environ.get("REQUIRE_SERVICES") == "1":

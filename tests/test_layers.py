@@ -23,7 +23,7 @@ TIERS: list[tuple[str, ...]] = [
     ("__main__",),
     ("commands", "demo"),
     ("web", "consumer", "worker", "poller"),
-    ("replay", "stories"),
+    ("replay", "stories", "bulk"),
     ("receive", "deliver", "enrich", "probe"),
     ("destinations",),
     ("vendors",),
