@@ -64,11 +64,10 @@ def _first(payload: dict[str, Any], names: Sequence[str]) -> Any:
 
 def at(payload: Any, name: str) -> Any:
     """The value under that very name, or where it leads as a path: "a.b", "a[b]", "a[]", "a.0". None: nowhere."""
-    if isinstance(payload, dict):
-        for written in (name, f"{name}[]"):
-            if written in payload:
-                return payload[written]
-    return _within(payload, tuple(step for step in re.split(r"[.\[\]]+", name) if step))
+    if isinstance(payload, dict) and name in payload:
+        return payload[name]
+    steps = tuple(filter(None, re.split(r"[.\[\]]+", name)))
+    return _within(payload, steps) if steps else None
 
 
 def _within(value: Any, steps: tuple[str, ...]) -> Any:
@@ -88,5 +87,5 @@ def _child(value: Any, steps: tuple[str, ...]) -> Any:
         return walk(value, steps[0]) if len(steps) == 1 else None
     if not isinstance(value, dict):
         return None
-    spellings = (".".join(steps), steps[0] + "".join(f"[{step}]" for step in steps[1:]))
-    return next((value[name] for name in spellings if name in value), None)
+    bracketed = steps[0] + "".join(f"[{step}]" for step in steps[1:])
+    return next((value[name] for name in (".".join(steps), bracketed, f"{bracketed}[]") if name in value), None)

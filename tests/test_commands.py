@@ -30,11 +30,11 @@ from tests.broker import AMQP_URL, Broker, broker
 from tests.telling import World, environment, lead
 
 COMMANDS = (
-    *("demo", "run", "web", "consume", "work", "migrate", "check", "map", "status", "deliveries", "explain"),
+    *("demo", "run", "web", "consume", "work", "migrate", "check", "map", "import", "status", "deliveries", "explain"),
     *("replay", "resolve", "pause", "resume", "redrive", "sandbox"),
 )
 __all__ = ["broker"]  # the fixture
-LATER = ("import", "purge", "poll", "campaigns", "nps", "lots", "suppress", "erase", "backfill")
+LATER = ("purge", "poll", "campaigns", "nps", "lots", "suppress", "erase", "backfill")
 PROJECT = Path(__file__).resolve().parent.parent
 
 Run = Callable[..., Result]

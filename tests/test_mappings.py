@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mappings
-from mappings import tracksale, wolkvox
+from mappings import form, tracksale, wolkvox
 from mappings.base import Ignored, Invalid, Locale, Rendered, Rendering, fingerprint, lookup
 from mappings.events import Agent, Customer, Lead, Phone, Thin, Ticket
 
@@ -323,6 +323,100 @@ def test_a_note_without_anybody_says_so() -> None:
     with pytest.raises(Invalid) as raised:
         tracksale.Note(Rendering()).render(Ticket(id="", type="ticket.closed", customer=Customer(phone=MADRID)))
     assert [e.field for e in raised.value.errors] == ["comment", "customer", "created_at", "updated_at"]
+
+
+# --- senders' own names ---
+
+
+def said_by(source: str, payload: Any, **named: Any) -> Any:
+    return mappings.payload_mapping(source, locale(), named).read(payload)
+
+
+def test_what_a_source_names_is_taken_from_nowhere_else() -> None:
+    payload = {"name": "Nombre del curso", "apodo": "Ana", "tel": "6013000001", "movil": "3000000001"}
+    guessed = said_by("elementor", payload)
+    assert (guessed.first_name, len(guessed.phones)) == ("Nombre del curso", 2)
+    named = said_by("elementor", payload, first_name="apodo", phones=["movil"])
+    assert (named.first_name, [phone.e164 for phone in named.phones]) == ("Ana", ["+573000000001"])
+    assert named.extra == {"name": "Nombre del curso", "tel": "6013000001"}
+
+
+def test_a_second_answer_to_the_same_question_goes_into_extra_under_its_own_name() -> None:
+    read_lead = said_by("elementor", {"email": "ana@example.com", "correo": "otra@example.com", "Tel.": "3000000001"})
+    assert (read_lead.email, read_lead.extra) == ("ana@example.com", {"correo": "otra@example.com"})
+
+
+def test_a_hidden_field_is_one_of_ours_only_if_the_source_says_so() -> None:
+    hidden = {"email": "ana@example.com", "tel_crm": "3000000001"}
+    payload = {"event_type": "form_response", "event_id": "E", "form_response": {"hidden": hidden}}
+    with pytest.raises(Invalid):
+        said_by("typeform", payload)
+    assert said_by("typeform", payload, phones="tel_crm").extra == {"email": "ana@example.com"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Teléfono", "TELEFONO", "telefono", "Número de celular", "numero-de-celular", "WhatsApp", "Phone Number", "fone"],
+)
+def test_a_field_is_known_by_its_usual_name_however_it_is_written(name: str) -> None:
+    assert [phone.e164 for phone in said_by("elementor", {name: "3000000001"}).phones] == ["+573000000001"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("a.b", 1),
+        ("a[b]", 2),
+        ("a", {"b": 3, "c.d": {"e": 4}, "f": [5, {"g": 6}], "h[i]": 7}),
+        ("a.c.d.e", 4),
+        ("a[c.d][e]", 4),
+        ("a.f.0", 5),
+        ("a[f][1][g]", 6),
+        ("a.f.9", None),
+        ("a.f.x", None),
+        ("a.h.i", 7),
+        ("many", ["x", "y"]),
+        ("many[]", ["x", "y"]),
+        ("many.1", "y"),
+        ("x.y", 8),
+        ("x[y]", 8),
+        ("Acepto. Sí", 9),
+        ("nothing", None),
+        ("nothing.here", None),
+        ("a.b.c", None),
+        ("", None),
+        ("..", None),
+        ("[]", None),
+    ],
+)
+def test_a_name_is_looked_for_as_it_is_written_and_then_as_a_path(name: str, value: Any) -> None:
+    payload = {
+        "a.b": 1,
+        "a[b]": 2,
+        "a": {"b": 3, "c.d": {"e": 4}, "f": [5, {"g": 6}], "h[i]": 7},
+        "many[]": ["x", "y"],
+        "x[y]": 8,
+        "Acepto. Sí": 9,
+    }
+    assert form.at(payload, name) == value
+
+
+def test_the_first_that_is_filled_counts_but_all_the_phones() -> None:
+    payload = {"a": "", "b": "ana@example.com", "c": "otra@example.com", "t": ["3000000001"], "u": "300 000 0002"}
+    read_lead = said_by("form", payload, email=["a", "b", "c"], phones=["u", "x", "t"])
+    assert read_lead.email == "ana@example.com"
+    assert [phone.e164 for phone in read_lead.phones] == ["+573000000002", "+573000000001"]
+
+
+@pytest.mark.parametrize("changed", ["uuid", "created_at"])
+def test_a_conversion_has_one_id_and_the_next_has_another(changed: str) -> None:
+    one = json.loads((PAYLOADS / "rd_station" / "lead.created.legacy.json").read_text())
+    other = (
+        {**one, "uuid": "66666666"} if changed == "uuid" else {**one, "last_conversion": {"created_at": "2026-11-21"}}
+    )
+    assert read("rd_station", one).id == read("rd_station", {**one, "number_conversions": "4"}).id
+    assert read("rd_station", one).id != read("rd_station", other).id
+    assert read("rd_station", {**one, "uuid": None}).id == ""
 
 
 # --- looking into events, comparing them ---
