@@ -21,6 +21,7 @@ CLOSED: Final = "the connector is stopping: send it again in a moment"
 
 log = get("committer")
 
+
 class _Reply:
     """What one blocked thread waits for. A Future costs it a second wait, for the condition it was told through."""
 

@@ -20,6 +20,7 @@ from tests.bench import leads, load, places, serving, slow_fsync, steps
 from tests.bench.greedy import greedy
 from tests.bench.places import PYTHON, Broken, Running
 from tests.bench.report import Report, Row, at_least, at_most, figure, limit
+from tests.bench.senders import senders
 
 KINDS = {"sqlite": "SQLite", "postgres": "Postgres"}
 _MEMORY_MB = 150.0
@@ -456,6 +457,7 @@ def _parts(values: list[float], count: int) -> Iterator[list[float]]:
 #: What `python -m tests.bench NAME …` knows, in the order in which it runs.
 WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "ingest": ingest,
+    "senders": lambda report, _at, _size: senders(report),
     "naive": naive,
     "fsync": fsync,
     "consume": consume,
