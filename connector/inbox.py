@@ -87,7 +87,8 @@ def store(conn: Connection, arrivals: Sequence[Arrival]) -> list[Stored]:
     stored = [_verdict(arrival, firsts, fresh, known) for arrival in arrivals]
     unkeyed = [a for a, verdict in zip(arrivals, stored, strict=True) if verdict.status in ("invalid", "conflict")]
     insert_rows(conn, events, [_row(a, now) | {"key": None, "state": "invalid"} for a in unkeyed])
-    if outbox.add(conn, [(row_id, firsts[key].deliveries) for key, row_id in fresh.items()], now):
+    added = outbox.add(conn, [(row_id, firsts[key].deliveries) for key, row_id in fresh.items()], now)
+    if added or any(arrival.state == "waiting" for arrival in firsts.values()):
         announce(conn)
     return stored
 

@@ -5,6 +5,7 @@ Postgres is the server of TEST_DATABASE_URL. Without one its tests are skipped, 
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
+from connector import log
 from connector.committer import Committer
 from connector.db import Database, migrate
 from connector.options import DispatchOptions, NoteOptions, WolkvoxOptions
@@ -27,6 +29,13 @@ LANDING_SECRET = "whsec_aW52ZW50ZWQtc2VjcmV0LTI0LWJ5dGVz"
 TICKETS_TOKEN = "invented-token"
 
 
+@pytest.fixture(autouse=True)
+def usual_log() -> None:
+    """Each test finds the log as it is after start-up, whatever level a test before it asked for."""
+    log._configure_ours(logging.INFO)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, those that use the broker stay in one line: one of them restarts it."""
     for item in items:
