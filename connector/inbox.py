@@ -17,7 +17,7 @@ from connector.outbox import NewDelivery
 from connector.tables import events
 
 HASHED: Final = "sha256:"  #: event ids we made of the body, for senders that give none
-HASHED_KEPT_MS: Final = 24 * 3600 * 1000  #: the same bytes a day later are a new event
+HASHED_KEPT_MS: Final = 4 * 24 * 3600 * 1000  #: the longest that senders repeat; the same bytes later are a new event
 _LOOKED_UP_AT_ONCE: Final = 400
 
 
@@ -127,7 +127,7 @@ def _insert_keyed(conn: Connection, arrivals: dict[Key, Arrival], now: int) -> d
 
 
 def _fingerprints(conn: Connection, keys: Sequence[Key], now: int) -> dict[Key, str | None]:
-    """Of what is in the inbox under these keys. A hashed id that is over a day old gives its key up."""
+    """Of what is in the inbox under these keys. A hashed id that is over four days old gives its key up."""
     known: dict[Key, str | None] = {}
     columns = (events.c.id, events.c.source, events.c.key, events.c.fingerprint, events.c.received_at)
     for at in range(0, len(keys), _LOOKED_UP_AT_ONCE):
