@@ -35,14 +35,6 @@ def usual_log() -> None:
     log._configure_ours(logging.INFO)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those that use the broker stay in one line: one of them restarts it."""
-    for item in items:
-        if "broker" in getattr(item, "fixturenames", ()) or item.path.name == "test_consumer.py":
-            item.add_marker(pytest.mark.xdist_group("broker"))
-
-
 def missing(what: str) -> None:
     """Skips the test, or fails it where every service must be there."""
     if os.environ.get("REQUIRE_SERVICES") == "1":

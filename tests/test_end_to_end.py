@@ -87,6 +87,9 @@ mapping = "lead"
 queue = "{queue}"
 """
 
+#: In one line with all that use the broker, as one of them restarts it.
+pytestmark = pytest.mark.xdist_group("broker")
+
 
 def free_port() -> int:
     import socket
