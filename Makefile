@@ -12,7 +12,8 @@ demo: $(READY)
 	$(BIN)/connector demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not restarts_broker"
+	$(BIN)/python -m pytest -m restarts_broker --numprocesses=0
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -576,7 +576,6 @@ def test_the_sandbox_serves_until_it_is_asked_to_end(started: Start) -> None:
     assert process.wait(timeout=10) == 0
 
 
-@pytest.mark.xdist_group("broker")
 def test_from_the_broker_to_the_vendor_and_back_from_the_dead(
     started: Start, broker: Broker, tmp_path: Path, sqlite_url: str, sandbox: Sandbox
 ) -> None:
@@ -595,7 +594,6 @@ def test_from_the_broker_to_the_vendor_and_back_from_the_dead(
     assert broker.depth() == broker.depth(broker.dead) == 0
 
 
-@pytest.mark.xdist_group("broker")
 def test_a_broker_that_refuses_us_ends_run_with_one_line(
     started: Start, tmp_path: Path, sqlite_url: str, sandbox: Sandbox, broker: Broker
 ) -> None:

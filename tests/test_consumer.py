@@ -35,9 +35,6 @@ from tests.conftest import settings_for
 
 __all__ = ["broker"]  # the fixture
 
-#: In one line with all that use the broker, as one of them restarts it.
-pytestmark = pytest.mark.xdist_group("broker")
-
 
 def lead(event_id: str, **more: Any) -> bytes:
     data = {"first_name": "Ana", "phones": ["+573000000001"], "email": "ana@example.com"}

@@ -87,9 +87,6 @@ mapping = "lead"
 queue = "{queue}"
 """
 
-#: In one line with all that use the broker, as one of them restarts it.
-pytestmark = pytest.mark.xdist_group("broker")
-
 
 def free_port() -> int:
     import socket
@@ -375,6 +372,7 @@ def test_any_number_of_workers_shares_the_limits_exactly(tmp_path: Path, databas
 # --- the broker is restarted ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.restarts_broker
 def test_ten_thousand_messages_survive_a_restart_of_the_broker(
     tmp_path: Path, postgres_url: str, broker: Broker
 ) -> None:

@@ -191,8 +191,11 @@ def _listen(host: str, port: int, sandbox: Sandbox) -> Server:
 def serve(port: int, host: str = "127.0.0.1") -> None:
     """The three vendors on this port until Ctrl-C. Raises ConnectorError when the port cannot be had."""
     with Sandbox(port=port, host=host) as sandbox:
-        print(f"wolkvox, Tracksale and PostCenter, simulated: {sandbox.url} (what they saw: {PREFIX}state)", flush=True)
         try:
+            print(
+                f"wolkvox, Tracksale and PostCenter, simulated: {sandbox.url} (what they saw: {PREFIX}state)",
+                flush=True,
+            )
             sandbox.wait()
         except KeyboardInterrupt:
             return
