@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 _CALL_BUCKETS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 65)
 
 EVENTS = Counter("connector_events_total", "Events received, by what became of them", ["source", "status"])
 ANSWERS = Counter("connector_attempts_total", "Calls made, by how they ended", ["account", "kind", "outcome"])
 CALL_SECONDS = Histogram("connector_call_seconds", "How long calls took", ["account", "kind"], buckets=_CALL_BUCKETS)
-DELIVERIES = Gauge("connector_deliveries", "Unfinished and troubled deliveries", ["destination", "state"])
-OLDEST_SECONDS = Gauge("connector_oldest_pending_seconds", "How long the oldest due delivery waits", ["destination"])
-ACCOUNT_OPEN = Gauge("connector_account_open", "1: calls may be made; 0: paused or blocked", ["account"])
