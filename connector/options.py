@@ -12,7 +12,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 
 #: Keys that are planned, so that an operator is told "not yet" instead of "unknown".
-NOT_BUILT = frozenset({"ninety_day_rule", "contact_hours", "working_hours", "poll", "after"})
+NOT_BUILT = frozenset(
+    {
+        "after",
+        "contact_hours",
+        "ninety_day_rule",
+        "poll",
+        "working_hours",
+    }
+)
 OPT_COLUMNS = tuple(f"opt{number}" for number in range(1, 13))  #: wolkvox's free columns
 MAX_TAGS = 50  #: Tracksale, fill-empty-tags: tags a call
 

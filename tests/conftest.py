@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from flask.testing import FlaskClient
@@ -27,6 +28,12 @@ from connector.web import create_app
 POSTGRES = os.environ.get("TEST_DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
 LANDING_SECRET = "whsec_aW52ZW50ZWQtc2VjcmV0LTI0LWJ5dGVz"
 TICKETS_TOKEN = "invented-token"
+
+# How fast the machine is says nothing about what is tested.
+hypothesis.settings.register_profile(
+    "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-speed")
 
 
 @pytest.fixture(autouse=True)

@@ -235,8 +235,8 @@ def test_check_does_not_call_a_paused_account_or_one_without_a_slot(run: Run, wo
     result = run("check", "--json")
     assert result.exit_code == 0
     found = checked(result)
-    assert any("paused, not tried" in message for _, message in found["account dialler"])
-    assert any("no slot now, not tried" in message for _, message in found["account surveys"])
+    assert any("not tried: dialler is paused" in message for _, message in found["account dialler"])
+    assert any("not tried: no call of surveys is free" in message for _, message in found["account surveys"])
     assert sandbox.calls == []
 
 

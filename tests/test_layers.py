@@ -24,7 +24,7 @@ TIERS: list[tuple[str, ...]] = [
     ("commands", "demo"),
     ("web", "consumer", "worker", "poller"),
     ("replay", "stories", "bulk"),
-    ("receive", "deliver", "enrich", "probe"),
+    ("receive", "deliver", "enrich", "probe", "calls"),
     ("destinations",),
     ("vendors",),
     (

@@ -15,20 +15,21 @@ import alembic.script
 import click
 from alembic.runtime.migration import MigrationContext
 
-from connector import attempts, claims, configuration, quota, standing
-from connector.client import Answer, Deadline, NoAnswer, NotSent
+from connector import calls, configuration, standing
+from connector.client import Answer, Deadline
 from connector.commands import face, show
-from connector.db import Database, now_ms
+from connector.db import Database
 from connector.destinations import tracksale, wolkvox
-from connector.destinations.base import delivered, no_answer, not_sent, unrecognised
+from connector.destinations.base import delivered, unrecognised
 from connector.enrich import classify
 from connector.errors import ConfigError, ConnectorError, StoreUnavailable
 from connector.outcomes import Outcome
 from connector.quota import Wait
 from connector.settings import Account, Settings
-from connector.settle import account_fault
 from connector.vendors import VENDORS, HubSpot, Meta, PostCenter
 from connector.vendors.wolkvox import rows_of
+
+LONGEST_S: Final = 20.0  #: one vendor, of the time of a person who waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,65 +169,35 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 
 def _account(settings: Settings, account: Account) -> Finding:
     """One harmless call, logged and counted as any other, if the quota has room for it."""
-    database = Database(settings.database_url)
     name = f"account {account.name}"
+    vendor: Any = VENDORS[account.vendor](account)
+    ask, means = _CALLS[account.vendor]
+    database = Database(settings.database_url)
     try:
-        started = _start(database, account)
-        if isinstance(started, Finding):
-            return started
-        outcome = _asked(settings, account)
-        with database.write(serialise=account.name) as conn:
-            words = outcome.words or None
-            attempts.finish(conn, started, state=outcome.attempt, now=now_ms(conn), status=outcome.status, words=words)
-            if outcome.status is not None and (outcome.block or outcome.hold):
-                account_fault(conn, account.name, outcome, now_ms(conn))
+        _, said = calls.ask(
+            database,
+            account,
+            "check",
+            lambda deadline: ask(vendor, deadline),
+            lambda answer: means(answer, settings),
+            timeout_s=LONGEST_S,
+        )
+        if isinstance(said, Wait):
+            return Finding(name, "fault" if _is_blocked(database, account) else "warning", f"not tried: {said.why}")
     except StoreUnavailable as fault:
         return Finding(name, "fault", str(fault))
     finally:
-        database.close()
-    good = outcome.attempt == "accepted"
-    return Finding(name, "ok" if good else "fault", outcome.words if good else outcome.block or outcome.words)
-
-
-def _start(database: Database, account: Account) -> int | Finding:
-    """The attempt's id; or why no call may be made now."""
-    name = f"account {account.name}"
-    with database.write(serialise=account.name) as conn:
-        now = now_ms(conn)
-        standing.ensure(conn, [account.name], [], now)
-        stand = standing.account(conn, account.name)
-        if stand.state != "open":
-            why = f"{stand.state}, not tried: {stand.reason}; then connector resume {account.name}"
-            return Finding(name, "fault" if stand.state == "blocked" else "warning", why)
-        if stand.hold_until > now:
-            return Finding(name, "warning", f"held, not tried: {stand.hold_reason}")
-        allowed = quota.limits(account)
-        answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
-        if isinstance(answer, Wait):
-            return Finding(name, "warning", f"no slot now, not tried: {answer.why}")
-        attempt = attempts.start(
-            conn,
-            account=account.name,
-            destination=f"{account.name}/check",
-            kind="check",
-            worker=claims.WORKER,
-            now=now,
-            timeout_ms=int(account.timeout_s * 1000),
-        )
-        return attempt.id
-
-
-def _asked(settings: Settings, account: Account) -> Outcome:
-    vendor: Any = VENDORS[account.vendor](account)
-    ask, means = _CALLS[account.vendor]
-    try:
-        return means(ask(vendor, Deadline.after(min(20.0, account.timeout_s))), settings)
-    except NotSent as fault:
-        return not_sent(f"{urlsplit(account.base_url).netloc}: {fault}")
-    except NoAnswer as fault:
-        return no_answer(f"{urlsplit(account.base_url).netloc}: {fault}")
-    finally:
         vendor.close()
+        database.close()
+    if said.status is None:
+        return Finding(name, "fault", f"{urlsplit(account.base_url).netloc}: {said.words}")
+    good = said.attempt == "accepted"
+    return Finding(name, "ok" if good else "fault", said.words if good else said.block or said.words)
+
+
+def _is_blocked(database: Database, account: Account) -> bool:
+    with database.read() as conn:
+        return standing.account(conn, account.name).state == "blocked"
 
 
 def _wolkvox(answer: Answer, settings: Settings) -> Outcome:

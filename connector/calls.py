@@ -1,0 +1,106 @@
+"""One call beside the deliveries, for whoever wants to ask a vendor something: logged and counted like any other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from connector import attempts, claims, quota, standing
+from connector.attempts import Attempt
+from connector.client import Answer, Deadline, NoAnswer, NotSent, patiently
+from connector.db import Database, announce, now_ms
+from connector.destinations.base import no_answer, not_sent
+from connector.outcomes import Outcome
+from connector.quota import Wait
+from connector.settings import Account
+from connector.settle import account_fault
+
+LOOK_S: Final = 0.2  #: how often a slot is looked for, at the most
+
+
+def start(database: Database, account: Account, kind: str) -> Attempt | Wait:
+    """The attempt of a call that may be made now and must be finished; or why none may be, and for how long.
+
+    `Wait.seconds` is None when a person has to act first.
+    """
+    with database.write(serialise=account.name) as conn:
+        now = now_ms(conn)
+        standing.ensure(conn, [account.name], [], now)
+        stand = standing.account(conn, account.name)
+        if stand.state != "open":
+            return Wait(None, f"{account.name} is {stand.state}: {stand.reason}; then connector resume {account.name}")
+        if stand.hold_until > now:
+            return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
+        allowed = quota.limits(account)
+        answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
+        if isinstance(answer, Wait):
+            return Wait(answer.seconds, f"no call of {account.name} is free: {answer.why}")
+        return attempts.start(
+            conn,
+            account=account.name,
+            destination=f"{account.name}/{kind}",
+            kind=kind,
+            worker=claims.WORKER,
+            now=now,
+            timeout_ms=int(account.timeout_s * 1000),
+        )
+
+
+def make(
+    call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome], deadline: Deadline
+) -> tuple[Answer | None, Outcome]:
+    """Makes the call, once; what it brought, and what that means for the account. None: there was no answer."""
+    try:
+        answer = call(deadline)
+    except NotSent as fault:
+        return None, not_sent(str(fault))
+    except NoAnswer as fault:
+        return None, no_answer(str(fault))
+    return answer, means(answer)
+
+
+def finish(database: Database, account: Account, attempt: Attempt, outcome: Outcome) -> None:
+    """Settles the attempt and, as the outcome says, the account."""
+
+    def settle() -> None:
+        with database.write(serialise=account.name) as conn:
+            now, words = now_ms(conn), outcome.words or None
+            ended = attempts.finish(
+                conn, attempt.id, state=outcome.attempt, now=now, status=outcome.status, words=words
+            )
+            if ended:
+                account_fault(conn, account.name, outcome, now)
+                announce(conn)
+
+    patiently(settle)
+
+
+def ask(
+    database: Database,
+    account: Account,
+    kind: str,
+    call: Callable[[Deadline], Answer],
+    means: Callable[[Answer], Outcome],
+    *,
+    patience_s: float = 0.0,
+    timeout_s: float | None = None,
+) -> tuple[Answer | None, Outcome | Wait]:
+    """Starts, makes and finishes one call. A `Wait` when no slot came free within ``patience_s``.
+
+    ``timeout_s`` may shorten the account's own. Raises `StoreUnavailable`.
+    """
+    end = time.monotonic() + patience_s
+    while True:
+        # Taken before the attempt is logged, so that it never ends after the logged one.
+        deadline = Deadline.after(min(account.timeout_s, timeout_s or account.timeout_s))
+        started = start(database, account, kind)
+        if not isinstance(started, Wait):
+            break
+        left = end - time.monotonic()
+        if started.seconds is None or started.seconds > left:
+            return None, started
+        time.sleep(min(left, max(LOOK_S, started.seconds)))
+    answer, outcome = make(call, means, deadline)
+    finish(database, account, started, outcome)
+    return answer, outcome

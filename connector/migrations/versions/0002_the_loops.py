@@ -1,0 +1,40 @@
+"""what the loops between the vendors remember"""
+
+from collections.abc import Callable
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def _followers() -> None:
+    """Deliveries that wait for another one, and what a vendor answered for them."""
+
+
+def _lots() -> None:
+    """Draft lots, and the campaign report as it was read."""
+
+
+def _polls() -> None:
+    """Where each poller is."""
+
+
+def _people() -> None:
+    """Who must not be contacted, and what is checked before a person is."""
+
+
+def _forgetting() -> None:
+    """What is left of what was forgotten."""
+
+
+def _budgets() -> None:
+    """What a vendor says of the budget that is used."""
+
+
+_STEPS: tuple[Callable[[], None], ...] = (_followers, _lots, _polls, _people, _forgetting, _budgets)
+
+
+def upgrade() -> None:
+    for step in _STEPS:
+        step()
