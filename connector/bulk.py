@@ -663,7 +663,7 @@ class Bulk:
         self._source = source
         self._receiver = Receiver(settings, Router(settings, destinations.name_of))
         self._database = database
-        self._committer = Committer(database) if database else None
+        self._committer = Committer(database, settings.hash_key) if database else None
 
     def take(self, rows: Iterable[Row]) -> Iterator[Tally]:
         """Stores them batch by batch; the tally after each. Raises `ConnectorError`: what came before is stored.

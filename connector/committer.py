@@ -55,8 +55,10 @@ _Waiting = tuple[Sequence[Arrival], "Future[list[Stored]] | _Reply"]
 class Committer:
     """One writer thread for a process; `put` blocks until the arrivals are durable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, key: bytes = b"") -> None:
+        """``key`` keys the hashes that are left of what was forgotten (`Settings.hash_key`)."""
         self._database = database
+        self._key = key
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._closed = False
         self._handing_over = threading.Lock()
@@ -104,7 +106,7 @@ class Committer:
         try:
             with self._database.write() as conn:
                 open_ = self._gather(group)
-                stored = inbox.store(conn, [arrival for some, _ in group for arrival in some])
+                stored = inbox.store(conn, [arrival for some, _ in group for arrival in some], key=self._key)
         except StoreUnavailable as fault:
             for _, future in group:
                 future.set_exception(fault)
@@ -141,11 +143,11 @@ class Committer:
         """One arrival; one that no database takes is kept as invalid, in a form that every database takes."""
         try:
             with self._database.write() as conn:
-                return inbox.store(conn, [arrival])[0]
+                return inbox.store(conn, [arrival], key=self._key)[0]
         except (DataError, IntegrityError, StatementError) as fault:
             log.warning("an event is kept as invalid, as it cannot be stored", fault=type(fault).__name__)
         with self._database.write() as conn:
-            return inbox.store(conn, [inbox.unstorable(arrival)])[0]
+            return inbox.store(conn, [inbox.unstorable(arrival)], key=self._key)[0]
 
 
 def _tell(group: Sequence[_Waiting], stored: Sequence[Stored]) -> None:

@@ -94,7 +94,7 @@ class Consumer:
         self._queues = [_Queue(source, receiver) for source in settings.sources.values() if source.queue]
         if not self._queues:
             raise ConnectorError("no source has a queue: give one a `queue` to consume")
-        self._keeper = _Keeper(database, self._stopping, self._wake)
+        self._keeper = _Keeper(database, settings.hash_key, self._stopping, self._wake)
         self._connection: pika.BlockingConnection | None = None
         self._woken = False
         self._welcome = False  # the broker has let us in before
@@ -364,6 +364,7 @@ class _Keeper:
     """Stores what the committer could not, as often as it takes, in a thread of its own."""
 
     database: Database
+    key: bytes  #: see `inbox.store`
     stopping: threading.Event
     done: Callable[[], None]
     _batches: queue.Queue[_Batch | None] = field(default_factory=queue.Queue)
@@ -433,7 +434,7 @@ class _Keeper:
         """Raises `StoreUnavailable`, and what is the fault of an arrival as it is."""
         try:
             with self.database.write() as conn:
-                return inbox.store(conn, arrivals)
+                return inbox.store(conn, arrivals, key=self.key)
         except (StoreUnavailable, *_ITS_OWN_FAULT):
             raise
         except Exception as fault:

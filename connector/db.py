@@ -102,7 +102,17 @@ def now_ms(conn: Connection) -> int:
     return int(conn.execute(_PG_NOW).scalar_one())
 
 
+def now_and_fact(conn: Connection, name: str) -> tuple[int, str | None]:
+    """The same, and one of the `facts` (None: it is not there), in one question."""
+    if conn.dialect.name == "sqlite":
+        fact = conn.exec_driver_sql("SELECT value FROM facts WHERE name = ?", (name,)).scalar()
+        return time.time_ns() // 1_000_000, fact
+    row = conn.execute(_PG_NOW_AND_FACT, {"name": name}).one()
+    return int(row[0]), row[1]
+
+
 _PG_NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+_PG_NOW_AND_FACT = text(f"{_PG_NOW.text}, (SELECT value FROM facts WHERE name = :name)")
 
 
 def announce(conn: Connection) -> None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, select, tuple_, update
+from sqlalchemy import Connection, TextClause, delete, select, text, tuple_, update
 
-from connector import outbox
-from connector.db import announce, insert_rows, now_ms
+from connector import forgotten, outbox
+from connector.db import announce, insert_rows, now_and_fact
 from connector.outbox import NewDelivery
 from connector.tables import events
 
-HASHED: Final = "sha256:"  #: event ids we made of the body, for senders that give none
+HASHED: Final = forgotten.HASHED  #: event ids we made of the body, for senders that give none
 HASHED_KEPT_MS: Final = 4 * 24 * 3600 * 1000  #: the longest that senders repeat; the same bytes later are a new event
 _LOOKED_UP_AT_ONCE: Final = 400
 
@@ -73,9 +73,12 @@ def unstorable(arrival: Arrival) -> Arrival:
     )
 
 
-def store(conn: Connection, arrivals: Sequence[Arrival]) -> list[Stored]:
-    """Stores all of them, copies not twice, and says of each what became of it."""
-    now = now_ms(conn)
+def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") -> list[Stored]:
+    """Stores all of them, copies not twice, and says of each what became of it.
+
+    ``key`` keys the hashes that are left of what was forgotten (`Settings.hash_key`).
+    """
+    now, forgetting = now_and_fact(conn, forgotten.FACT)
     firsts = _first_of_each(a for a in arrivals if a.state != "invalid")
     fresh = _insert_keyed(conn, firsts, now)
     known: dict[Key, str | None] = {}
@@ -84,7 +87,9 @@ def store(conn: Connection, arrivals: Sequence[Arrival]) -> list[Stored]:
         lapsed = {key: a for key, a in firsts.items() if key not in fresh and key not in known}
         fresh |= _insert_keyed(conn, lapsed, now)
         known |= _fingerprints(conn, [key for key in lapsed if key not in fresh], now)  # another was faster
-    stored = [_verdict(arrival, firsts, fresh, known) for arrival in arrivals]
+    if forgetting and fresh:
+        known |= _take_back(conn, fresh, now, key)
+    stored = [_verdict(arrival, firsts, fresh, known, key) for arrival in arrivals]
     unkeyed = [a for a, verdict in zip(arrivals, stored, strict=True) if verdict.status in ("invalid", "conflict")]
     insert_rows(conn, events, [_row(a, now) | {"key": None, "state": "invalid"} for a in unkeyed])
     added = outbox.add(conn, [(row_id, firsts[key].deliveries) for key, row_id in fresh.items()], now)
@@ -140,8 +145,34 @@ def _fingerprints(conn: Connection, keys: Sequence[Key], now: int) -> dict[Key, 
     return known
 
 
+def _take_back(conn: Connection, fresh: dict[Key, int], now: int, key: bytes) -> dict[Key, str | None]:
+    """Takes out of ``fresh`` what is a copy of a forgotten event, deletes it, and returns what is left of the first.
+
+    After the inserts: a purge that hid an earlier copy while they ran has committed by now, or had to wait for us.
+    """
+    names = {(source, forgotten.name(key, source, called)): (source, called) for source, called in fresh}
+    given = orjson.dumps([{"source": source, "key": called} for source, called in names]).decode()
+    there = conn.execute(_NAMED[conn.dialect.name], {"names": given}).all()
+    known = {names[kept]: of for kept, of in _fingerprints(conn, [(r.source, r.key) for r in there], now).items()}
+    if known:
+        conn.execute(delete(events).where(events.c.id.in_([fresh.pop(copy) for copy in known])))
+    return known
+
+
+_NAMED: Final[dict[str, TextClause]] = {
+    "sqlite": text(
+        "SELECT events.source, events.key FROM json_each(:names) AS given CROSS JOIN events"
+        " ON events.source = given.value ->> 'source' AND events.key = given.value ->> 'key'"
+    ),
+    "postgresql": text(
+        "SELECT events.source, events.key FROM json_to_recordset(CAST(:names AS json)) AS given (source text, key text)"
+        " JOIN events USING (source, key)"
+    ),
+}
+
+
 def _verdict(
-    arrival: Arrival, firsts: dict[Key, Arrival], fresh: dict[Key, int], known: dict[Key, str | None]
+    arrival: Arrival, firsts: dict[Key, Arrival], fresh: dict[Key, int], known: dict[Key, str | None], secret: bytes
 ) -> Stored:
     key = (arrival.source, arrival.event_id)
     if arrival.state == "invalid":
@@ -149,7 +180,7 @@ def _verdict(
     if key in fresh and firsts[key] is arrival:
         return Stored(arrival.state, arrival.event_id, len(arrival.deliveries))
     earlier = firsts[key].fingerprint if key in fresh else known.get(key)
-    if earlier == arrival.fingerprint:
+    if earlier in (arrival.fingerprint, forgotten.fingerprint(secret, arrival.fingerprint)):
         return Stored("duplicate", arrival.event_id)
     arrival.errors = [{"field": "id", "message": "another event was received under this id before; send a new id"}]
     return Stored("conflict", arrival.event_id)

@@ -31,7 +31,7 @@ class Router:
     """
 
     def __init__(self, settings: Settings, name_of: Callable[[Route], str]) -> None:
-        self._key: Final = settings.secret_key.reveal().encode()[:64]
+        self._key: Final = settings.hash_key
         self._prepared: dict[tuple[str, str], tuple[_Prepared, ...]] = {}
         prepared = [_Prepared(route, name_of(route), _mapping(settings, route)) for route in settings.routes]
         types = {event_type for route in settings.routes for event_type in route.on}

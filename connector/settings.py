@@ -134,6 +134,11 @@ class Settings:
     log_level: str = "INFO"
 
     @property
+    def hash_key(self) -> bytes:
+        """What keys the hashes of persons and of what was forgotten, as blake2b takes it; empty when nothing is set."""
+        return self.secret_key.reveal().encode()[:64]
+
+    @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret text there is, for what must never print one."""
         proofs = [(*one.verify.secrets, one.verify.handshake) for one in self.sources.values() if one.verify]

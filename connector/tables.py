@@ -45,6 +45,7 @@ events = Table(
     Column("attempts", Text),  #: of a thin event: the calls made to fetch it, ",12,45"
     Column("fetched", Text),  #: JSON: what they brought, by name
     Column("second_key", Text),  #: of a thin event, once fetched: the lead or the ticket's state it turned out to be
+    Column("forgotten_at", BigInteger),  #: from then on nothing of the person is here but keyed hashes
     UniqueConstraint("source", "key", name="uq_events_source_key"),
     sqlite_autoincrement=True,
 )
@@ -174,6 +175,13 @@ Index(
     postgresql_where=text("probe_at IS NOT NULL"),
 )
 
+Index(
+    "ix_attempts_about",
+    attempts.c.about,
+    sqlite_where=text("about IS NOT NULL"),
+    postgresql_where=text("about IS NOT NULL"),
+)
+
 accounts = Table(
     "accounts",
     metadata,
@@ -208,6 +216,13 @@ campaign_reports = Table(
     Column("asked_at", BigInteger, nullable=False),  #: when the vendor was last asked, answered or not
     Column("read_at", BigInteger, nullable=False),  #: when `statuses` was true
     Column("statuses", Text, nullable=False),  #: JSON {"1042": "started"}
+)
+
+forgetting = Table(
+    "forgetting",
+    metadata,
+    Column("event", Id, primary_key=True, autoincrement=False),  #: to be forgotten as soon as nothing of it is in hand
+    Column("erase", SmallInteger, nullable=False),  #: 1: a person asked for it; 0: it is old enough
 )
 
 facts = Table(

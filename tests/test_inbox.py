@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
-from connector import inbox, tables
+from connector import forgotten, inbox, tables
 from connector.db import Database
 from connector.inbox import HASHED, Arrival, as_text
 from connector.outbox import NewDelivery
@@ -192,3 +192,80 @@ def test_whatever_the_bytes_are_they_can_be_kept(database: Database, raw: bytes)
     assert put(database, arrival(state="invalid", payload=kept, deliveries=())) == ["invalid"]
     assert count(database, payload=kept) == 1
     assert "\0" not in kept
+
+
+# --- copies of what was forgotten -----------------------------------------------------------------------------------
+
+KEY = b"invented-key"
+
+
+def forget(database: Database, *numbers: int, source: str = "landing", prefix: str = "L-") -> None:
+    """What a purge leaves of these events' keys and fingerprints."""
+    e = tables.events.c
+    with database.write() as conn:
+        conn.execute(insert(tables.facts).values(name=forgotten.FACT, value=forgotten.mark(KEY)))
+        for called in (f"{prefix}{number}" for number in numbers):
+            row = conn.execute(select(tables.events).where(e.source == source, e.key == called)).one()
+            values = {"key": forgotten.name(KEY, source, called), "event_id": "", "payload": ""}
+            values |= {"fingerprint": forgotten.fingerprint(KEY, row.fingerprint), "forgotten_at": 1}
+            conn.execute(update(tables.events).where(e.id == row.id).values(values))
+
+
+def put_keyed(database: Database, *arrivals: Arrival) -> list[str]:
+    with database.write() as conn:
+        return [stored.status for stored in inbox.store(conn, arrivals, key=KEY)]
+
+
+def test_a_copy_of_a_forgotten_event_is_a_duplicate_and_leaves_nothing(database: Database):
+    put_keyed(database, arrival(1), arrival(2))
+    forget(database, 1)
+    assert put_keyed(database, arrival(1), arrival(2), arrival(3)) == ["duplicate", "duplicate", "accepted"]
+    assert (count(database), count(database, tables.deliveries), count(database, tables.records)) == (3, 3, 3)
+    assert count(database, key="L-1") == 0
+
+
+def test_another_event_under_a_forgotten_id_is_a_conflict(database: Database):
+    put_keyed(database, arrival(1))
+    forget(database, 1)
+    other = arrival(1, fingerprint="other")
+    assert put_keyed(database, other, arrival(1), replace(other)) == ["conflict", "duplicate", "conflict"]
+    assert (count(database), count(database, state="invalid")) == (3, 2)
+
+
+def test_a_forgotten_ignored_event_is_known_too(database: Database):
+    put_keyed(database, arrival(1, state="ignored", fingerprint=None, deliveries=()))
+    forget(database, 1)
+    again = arrival(1, state="ignored", fingerprint=None, deliveries=())
+    assert put_keyed(database, again) == ["duplicate"]
+
+
+def test_the_same_id_of_another_source_is_no_copy_of_a_forgotten_one(database: Database):
+    put_keyed(database, arrival(1))
+    forget(database, 1)
+    assert put_keyed(database, arrival(1, source="crm")) == ["accepted"]
+
+
+def test_a_forgotten_hash_of_a_body_lapses_like_any(database: Database):
+    out = Out(database, dial())
+    form = arrival(event_id=HASHED + "1")
+    put_keyed(database, form)
+    forget(database, 1, prefix=HASHED)
+    assert put_keyed(database, replace(form)) == ["duplicate"]
+    out.later(4 * DAY_S + 1)
+    assert put_keyed(database, replace(form), replace(form)) == ["accepted", "duplicate"]
+
+
+def test_many_threads_storing_copies_of_forgotten_events_store_none(database: Database):
+    numbers = list(range(1200))
+    put_keyed(database, *(arrival(n) for n in numbers))
+    forget(database, *numbers[::2])
+
+    def store(seed: int) -> list[str]:
+        mine = numbers[:]
+        random.Random(seed).shuffle(mine)
+        return [one for at in range(0, 1200, 300) for one in put_keyed(database, *map(arrival, mine[at : at + 300]))]
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = [status for found in pool.map(store, range(4)) for status in found]
+    assert set(statuses) == {"duplicate"}
+    assert (count(database), count(database, tables.deliveries)) == (1200, 1200)

@@ -28,7 +28,7 @@ TIERS: list[tuple[str, ...]] = [
     ("destinations",),
     ("vendors",),
     (
-        *("inbox", "outbox", "attempts", "waiting", "standing", "claims", "settle", "committer", "wake"),
+        *("forgotten", "inbox", "outbox", "attempts", "waiting", "standing", "claims", "settle", "committer", "wake"),
         *("routes", "client", "signatures", "decode", "quota", "guards", "outcomes", "configuration"),
     ),
     ("db", "tables", "settings", "options", "log", "memory", "metrics", "errors"),

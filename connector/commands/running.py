@@ -31,7 +31,7 @@ class Together:
         from connector.worker import Worker
 
         self.database = db.Database(settings.database_url)
-        self._committer = Committer(self.database)
+        self._committer = Committer(self.database, settings.hash_key)
         self._web = Embedded(create_app(settings, self.database, self._committer), host, port)
         self._worker = Worker(settings, self.database)
         self._consumer: Consumer | None = None
@@ -104,7 +104,7 @@ def consume() -> None:
     settings = face.settings()
     db.migrate(settings.database_url)
     database = db.Database(settings.database_url)
-    committer = Committer(database)
+    committer = Committer(database, settings.hash_key)
     consumer = Consumer(settings, database, Receiver(settings, Router(settings, destinations.name_of)), committer)
     ending = Ending()
     consumer.start()

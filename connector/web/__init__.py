@@ -38,7 +38,7 @@ def create_app(
     app = Application()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     receiver = Receiver(settings, Router(settings, name_of))
-    webhooks = Webhooks(settings, receiver, committer or Committer(database), clock)
+    webhooks = Webhooks(settings, receiver, committer or Committer(database, settings.hash_key), clock)
     health, exposition = Health(settings, database), Exposition(settings, database)
     app.serve("/webhooks/<source>", webhooks.take, "POST")
     app.serve("/webhooks/<source>/<path:secret>", webhooks.take, "POST")

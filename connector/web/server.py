@@ -141,7 +141,7 @@ def _work(settings: Settings) -> Flask:
     except ConnectorError as fault:
         _log.error("a web process could not start", fault=str(fault))
         sys.exit(1)
-    committer = Committer(database)
+    committer = Committer(database, settings.hash_key)
     Finalize(None, _close, args=(committer, database), exitpriority=1)
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
     app = create_app(settings, database, committer)

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -26,6 +29,21 @@ def _people() -> None:
 
 def _forgetting() -> None:
     """What is left of what was forgotten."""
+    op.add_column("events", sa.Column("forgotten_at", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "forgetting",
+        sa.Column("event", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("erase", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("event"),
+    )
+    op.create_index(
+        "ix_attempts_about",
+        "attempts",
+        ["about"],
+        unique=False,
+        sqlite_where=sa.text("about IS NOT NULL"),
+        postgresql_where=sa.text("about IS NOT NULL"),
+    )
 
 
 def _budgets() -> None:
