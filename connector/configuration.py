@@ -32,7 +32,7 @@ from connector.options import (
     listed,
     quote,
 )
-from connector.settings import Account, OncePer, Route, Secret, Settings, Source, Verify
+from connector.settings import Account, OncePer, Retention, Route, Secret, Settings, Source, Verify
 from connector.signatures import problems
 from mappings.base import Locale
 
@@ -144,6 +144,8 @@ def load(
     parts = _parts(document, destinations, faults)
     if not surroundings["amqp_url"]:
         _refuse_queues_without_broker(document, faults)
+    if "retention" in document and not surroundings["secret_key"]:
+        faults.add(("retention",), "needs CONNECTOR_SECRET_KEY: without it what is kept of a person could be guessed")
     if lines := faults.lines():
         raise ConfigError(lines)
     return Settings(**parts, **surroundings)
@@ -399,6 +401,12 @@ class _TopShape(Strict):
     accounts = _Table(load_default=dict)
     sources = _Table(load_default=dict)
     routes = _RouteList(load_default=list)
+    retention = _Table(load_default=None)
+
+
+class _RetentionShape(Strict):
+    purge_after = Duration(required=True, needed='is required: purge_after = "90d"')
+    every = Duration(load_default=3600.0)
 
 
 class _AccountShape(Strict):
@@ -571,7 +579,8 @@ def _parts(document: dict[str, Any], destinations: Mapping[str, DestinationSpec]
     for index, table in enumerate(tables["routes"]):
         _check_references(index, table, tables, destinations, faults)
     locale = Locale(top["region"], top["timezone"]) if {"region", "timezone"} <= top.keys() else Locale()
-    return {"locale": locale, "accounts": accounts, "sources": sources, "routes": routes}
+    retention = _retention(tables.get("retention"), faults)
+    return {"locale": locale, "accounts": accounts, "sources": sources, "routes": routes, "retention": retention}
 
 
 def _read(shape: Schema, table: Any, place: tuple[str | int, ...], faults: Faults) -> dict[str, Any]:
@@ -594,6 +603,11 @@ def _messages(errors: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[
             yield from _messages(inner, path)
     else:
         yield path, str(errors)
+
+
+def _retention(table: Any, faults: Faults) -> Retention | None:
+    data = {} if table is None else _read(_RetentionShape(), table, ("retention",), faults)
+    return Retention(purge_after_s=data["purge_after"], every_s=data["every"]) if len(data) == 2 else None
 
 
 def _account(name: str, table: Any, faults: Faults) -> Account | None:

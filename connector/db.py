@@ -33,6 +33,7 @@ from sqlalchemy.pool import QueuePool
 from connector.errors import ConnectorError, StoreUnavailable
 from connector.tables import facts
 
+_FOLD_MS: Final = 1000  #: how long readers are waited for
 CHANNEL: Final = "connector"  #: Postgres NOTIFY channel: something was stored or settled
 
 
@@ -87,6 +88,27 @@ class Database:
                 yield
             finally:
                 fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def fold_log(self) -> bool:
+        """SQLite: what the write-ahead log holds goes into the file, and the log is emptied: old pages stand in it.
+
+        False when somebody was reading all the time: then the next one does it.
+        """
+        return not self.is_sqlite or self._alone(f"PRAGMA busy_timeout={_FOLD_MS}", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def rewrite(self) -> bool:
+        """SQLite: writes the whole file anew, without free pages and without traces in them. Others wait meanwhile."""
+        return not self.is_sqlite or (self._alone("VACUUM") and self.fold_log())
+
+    def _alone(self, *statements: str) -> bool:
+        """Outside of any transaction, while none of ours writes. False when the last of them says that it is busy."""
+        with _translated(), self._gate(), contextlib.closing(self.engine.raw_connection()) as pooled:
+            try:
+                cursor = pooled.cursor()
+                rows = [cursor.execute(statement).fetchone() for statement in statements]
+            finally:
+                pooled.invalidate()  # its settings are not everybody's
+        return not rows[-1] or rows[-1][0] == 0
 
     def close(self) -> None:
         self.engine.dispose()
@@ -277,6 +299,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA cache_size=-16000")
     cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is forgotten is written over, not only set free
     cursor.close()
 
 

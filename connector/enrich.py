@@ -254,7 +254,8 @@ def _route(conn: Connection, source: Source, event: Waiting, fetched: Mapping[st
         waiting.end(conn, event.id, state="invalid", fetched=fetched, errors=errors)
         return
     key = f"{second_key} {arrival.type}" if second_key else ""
-    fresh, notes = unrepeated(conn, configured, event.id, arrival, second_key)
+    hash_key = source.settings.hash_key
+    fresh, notes = unrepeated(conn, configured, event.id, arrival, second_key, hash_key=hash_key)
     waiting.end(
         conn,
         event.id,
@@ -268,14 +269,15 @@ def _route(conn: Connection, source: Source, event: Waiting, fetched: Mapping[st
 
 
 def unrepeated(
-    conn: Connection, source: settings.Source, event: int, arrival: Arrival, second_key: str
+    conn: Connection, source: settings.Source, event: int, arrival: Arrival, second_key: str, *, hash_key: bytes
 ) -> tuple[list[NewDelivery], tuple[str, ...]]:
     """The deliveries of routes that have none of the same lead, or the same state of a ticket; and what was left out.
 
     A contact's creation and its changes come in any order: each route gets the lead once, whichever it asks for.
     """
     keys = [f"{second_key} {kind}" for kind in EVENT_TYPES[source.mapping]] if second_key else []
-    earlier = {key: who for key, who in waiting.known(conn, source.name, keys).items() if who[0] != event}
+    known = waiting.known(conn, source.name, keys, hash_key=hash_key)
+    earlier = {key: who for key, who in known.items() if who[0] != event}
     if not earlier:
         return list(arrival.deliveries), ()
     repeats = f"{second_key} {arrival.type}" in earlier

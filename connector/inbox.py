@@ -151,12 +151,16 @@ def _take_back(conn: Connection, fresh: dict[Key, int], now: int, key: bytes) ->
     After the inserts: a purge that hid an earlier copy while they ran has committed by now, or had to wait for us.
     """
     names = {(source, forgotten.name(key, source, called)): (source, called) for source, called in fresh}
-    given = orjson.dumps([{"source": source, "key": called} for source, called in names]).decode()
-    there = conn.execute(_NAMED[conn.dialect.name], {"names": given}).all()
-    known = {names[kept]: of for kept, of in _fingerprints(conn, [(r.source, r.key) for r in there], now).items()}
+    known = {names[kept]: of for kept, of in _fingerprints(conn, named(conn, names), now).items()}
     if known:
         conn.execute(delete(events).where(events.c.id.in_([fresh.pop(copy) for copy in known])))
     return known
+
+
+def named(conn: Connection, keys: Iterable[Key]) -> list[Key]:
+    """Those of these keys that an event has. However many are asked for, they travel as one parameter."""
+    given = orjson.dumps([{"source": source, "key": called} for source, called in keys]).decode()
+    return [(row.source, row.key) for row in conn.execute(_NAMED[conn.dialect.name], {"names": given})]
 
 
 _NAMED: Final[dict[str, TextClause]] = {

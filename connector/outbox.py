@@ -38,6 +38,8 @@ SPLIT_OF: Final = {LIVE: LIVE_SPLIT, BULK: BULK_SPLIT, LIVE_SPLIT: LIVE_SPLIT, B
 
 _d = deliveries.c
 
+SETTLED: Final = ("delivered", "suppressed", "dead")  #: for good, unless a person replays it
+
 # Conditions of the partial indexes, spelled out: with a bound value neither planner can prove that the index applies.
 IS_PENDING: Final = text("deliveries.state = 'pending'")
 IN_HAND: Final = text("deliveries.state IN ('sending', 'uncertain')")
@@ -145,11 +147,13 @@ def _of(attempt: int) -> ColumnElement[bool]:
 def suppress_expired(conn: Connection, attempt: int, now: int) -> list[int]:
     """Ends the members that are too old to be sent. Returns their ids."""
     late = and_(_of(attempt), _d.state == "sending", _d.expires_at <= now)
-    ended = update(deliveries).where(late).values(state="suppressed", reason=EXPIRED, updated_at=now)
+    reason = case((_d.expires_at == 0, ERASED), else_=EXPIRED)
+    ended = update(deliveries).where(late).values(state="suppressed", reason=reason, updated_at=now)
     return list(conn.execute(ended.returning(_d.id)).scalars())
 
 
 EXPIRED: Final = "expired: older than the route's expires_after when its turn came"
+ERASED: Final = "erased on request"
 ONCE: Final = "once_per: the same person is in delivery d"
 
 
@@ -181,7 +185,8 @@ def revive_copies(conn: Connection, dead: Collection[int], now: int) -> int:
         copy = select(func.max(_d.id)).where(
             _d.once_key == row.once_key, _d.state == "suppressed", _d.reason.startswith(ONCE), _d.expires_at > now
         )
-        statement = update(deliveries).where(_d.id == copy.scalar_subquery())
+        # Said again of the row itself: the copy may be forgotten this very moment, and its reason says so.
+        statement = update(deliveries).where(_d.id == copy.scalar_subquery(), _d.reason.startswith(ONCE))
         values = {"state": "pending", "due_at": now, "updated_at": now, "reason": "the delivery before it ended unsent"}
         revived += conn.execute(statement.values(values)).rowcount
     return revived
@@ -255,6 +260,21 @@ def follow_route(conn: Connection, route: str, account: str, to: str, destinatio
     same = _d.destination.contains(f"/{to}/", autoescape=True)
     strays = and_(IS_PENDING, _d.route == route, same, _d.destination != destination)
     return conn.execute(update(deliveries).where(strays).values(account=account, destination=destination)).rowcount
+
+
+def erase(conn: Connection, events: Sequence[int], account: str, now: int) -> list[tuple[int, str | None]]:
+    """Ends what is unsettled of these events with this account: now, or as soon as it comes back from its call.
+
+    Under the account's lock. Returns the (id, last reason) of those that ended.
+    """
+    mine = and_(_d.event.in_(events), _d.account == account)
+    waits = and_(mine, _d.state.not_in((*SETTLED, "sending", "uncertain")))
+    ended = [(row.id, row.reason) for row in conn.execute(select(_d.id, _d.reason).where(waits))]
+    values = {"state": "suppressed", "reason": ERASED, "updated_at": now}
+    conn.execute(update(deliveries).where(_d.id.in_([number for number, _ in ended])).values(values))
+    # Not `updated_at`: it did not change yet. Should it come back, its next claim ends it (`suppress_expired`).
+    conn.execute(update(deliveries).where(mine, _d.state.in_(("sending", "uncertain"))).values(expires_at=0))
+    return ended
 
 
 def sent_before(conn: Connection, destination: str, delivery: int) -> bool:

@@ -10,14 +10,15 @@ import base64
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, and_, case, select, text, update
+from sqlalchemy import Connection, and_, case, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from connector import destinations, outbox, waiting
+from connector import destinations, forgotten, inbox, outbox, waiting
 from connector.db import Database, announce, now_ms
 from connector.decode import Payload, decode
 from connector.enrich import unrepeated
@@ -130,6 +131,8 @@ class Replay:
         source = self._settings.sources.get(event.source)
         if source is None:
             return f"its source {event.source} left the configuration"
+        if event.forgotten_at is not None:
+            return _gone(event.forgotten_at)
         if event.state == "waiting":
             return "it waits until the rest of it is fetched"
         try:
@@ -154,7 +157,7 @@ class Replay:
         except (Invalid, Ignored) as verdict:
             return f"it makes no event any more: {verdict}"
         with self._database.read() as conn:
-            fresh, _ = unrepeated(conn, source, event.id, arrival, second_key)
+            fresh, _ = unrepeated(conn, source, event.id, arrival, second_key, hash_key=self._settings.hash_key)
         arrival.deliveries = tuple(fresh)
         return arrival
 
@@ -164,11 +167,15 @@ class Replay:
         fetched = {} if isinstance(whole, str) else orjson.loads(event.fetched)
         try:
             with self._transaction(wish, arrival.account or "") as conn:
+                _demand_kept(conn, event.id)
                 if not wish.dry_run:
                     waiting.again(conn, event.id, arrival.account or "", fetched, now_ms(conn))
                     announce(conn)
+                self._demand_first(conn, event)
         except IntegrityError:
             return [Change(event=event.id, action="keep", why="another event holds its id: a copy was accepted")]
+        except _Forgotten as verdict:
+            return [Change(event=event.id, action="keep", why=str(verdict))]
         why = "a worker routes it again" if fetched else "a worker fetches the rest of it again"
         return [Change(event=event.id, action="accept", why=why)]
 
@@ -179,13 +186,26 @@ class Replay:
                 holder = conn.execute(select(events).where(_e.source == event.source, _e.key == event.event_id)).first()
                 if holder is not None:
                     return [Change(event=event.id, action="keep", why=_held_by(holder, arrival))]
+                _demand_kept(conn, event.id)
                 if not wish.dry_run:
                     _make_valid(conn, event, arrival)
                     self._insert(conn, event, arrival.deliveries)
+                self._demand_first(conn, event)
         except IntegrityError:
             return [Change(event=event.id, action="keep", why="a copy of it was accepted this moment")]
+        except _Forgotten as verdict:
+            return [Change(event=event.id, action="keep", why=str(verdict))]
         accepted = Change(event=event.id, action="accept", why="it was invalid and maps now")
         return [accepted, *(_added(event, new) for new in arrival.deliveries)]
+
+    def _demand_first(self, conn: Connection, event: Any) -> None:
+        """Raises `_Forgotten` when a copy had been accepted, and was forgotten since.
+
+        After the event was given its key: whoever hid that copy's in the meantime has committed.
+        """
+        name = forgotten.name(self._settings.hash_key, event.source, event.event_id)
+        if inbox.named(conn, [(event.source, name)]):
+            raise _Forgotten("a copy of it was accepted, and forgotten since")
 
     # Deliveries
 
@@ -196,9 +216,13 @@ class Replay:
         changes = self._renew([self._judged(row, wanted.get(row.route), wish) for row in rows], wish)
         has = {row.route for row in rows}
         fresh = [new for route, new in wanted.items() if route not in has]
-        if fresh and not wish.dry_run:
-            with self._transaction(wish) as conn:
-                self._insert(conn, event, fresh)
+        try:
+            if fresh and not wish.dry_run:
+                with self._transaction(wish) as conn:
+                    _demand_kept(conn, event.id)
+                    self._insert(conn, event, fresh)
+        except _Forgotten as verdict:
+            return [*changes, Change(event=event.id, action="keep", why=str(verdict))]
         changes += [_added(event, new) for new in fresh]
         return changes or [Change(event=event.id, action="keep", why="no route wants it")]
 
@@ -243,6 +267,10 @@ class Replay:
         return [changes[c.row.id] for c in candidates]
 
     def _write(self, conn: Connection, row: Any, new: NewDelivery, wish: Wish, now: int) -> Change:
+        try:
+            _demand_kept(conn, row.event)
+        except _Forgotten as verdict:
+            return _kept(row, str(verdict))
         if new.expires_at <= now and not wish.late_too:
             return _kept(row, f"expired since; to send it all the same: connector replay --delivery d{row.id}")
         new.expires_at = self._expiry(new, now)
@@ -264,6 +292,22 @@ class Replay:
         """What a person sends again is fresh from now on: its event's own time may be long past."""
         route = next(route for route in self._settings.routes if route.name == new.route)
         return max(new.expires_at, now + int(route.expires_after_s * 1000))
+
+
+class _Forgotten(Exception):  # noqa: N818 - a verdict, and the words for it
+    """What was to be sent again is forgotten, or a copy of it."""
+
+
+def _demand_kept(conn: Connection, event: int) -> None:
+    """Raises `_Forgotten` if it is; nobody forgets it before this transaction ends."""
+    when = conn.execute(select(_e.forgotten_at).where(_e.id == event).with_for_update(read=True)).scalar()
+    if when is not None:
+        raise _Forgotten(_gone(when))
+
+
+def _gone(unix_ms: int) -> str:
+    day = f"{datetime.fromtimestamp(unix_ms / 1000, UTC):%Y-%m-%d}"
+    return f"its data was forgotten on {day}: nothing is left to be sent"
 
 
 # As the partial index has it: a bound value would hide it from the planner.
@@ -398,7 +442,8 @@ def _resolve(settings: Settings, database: Database, account: str, which: Any, *
             )
             fresh = now + int(longest_s * 1000)
             values = _pending_again(NOT_LANDED, now) | {
-                "expires_at": case((_d.expires_at > fresh, _d.expires_at), else_=fresh)
+                # 0: it was to be erased, and its next claim ends it
+                "expires_at": case((or_(_d.expires_at > fresh, _d.expires_at == 0), _d.expires_at), else_=fresh)
             }
         settled = conn.execute(update(deliveries).where(which, _d.state == "uncertain").values(values)).rowcount
         announce(conn)

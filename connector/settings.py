@@ -117,6 +117,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long personal data is kept, and how often it is looked what is old enough to go."""
+
+    purge_after_s: float
+    every_s: float = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a process needs to know. Built by `connector.configuration.load`, or by hand in tests."""
 
@@ -124,6 +132,7 @@ class Settings:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    retention: Retention | None = None  #: None: nothing is purged by itself
     #: As SQLAlchemy wants it; may hold a password.
     database_url: str = field(default="sqlite:///var/connector.db", repr=False)
     amqp_url: Secret = NO_SECRET

@@ -15,6 +15,7 @@ from connector.outcomes import Fate, Outcome, Verdict
 ENOUGH: Final = 10  #: lone records refused, in whatever words, before it is believed all the same
 SAMPLES: Final = 3  #: lone records tried before a destination that never accepted anything is believed to be wrong
 SAMPLE_WAIT_MS: Final = 60_000  #: how long the rest of a refused batch waits for what becomes of its samples
+LANDED_BEFORE: Final = "an attempt before had landed"
 LAPSED: Final = "no answer was recorded before the deadline: the worker died or was frozen"
 
 
@@ -198,5 +199,5 @@ def _settle_each(conn: Connection, attempt: Attempt, outcome: Outcome, ids: list
 
 def _duplicate(sent_before: bool, verdict: Verdict) -> tuple[str, str]:
     if sent_before:
-        return "delivered", f"{verdict.reason}: an attempt before had landed"
+        return "delivered", f"{verdict.reason}: {LANDED_BEFORE}"
     return "suppressed", verdict.reason

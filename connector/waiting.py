@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, and_, func, select, text, update
 
+from connector import forgotten
 from connector.tables import deliveries, events
 
 _e = events.c
@@ -98,11 +99,21 @@ def end(
     return conn.execute(update(events).where(and_(IS_WAITING, _e.id == event)).values(values)).rowcount == 1
 
 
-def known(conn: Connection, source: str, second_keys: Sequence[str]) -> dict[str, tuple[int, str]]:
-    """Second key -> (row id, event id) of what was fetched before and went somewhere."""
-    mine = and_(_e.source == source, _e.second_key.in_(second_keys), _e.second_key.is_not(None))
+def stop(conn: Connection, events_: Sequence[int], account: str) -> None:
+    """Those of these that wait for the account are fetched no more. Under the account's lock: a fetch ends in vain."""
+    mine = and_(IS_WAITING, _e.id.in_(events_), _e.account == account)
+    conn.execute(update(events).where(mine).values(state="ignored", due_at=None))
+
+
+def known(conn: Connection, source: str, second_keys: Sequence[str], *, hash_key: bytes) -> dict[str, tuple[int, str]]:
+    """Second key -> (row id, what to call it) of what was fetched before and went somewhere, forgotten ones too.
+
+    ``hash_key`` keys the hashes that are left of what was forgotten (`Settings.hash_key`).
+    """
+    names = {forgotten.name(hash_key, source, one): one for one in second_keys} | {one: one for one in second_keys}
+    mine = and_(_e.source == source, _e.second_key.in_(names), _e.second_key.is_not(None))
     rows = conn.execute(select(_e.second_key, _e.id, _e.event_id).where(mine))
-    return {row.second_key: (row.id, row.event_id) for row in rows}
+    return {names[row.second_key]: (row.id, row.event_id or f"e{row.id}") for row in rows}
 
 
 def routes_of(conn: Connection, rows: Iterable[int]) -> set[str]:

@@ -17,6 +17,7 @@ from connector.enrich import Source, enrich
 from connector.errors import ConnectorError
 from connector.log import get
 from connector.probe import probe
+from connector.purging import Schedule
 from connector.quota import Wait
 from connector.receive import Receiver
 from connector.routes import Router
@@ -51,6 +52,8 @@ class Worker:
             if found[name] or name in fetching:
                 line = Line(database, account, dict(found[name]), self._vendors[name], install)
                 self._threads += self._threads_of(line)
+        self._schedule = Schedule(settings, database, self._stopping)
+        self._threads.append(threading.Thread(target=self._forget, name="forget", daemon=True))
 
     def _threads_of(self, line: Line) -> list[threading.Thread]:
         turn = threading.Lock()  # one thread looks for work, the others are in a call or wait for their turn
@@ -84,6 +87,17 @@ class Worker:
             except Exception:
                 log.exception("delivering failed", account=line.account.name)
                 self._stopping.wait(FAULT_S)
+
+    def _forget(self) -> None:
+        """What is old enough, and what was to be erased once it is settled."""
+        while not self._stopping.is_set():
+            try:
+                self._schedule.look()
+            except (ConnectorError, SQLAlchemyError) as fault:
+                log.error("forgetting stopped for a moment", fault=first_line(fault))
+            except Exception:
+                log.exception("forgetting failed")
+            self._stopping.wait(self._schedule.look_every_s)
 
     def _once(self, line: Line, turn: threading.Lock) -> None:
         with turn:

@@ -46,7 +46,7 @@ class World(Out):
             self.settings.sources[source], raw, content_type="application/json", headers={}
         )
         with self.database.write() as conn:
-            return inbox.store(conn, arrivals)[0]
+            return inbox.store(conn, arrivals, key=self.settings.hash_key)[0]
 
     def events(self) -> list[Any]:
         """Rows of the inbox, oldest first."""

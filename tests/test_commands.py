@@ -31,10 +31,10 @@ from tests.telling import World, environment, lead
 
 COMMANDS = (
     *("demo", "run", "web", "consume", "work", "migrate", "check", "map", "import", "status", "deliveries", "explain"),
-    *("replay", "resolve", "pause", "resume", "redrive", "sandbox"),
+    *("replay", "resolve", "pause", "resume", "redrive", "purge", "erase", "sandbox"),
 )
 __all__ = ["broker"]  # the fixture
-LATER = ("purge", "poll", "campaigns", "nps", "lots", "suppress", "erase", "backfill")
+LATER = ("poll", "campaigns", "nps", "lots", "suppress", "backfill")
 PROJECT = Path(__file__).resolve().parent.parent
 
 Run = Callable[..., Result]

@@ -23,7 +23,7 @@ TIERS: list[tuple[str, ...]] = [
     ("__main__",),
     ("commands", "demo"),
     ("web", "consumer", "worker", "poller"),
-    ("replay", "stories", "bulk"),
+    ("replay", "stories", "bulk", "forgetting", "purging", "erasing", "persons"),
     ("receive", "deliver", "enrich", "probe", "calls"),
     ("destinations",),
     ("vendors",),

@@ -151,7 +151,7 @@ def test_what_the_example_shows_in_comments_works_too(read):
     text = (ROOT / "config" / "connector.toml").read_text(encoding="utf-8")
     text = re.sub(r"(?m)^base_url.*\n", "", text)
     crm = re.search(r"(?m)^# \[sources\.crm\]\n(?:# .*\n)+", text)
-    settings = read(text.replace(crm[0], re.sub("(?m)^# ", "", crm[0])))
+    settings = read(text.replace(crm[0], re.sub("(?m)^# ", "", crm[0])), CONNECTOR_SECRET_KEY="invented-key")
     assert settings.sources["crm"] == Source(name="crm", mapping="lead", queue="crm.leads")
     assert settings.accounts["dialler"].base_url == "https://wv0011.wolkvox.com"
 
@@ -724,6 +724,32 @@ def test_sqlite_on_a_dyno_must_be_asked_for():
         configuration.database_url({"DYNO": "web.1"})
     assert configuration.database_url({"DYNO": "web.1", "CONNECTOR_ALLOW_SQLITE": "1"})
     assert configuration.database_url({"DYNO": "web.1", "DATABASE_URL": "postgres://h/n"})
+
+
+def test_retention_says_how_long_personal_data_is_kept(read):
+    kept = read('[retention]\npurge_after = "90d"\n', CONNECTOR_SECRET_KEY="k").retention
+    assert (kept.purge_after_s, kept.every_s) == (90 * 86400, 3600)
+    assert read('[retention]\npurge_after = "1d"\nevery = "10m"\n', CONNECTOR_SECRET_KEY="k").retention.every_s == 600
+    assert read("").retention is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[retention]\n", 'retention.purge_after: is required: purge_after = "90d"'),
+        ('[retention]\npurge_after = "90"\n', "retention.purge_after: must be a time with its unit"),
+        ('[retention]\npurge_after = "90d"\never = "1h"\n', 'retention.ever: unknown key, did you mean "every"?'),
+        ('retention = "90d"\n', "retention: must be a table"),
+    ],
+)
+def test_a_wrong_retention_is_named(faults, text, fault):
+    (said,) = faults(text, CONNECTOR_SECRET_KEY="k")
+    assert said.startswith(fault)
+
+
+def test_retention_needs_the_key_of_the_hashes_that_stay(faults):
+    (said,) = faults('[retention]\npurge_after = "90d"\n')
+    assert said.startswith("retention: needs CONNECTOR_SECRET_KEY")
 
 
 def test_the_environment_is_read_whole(read):

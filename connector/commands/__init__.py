@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.commands import checking, deciding, importing, looking, mapping, running
+from connector.commands import checking, deciding, forgetting, importing, looking, mapping, running
 from connector.commands.face import Face
 
 
@@ -31,6 +31,8 @@ for command in (
     deciding.pause,
     deciding.resume,
     deciding.redrive,
+    forgetting.purge,
+    forgetting.erase,
     running.sandbox,
 ):
     connector.add_command(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ import alembic.script
 import click
 from alembic.runtime.migration import MigrationContext
 
-from connector import calls, configuration, standing
+from connector import calls, configuration, forgetting, standing
 from connector.client import Answer, Deadline
 from connector.commands import face, show
 from connector.db import Database
@@ -88,6 +89,8 @@ def _without_configuration() -> Iterator[Finding]:
 def _contacted(settings: Settings) -> Iterator[Finding]:
     database = _database(settings.database_url)
     yield database
+    if database.state == "ok" and _has_other_key(settings):
+        yield Finding("environment", "fault", forgetting.OTHER_KEY)
     yield from _broker(settings)
     for account in settings.accounts.values():
         if database.state == "fault":
@@ -116,6 +119,10 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
         ),
     }
     yield from (Finding("environment", "warning", line) for line, true in said.items() if true)
+    if settings.retention is None:
+        yield Finding(
+            "retention", "warning", 'personal data is kept for ever: add [retention] with purge_after = "90d"'
+        )
     for name, source in settings.sources.items():
         if source.verify is not None and source.verify.scheme == "none":
             yield Finding(f"source {name}", "warning", "verify is none: anybody who knows the address may send")
@@ -147,6 +154,11 @@ def _database(url: str) -> Finding:
         return Finding("database", "ok", f"{kind} can be used, its tables are current")
     missing = "has no tables yet" if now is None else f"is at revision {now}, not {newest}"
     return Finding("database", "fault", f"{kind} can be reached, but {missing}: run `connector migrate`")
+
+
+def _has_other_key(settings: Settings) -> bool:
+    with closing(Database(settings.database_url)) as database, database.read() as conn:
+        return forgetting.has_other_key(conn, settings.hash_key)
 
 
 def _newest_revision() -> str | None:

@@ -137,7 +137,7 @@ def _delivery(here: Surroundings, text: str) -> int:
 
 def _events(here: Surroundings, text: str) -> list[int]:
     with here.database.read() as conn:
-        found = events_meant(conn, text)
+        found = events_meant(conn, here.settings, text)
     if not found:
         raise ConnectorError(f"no event is called {quote(text)}: write e45, or the id that its sender gave")
     return found

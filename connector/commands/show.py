@@ -66,6 +66,11 @@ def line(text: str = "", style: str = "") -> None:
         click.echo(printable(text))
 
 
+def warn(text: str) -> None:
+    """One line on stderr, for whoever reads stdout by machine."""
+    click.echo(f"connector: {printable(text)}", err=True)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
     """Nothing is cut in a pipe; on a terminal long texts wrap."""
     if title:

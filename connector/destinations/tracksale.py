@@ -160,7 +160,8 @@ def _fates(
     return _doubts(each, customers, duplicated - told[Fate.DUPLICATE], invalid - told[Fate.REFUSED])
 
 
-_DUPLICATE: Final = Verdict(Fate.DUPLICATE, "Tracksale has this customer in the campaign already")
+HAS_ALREADY: Final = "Tracksale has this customer in the campaign already"
+_DUPLICATE: Final = Verdict(Fate.DUPLICATE, HAS_ALREADY)
 _DOUBT: Final = Verdict(Fate.DOUBTFUL, "Tracksale took some and not all, and did not say which")
 
 

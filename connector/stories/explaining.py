@@ -51,7 +51,7 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
     with database.read() as conn:
         scene = _Scene(conn, settings, now_ms(conn), show_record)
         text = typed(text)
-        meant = _meant(conn, text)
+        meant = _meant(conn, settings, text)
         if not meant:
             raise NotThere(
                 f"nothing is called {masked(text)}: give d123, e45 or an event id; `connector deliveries --find`"
@@ -64,9 +64,9 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
         }
 
 
-def _meant(conn: Connection, text: str) -> dict[int, int | None]:
+def _meant(conn: Connection, settings: Settings, text: str) -> dict[int, int | None]:
     """Event row -> the one delivery that was asked about (None: all of them)."""
-    meant: dict[int, int | None] = dict.fromkeys(events_called(conn, text))
+    meant: dict[int, int | None] = dict.fromkeys(events_called(conn, settings, text))
     own = own_id(conn, text, "e")
     if own is not None and conn.execute(select(_e.id).where(_e.id == own)).first():
         meant[own] = None
@@ -94,6 +94,7 @@ def _event(scene: _Scene, row_id: int, only: int | None) -> dict[str, Any]:
         "state": row.state,
         "received_at": iso(row.received_at),
         "occurred_at": iso(row.occurred_at),
+        "forgotten_at": iso(row.forgotten_at),
         "content_type": row.content_type,
         "notes": [scene.words(note) for note in _list(row.notes)],
         "errors": [{"field": e["field"], "message": scene.words(e["message"])} for e in _list(row.errors)],
@@ -101,7 +102,7 @@ def _event(scene: _Scene, row_id: int, only: int | None) -> dict[str, Any]:
     }
     if scene.show_record:
         shown["payload"] = row.payload
-    shown["story"] = sorted([*_received(shown), *_sent(told)], key=lambda line: line["at"])
+    shown["story"] = sorted([*_received(shown), *_sent(told), *_forgotten(shown)], key=lambda line: line["at"])
     shown["now"], shown["next"] = _event_now(scene, shown)
     return shown
 
@@ -109,12 +110,22 @@ def _event(scene: _Scene, row_id: int, only: int | None) -> dict[str, Any]:
 def _received(shown: Mapping[str, Any]) -> list[dict[str, str]]:
     at = shown["received_at"]
     what = shown["type"] or "something without a type"
-    hashed = shown["event_id"].startswith(HASHED)
-    called = "which its sender gave no id" if hashed else f"called {shown['event_id']} by its sender"
-    lines = [f"received from {shown['source']}: {what}, {called}"]
+    lines = [f"received from {shown['source']}: {what}, {_called(shown['event_id'])}"]
     lines += [f"noted while reading: {note}" for note in shown["notes"]]
     lines += [f"{error['field']}: {error['message']}" for error in shown["errors"]]
     return [{"at": at, "said": line} for line in lines]
+
+
+def _called(event_id: str) -> str:
+    if not event_id:
+        return "whose id is forgotten"
+    return "which its sender gave no id" if event_id.startswith(HASHED) else f"called {event_id} by its sender"
+
+
+def _forgotten(shown: Mapping[str, Any]) -> list[dict[str, str]]:
+    at = shown["forgotten_at"]
+    said = "its data was forgotten: payload, records, ids and what vendors said; what stays is this story"
+    return [{"at": at, "said": said}] if at else []
 
 
 def _sent(told: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -131,6 +142,8 @@ _EVENT_NOW: Final = {
 
 def _event_now(scene: _Scene, shown: Mapping[str, Any]) -> tuple[str, list[str]]:
     said, name = _EVENT_NOW.get(shown["state"], shown["state"]), shown["event"]
+    if shown["forgotten_at"]:
+        return f"{said}; its data was forgotten at {shown['forgotten_at']}", []
     if shown["state"] == "invalid":
         again = f"or, once the mapping or the configuration is corrected: connector replay --event {name}"
         return said, ["ask the sender for a corrected copy: it is welcome under the same id", again]
@@ -267,7 +280,8 @@ def _now(scene: _Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, list[s
         return tell(scene, row, shown)
     why = f": {shown['reason']}" if shown["reason"] else ""
     at = f"{row.state} at {shown['changed_at']}"
-    return at + why, _ENDED_NEXT.get(row.state, lambda name: [])(shown["delivery"])
+    gone = scene.conn.execute(select(_e.forgotten_at).where(_e.id == row.event)).scalar() is not None
+    return at + why, [] if gone else _ENDED_NEXT.get(row.state, lambda name: [])(shown["delivery"])
 
 
 _ENDED_NEXT: Final = {
@@ -359,6 +373,8 @@ def _stopped(scene: _Scene, row: Any) -> Obstacle:
 def _expired(scene: _Scene, row: Any) -> Obstacle:
     if row.expires_at > scene.now:
         return None
+    if not row.expires_at:
+        return "a person asked for it to be erased, and it ends when its turn comes", "nothing"
     return f"it expired at {iso(row.expires_at)}, and ends when its turn comes", "nothing"
 
 

@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from marshmallow import ValidationError
 from sqlalchemy import ColumnElement, Connection, Select, false, or_, select, text
 
 from connector import destinations
 from connector.db import Database, now_ms
+from connector.persons import phones as phones_of
 from connector.routes import Router
 from connector.settings import Settings
 from connector.stories.words import events_called, iso, own_id, since_ms, typed
 from connector.tables import deliveries as table
 from connector.tables import events, records
-from mappings.events import Phone
-from mappings.fields import read_phone
 
 TROUBLED: Final = ("uncertain", "suppressed", "dead")
 STATES: Final = ("pending", "sending", "delivered", "uncertain", "suppressed", "dead")
@@ -63,7 +61,7 @@ def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
     if search.since:
         chosen = chosen.where(_d.updated_at >= since_ms(search.since, settings, now_ms(conn)))
     if search.event:
-        chosen = chosen.where(_d.event.in_(events_meant(conn, search.event)))
+        chosen = chosen.where(_d.event.in_(events_meant(conn, settings, search.event)))
     if search.find:
         chosen = chosen.where(_found(conn, settings, search.find))
     columns = (table, _e.source, _e.event_id, _e.type)
@@ -71,9 +69,9 @@ def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
     return joined.where(_d.id.in_(select(chosen.subquery().c.id))).order_by(latest.desc())
 
 
-def events_meant(conn: Connection, text: str) -> list[int]:
+def events_meant(conn: Connection, settings: Settings, text: str) -> list[int]:
     """Row ids of the events that an id may mean: the sender's own, else ours ("e45")."""
-    called = events_called(conn, text)
+    called = events_called(conn, settings, text)
     own = own_id(conn, text, "e")
     return called or ([own] if own is not None else [])
 
@@ -81,30 +79,15 @@ def events_meant(conn: Connection, text: str) -> list[int]:
 def _found(conn: Connection, settings: Settings, text: str) -> ColumnElement[bool]:
     """By the hash of the person's first phone or e-mail, by the sender's event id, and by what recent payloads say."""
     router, text = Router(settings, destinations.name_of), typed(text)
-    phones = _phones(settings, text)
+    phones = phones_of(text, settings)
     hashes = [router.contact_hash(contact) for contact in (text, *(phone.e164 for phone in phones))]
     mentions = _mentions(conn, [text, *(phone.national for phone in phones)])
     own = own_id(conn, text, "d")
     return or_(
         _d.id.in_(select(records.c.delivery).where(records.c.contact.in_([one for one in hashes if one]))),
-        _d.event.in_([*events_called(conn, text), *mentions]),
+        _d.event.in_([*events_called(conn, settings, text), *mentions]),
         _d.id == own if own is not None else false(),
     )
-
-
-def _phones(settings: Settings, text: str) -> list[Phone]:
-    """The number that the text may be, in any spelling, or as a vendor dials it."""
-    prefixes = {account.dial_prefix for account in settings.accounts.values()} - {""}
-    spellings = [text, *(text.removeprefix(prefix) for prefix in prefixes if text.startswith(prefix))]
-    found = (_phone(settings, spelling) for spelling in spellings)
-    return [phone for phone in found if phone is not None]
-
-
-def _phone(settings: Settings, text: str) -> Phone | None:
-    try:
-        return read_phone(text, settings.locale.region)
-    except ValidationError as fault:
-        return fault.valid_data if isinstance(fault.valid_data, Phone) else None
 
 
 def _mentions(conn: Connection, texts: Sequence[str]) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select
 
+from connector import forgotten
 from connector.errors import ConnectorError
 from connector.options import seconds
 from connector.settings import Settings
@@ -61,10 +62,14 @@ def own_id(conn: Connection, text: str, kind: str) -> int | None:
     return int(found[3])
 
 
-def events_called(conn: Connection, text: str) -> list[int]:
-    """Row ids of all events that their senders call so; several sources may use the same id."""
-    text = typed(text)
-    keyed = select(_e.id).where(_e.source.in_(sources(conn)), _e.key == text)
+def events_called(conn: Connection, settings: Settings, text: str) -> list[int]:
+    """Row ids of all events that their senders call so; several sources may use the same id.
+
+    Forgotten ones too: their ids are kept as hashes that we can make again.
+    """
+    text, known = typed(text), sources(conn)
+    names = [text, *(forgotten.name(settings.hash_key, source, text) for source in known)]
+    keyed = select(_e.id).where(_e.source.in_(known), _e.key.in_(names))
     keyless = select(_e.id).where(_e.key.is_(None), _e.event_id == text)
     return sorted({*conn.execute(keyed).scalars(), *conn.execute(keyless).scalars()})
 
