@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from connector import configuration, destinations, tables
+from connector import configuration, destinations, inbox, outbox, settle, tables, waiting
 from connector.claims import Claim
 from connector.commands import connector as command
 from connector.db import Database
+from connector.destinations import tracksale
+from connector.destinations.base import not_sent
+from connector.errors import Unreadable
+from connector.forgetting import remembered
 from connector.outbox import ERASED
+from connector.purging import Schedule
+from connector.receive import unreadable
 from connector.sandbox import Sandbox
 from tests.delivering import refused, unknown
 from tests.telling import World, environment, lead, ticket
@@ -265,3 +272,245 @@ def test_a_person_is_erased_whatever_they_are_called_by(run: Run, world: World, 
     assert erase(run, who)["events"] == 0
     world.drain()
     assert [row.state for row in rows_of(world)] == ["delivered", "delivered", "suppressed"]
+
+
+SECOND = {"phones": ["+57 300 000 0099", "(300) 000 0007"]}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(
+            {"id": "A", "type": "lead.created", "data": data}
+            for data in (SECOND, {**SECOND, "extra": {"a": "3000000007"}})
+        ),
+        *(
+            {"id": "B", "type": "lead.created", "data": {"phones": [phone]}}
+            for phone in (3000000007, "+57.300.000.0007")
+        ),
+        {
+            "id": "C",
+            "type": "lead.created",
+            "data": {"phones": ["１-2"], "city": "llámeme al ３００ ０００ ０００７, gracias"},
+        },
+        {"id": "D", "type": "nobody.knows", "tel": "00573000000007"},
+        {"id": "E", "data": {"email": "other@example.com", "callback_phone": "9300 0000 007"}, "type": "lead.updated"},
+        {"id": "3000000007", "type": "lead.created", "data": {}},
+        {"note": "contacto=%2B57+300+000+0007&x=1"},
+    ],
+)
+def test_wherever_a_payload_names_the_person_it_goes(run: Run, world: World, payload: Any) -> None:
+    world.receive(LANDING, payload, lead(8), {"id": "near", "type": "lead.created", "data": {"phones": ["3000000070"]}})
+    assert erase(run, "+573000000007")["events"] == 1
+    assert [row.forgotten_at is not None for row in world.events()] == [True, False, False]
+    assert [row.payload == "" for row in world.events()] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "email", ["mariana@example.com", "ana@example.com.co", "ana@example.community", "d.ana@example.com"]
+)
+def test_an_address_that_holds_the_persons_is_somebody_elses(run: Run, world: World, email: str) -> None:
+    world.receive(LANDING, lead(1, email=email), lead(2, email="Ana@Example.com"), lead(3, city="<ana@example.com>."))
+    assert erase(run, "ana@example.com")["events"] == 2
+    assert [row.forgotten_at is not None for row in world.events()] == [False, True, True]
+
+
+@pytest.mark.parametrize("number", ["13000000007", "30000000071", "573000000007"])
+def test_a_longer_number_that_holds_the_persons_is_somebody_elses(run: Run, world: World, number: str) -> None:
+    world.receive(LANDING, lead(1, phones=["3000000001"], id_number=number))
+    assert erase(run, "3000000007")["events"] == (number == "573000000007")
+
+
+def test_bytes_that_are_no_payload_are_searched_too(run: Run, world: World) -> None:
+    source = world.settings.sources[LANDING]
+    for raw in (b'{"phone": "300 000 0007", "broken', b"\xff\xfe3\x000\x000\x000\x000\x000\x000\x000\x000\x007\x00"):
+        arrival = unreadable(source, raw, "text/plain", Unreadable(()))
+        with world.database.write() as conn:
+            inbox.store(conn, [arrival], key=world.settings.hash_key)
+    assert erase(run, "3000000007")["events"] == 2
+
+
+def test_numbers_as_they_were_written_before_their_form_changed_are_known(run: Run, world: World) -> None:
+    world.receive(LANDING, lead(1, phones=["1 2345678"]))
+    assert erase(run, "+57 601 2345678")["events"] == 1
+
+
+def test_nothing_that_was_to_be_sent_to_the_person_is_sent(run: Run, world: World) -> None:
+    world.receive(LANDING, lead(7), lead(8))
+    claimed = in_a_call(world)
+    world.receive(LANDING, lead(7, phones=["3000000099", "3000000007"]) | {"id": "L-9"})
+    found = erase(run, "3000000007")
+    assert found == {"dry_run": False, "events": 2, "deliveries": 0, "ended": 1, "in_hand": 1, "uncertain": 0}
+    world.settle(claimed, not_sent("the connection was refused"))  # it comes back, and must not leave again
+    world.resume()
+    world.drain()
+    assert [(row.state, row.reason) for row in rows_of(world)] == [
+        ("suppressed", ERASED),
+        ("delivered", None),
+        ("suppressed", ERASED),
+    ]
+
+
+def test_what_is_in_a_call_is_forgotten_as_soon_as_it_is_settled(run: Run, world: World) -> None:
+    world.works()
+    world.receive(LANDING, lead(7))
+    claimed = in_a_call(world)
+    assert erase(run, "3000000007")["in_hand"] == 1
+    assert rows_of(world, tables.records)[0].record != ""
+    assert [row.payload for row in world.events()] == [""]
+    look = Schedule(world.settings, world.database, threading.Event()).look
+    look()
+    assert rows_of(world, tables.records)[0].record != "", "the call may have to be made again, or asked about"
+    world.settle(claimed, refused("400 Íñigo da Conceição"))
+    look()
+    assert world.database.fold_log()
+    assert kept_of(world, "3000000007", "300 000 0007", "inigo7@example", "C-7", "L-7", "Íñigo") == set()
+    assert [(row.state, row.reason) for row in rows_of(world)] == [("dead", "400 (the rest was forgotten)")]
+    assert rows_of(world, tables.forgetting) == []
+
+
+@pytest.mark.parametrize("answer", ["--landed", "--resend"])
+def test_what_is_uncertain_is_forgotten_once_a_person_has_settled_it(run: Run, world: World, answer: str) -> None:
+    world.receive(LANDING, lead(7))
+    world.settle(in_a_call(world), unknown())
+    assert erase(run, "3000000007")["uncertain"] == 1
+    assert "connector resolve" in run("erase", "3000000007").stdout or erase(run, "3000000007")["events"] == 0
+    assert run("resolve", "d1", answer).exit_code == 0
+    world.drain()
+    Schedule(world.settings, world.database, threading.Event()).look()
+    [row] = rows_of(world)
+    assert row.state == ("delivered" if answer == "--landed" else "suppressed")
+    assert rows_of(world, tables.records)[0].record == ""
+
+
+def test_who_waited_behind_the_erased_person_takes_their_place(run: Run, world: World) -> None:
+    """once_per by phone: the same phone, but that of a family."""
+    world.receive(LANDING, lead(1, phones=["3000000001"], email="a@example.com"))
+    claimed = in_a_call(world)
+    world.receive(LANDING, lead(2, phones=["3000000001"], email="b@example.com"))
+    world.drain()
+    assert [row.state for row in rows_of(world)] == ["sending", "suppressed"]
+    world.settle(claimed, not_sent("the connection was refused"))
+    assert erase(run, "a@example.com")["ended"] == 1
+    assert [row.state for row in rows_of(world)] == ["suppressed", "pending"]
+
+
+def test_a_thin_event_of_the_person_is_fetched_no_more(run: Run, world: World) -> None:
+    thin = inbox.Arrival(
+        source=LANDING, event_id="F-1", type="lead.created", state="waiting", payload='{"mail": "a@b.co"}'
+    )
+    thin.account = "dialler"
+    with world.database.write() as conn:
+        inbox.store(conn, [thin])
+    assert purge(run, "1m")["left"] == 0
+    world.later(120)
+    assert purge(run, "1m")["left"] == 1
+    assert erase(run, "A@B.co")["events"] == 1
+    assert [(row.state, row.payload) for row in world.events()] == [("ignored", "")]
+    with world.database.read() as conn:
+        assert waiting.next_due(conn, "dialler") is None
+
+
+def test_the_second_key_of_a_forgotten_thin_event_still_tells_its_like(world: World, run: Run) -> None:
+    world.receive(LANDING, lead(1))
+    with world.database.write() as conn:
+        conn.execute(update(tables.events).values(second_key="lead 1 lead.created"))
+    world.drain()
+    world.later(120)
+    assert purge(run, "1m")["events"] == 1
+    with world.database.read() as conn:
+        keys = ["lead 1 lead.created", "lead 2 lead.created"]
+        known = waiting.known(conn, LANDING, keys, hash_key=world.settings.hash_key)
+    assert known == {"lead 1 lead.created": (1, "e1")}
+    assert kept_of(world, "lead 1 lead.created") == set()
+
+
+# --- how it is asked for --------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_of_erase_counts_and_changes_nothing(run: Run, world: World) -> None:
+    world.receive(LANDING, lead(7), lead(8))
+    world.drain()
+    world.receive(LANDING, lead(7) | {"id": "L-7b"})
+    before = world.everything()
+    found = erase(run, "3000000007", "--dry-run")
+    assert found == {"dry_run": True, "events": 2, "deliveries": 1, "ended": 1, "in_hand": 0, "uncertain": 0}
+    assert world.everything() == before
+
+
+@pytest.mark.parametrize("who", ["inigo7@example.com", "300-000-0007", "nobody", "12", "a@b", ""])
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)])
+def test_the_person_is_never_said_again(
+    run: Run, world: World, who: str, more: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.receive(LANDING, lead(7))
+    result = run("erase", who, *more, LOG_LEVEL="DEBUG")
+    said = result.output + "".join(capfd.readouterr())
+    assert not who or who not in said
+    assert "0007" not in said
+    assert result.exit_code == (0 if len(who) > 8 else 1)
+    if result.exit_code:
+        assert "neither a phone number nor an e-mail address" in result.stderr
+
+
+def test_the_person_may_be_read_from_a_pipe(run: Run, world: World) -> None:
+    world.receive(LANDING, lead(7))
+    assert done(run("erase", "-", "--json", given="3000000007\n"))["events"] == 1
+    assert "nothing of this person is here" in run("erase", "-", given="3000000007\n").stdout
+
+
+def test_without_the_key_of_the_hashes_nothing_is_forgotten(run: Run, world: World) -> None:
+    world.receive(LANDING, lead(7))
+    world.later(91 * DAY_S)
+    before = world.everything()
+    for args in (("purge", "--older-than", "90d"), ("erase", "3000000007"), ("erase", "3000000007", "--dry-run")):
+        result = run(*args, CONNECTOR_SECRET_KEY="")
+        assert result.exit_code == 1
+        assert "CONNECTOR_SECRET_KEY is not set" in result.stderr
+    assert world.everything() == before
+
+
+def test_with_another_key_than_before_nothing_is_forgotten_and_check_says_so(run: Run, world: World) -> None:
+    world.receive(LANDING, lead(7))
+    world.drain()
+    world.later(91 * DAY_S)
+    purge(run)
+    assert "is not the one that data was forgotten with" not in run("check").stdout
+    for args in (("purge", "--older-than", "90d"), ("erase", "3000000008"), ("check",)):
+        result = run(*args, CONNECTOR_SECRET_KEY="another")
+        assert result.exit_code == 1
+        assert "is not the one that data was forgotten with" in result.output
+
+
+@pytest.mark.parametrize("args", [(), ("--older-than", "90"), ("--older-than", "0d"), ("--older-than", "soon")])
+def test_a_purge_without_an_age_is_wrong_usage(run: Run, args: tuple[str, ...]) -> None:
+    assert run("purge", *args).exit_code == 2
+
+
+def test_a_purge_takes_the_age_of_the_configuration(run: Run, world: World, tmp_path: Path) -> None:
+    world.receive(LANDING, lead(7))
+    world.drain()
+    world.later(11 * DAY_S)
+    config = tmp_path / "retention.toml"
+    config.write_text((tmp_path / "connector.toml").read_text() + '\n[retention]\npurge_after = "10d"\n')
+    assert done(run("purge", "--json", CONNECTOR_CONFIG=str(config)))["events"] == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("400 Ana is wrong", "400 (the rest was forgotten)"),
+        ("400 SOME PARAMETERS ARE REQUIRED", "400 SOME PARAMETERS ARE REQUIRED"),
+        ("HTTP 418 Ana", "HTTP 418 (the rest was forgotten)"),
+        ("Ana is on no list", "what was said of it was forgotten"),
+        ("no record can be made of it: tel1: “x” is wrong", "no record can be made of it (the rest was forgotten)"),
+        ("its batch of 12 was refused (Ana); halved", "its batch of 12 was refused (the rest was forgotten)"),
+        ("once_per: the same person is in delivery d12", "once_per: the same person is in delivery d12"),
+        (f"{tracksale.HAS_ALREADY}: {settle.LANDED_BEFORE}", f"{tracksale.HAS_ALREADY}: {settle.LANDED_BEFORE}"),
+        (outbox.EXPIRED, outbox.EXPIRED),
+        (ERASED, ERASED),
+    ],
+)
+def test_of_a_reason_stays_what_quotes_nobody(said: str, kept: str) -> None:
+    assert remembered(said) == kept
+    assert remembered(kept) == kept
