@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -17,39 +17,50 @@ from connector.inbox import Arrival, Stored
 from connector.log import get
 
 GROUP: Final = 1000  #: arrivals in one transaction at the most
+PATIENCE_S: Final = 25.0  #: how long a sender is kept waiting for a commit
 CLOSED: Final = "the connector is stopping: send it again in a moment"
 
 log = get("committer")
 
 
-class _Reply:
-    """What one blocked thread waits for. A Future costs it a second wait, for the condition it was told through."""
+class Reply:
+    """What became of arrivals that were handed over. A Future costs whoever waits a second wait, for its condition.
 
-    __slots__ = ("_fault", "_stored", "_told")
+    ``tell`` is called by the thread that stored them, once it is known; without it `result` waits.
+    """
 
-    def __init__(self) -> None:
-        self._told = threading.Lock()
-        self._told.acquire()
+    __slots__ = ("_fault", "_known", "_stored", "_tell")
+
+    def __init__(self, tell: Callable[[], None] | None = None) -> None:
+        self._known = threading.Lock()
+        self._known.acquire()
         self._stored: list[Stored] = []
         self._fault: BaseException | None = None
+        self._tell = tell
 
     def set_result(self, stored: list[Stored]) -> None:
         self._stored = stored
-        self._told.release()
+        self._end()
 
     def set_exception(self, fault: BaseException) -> None:
         self._fault = fault
-        self._told.release()
+        self._end()
 
-    def result(self, timeout_s: float) -> list[Stored]:
-        if not self._told.acquire(timeout=timeout_s):
-            raise StoreUnavailable(f"the event could not be stored within {timeout_s:g} s")
+    def _end(self) -> None:
+        self._known.release()
+        if self._tell is not None:
+            self._tell()
+
+    def result(self, timeout_s: float = PATIENCE_S) -> list[Stored]:
+        """Once the commit is through. Raises `StoreUnavailable`: nothing may be acknowledged."""
+        if not self._known.acquire(timeout=timeout_s):
+            raise StoreUnavailable("the event could not be stored in time")
         if self._fault is not None:
             raise self._fault
         return self._stored
 
 
-_Waiting = tuple[Sequence[Arrival], "Future[list[Stored]] | _Reply"]
+Waiting = tuple[Sequence[Arrival], "Future[list[Stored]] | Reply"]
 
 
 class Committer:
@@ -59,30 +70,36 @@ class Committer:
         """``key`` keys the hashes that are left of what was forgotten (`Settings.hash_key`)."""
         self._database = database
         self._key = key
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Waiting] | None] = queue.SimpleQueue()
         self._closed = False
         self._handing_over = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
-    def put(self, arrivals: Sequence[Arrival], *, timeout_s: float = 25.0) -> list[Stored]:
+    def put(self, arrivals: Sequence[Arrival], *, timeout_s: float = PATIENCE_S) -> list[Stored]:
         """What became of each, once the commit is through. Raises `StoreUnavailable`: nothing may be acknowledged."""
-        reply = _Reply()
-        self._hand_over((arrivals, reply))
-        return reply.result(timeout_s)
+        return self.begin(arrivals).result(timeout_s)
+
+    def begin(self, arrivals: Sequence[Arrival]) -> Reply:
+        """Hands them over, and says what became of them later: see `Reply`."""
+        reply = Reply()
+        self.hand_over([(arrivals, reply)])
+        return reply
 
     def submit(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         """The same, without waiting."""
         future: Future[list[Stored]] = Future()
-        self._hand_over((arrivals, future))
+        self.hand_over([(arrivals, future)])
         return future
 
-    def _hand_over(self, waiting: _Waiting) -> None:
+    def hand_over(self, several: Sequence[Waiting]) -> None:
+        """Each gets its own reply; they are stored together, if nothing is wrong with any of them."""
         with self._handing_over:
-            if self._closed:
-                waiting[1].set_exception(StoreUnavailable(CLOSED))
-            else:
-                self._queue.put(waiting)
+            if not self._closed:
+                self._queue.put(several)
+                return
+        for _, reply in several:
+            reply.set_exception(StoreUnavailable(CLOSED))
 
     def close(self) -> None:
         """Stores what was handed over, then ends."""
@@ -95,12 +112,9 @@ class Committer:
         open_ = True
         while open_:
             first = self._queue.get()
-            group = [] if first is None else [first]
-            open_ = first is not None
-            if group:
-                open_ = self._store(group)
+            open_ = first is not None and self._store(list(first))
 
-    def _store(self, group: list[_Waiting]) -> bool:
+    def _store(self, group: list[Waiting]) -> bool:
         """One transaction for ``group`` and for whatever came until it could begin. False: nothing more will come."""
         open_ = True
         try:
@@ -118,21 +132,21 @@ class Committer:
             _tell(group, stored)
         return open_
 
-    def _gather(self, group: list[_Waiting]) -> bool:
+    def _gather(self, group: list[Waiting]) -> bool:
         """Takes what waits into the group; the wait for the lock is when most of it comes."""
         size = sum(len(some) for some, _ in group)
         while size < GROUP:
             try:
-                waiting = self._queue.get_nowait()
+                several = self._queue.get_nowait()
             except queue.Empty:
                 return True
-            if waiting is None:
+            if several is None:
                 return False
-            group.append(waiting)
-            size += len(waiting[0])
+            group.extend(several)
+            size += sum(len(some) for some, _ in several)
         return True
 
-    def _store_alone(self, arrivals: Sequence[Arrival], future: Future[list[Stored]] | _Reply) -> None:
+    def _store_alone(self, arrivals: Sequence[Arrival], future: Future[list[Stored]] | Reply) -> None:
         try:
             future.set_result([self._store_one(arrival) for arrival in arrivals])
         except Exception as fault:  # noqa: BLE001 - answered 503, or retried by the consumer
@@ -150,7 +164,7 @@ class Committer:
             return inbox.store(conn, [inbox.unstorable(arrival)], key=self._key)[0]
 
 
-def _tell(group: Sequence[_Waiting], stored: Sequence[Stored]) -> None:
+def _tell(group: Sequence[Waiting], stored: Sequence[Stored]) -> None:
     at = 0
     for some, future in group:
         future.set_result(list(stored[at : at + len(some)]))

@@ -23,10 +23,19 @@ import alembic.command
 import alembic.config
 import alembic.util
 import orjson
-from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, func, select, text
+import psycopg
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import QueuePool
 
@@ -64,8 +73,8 @@ class Database:
 
         ``serialise`` names what no two transactions may decide at once (an account). Raises `StoreUnavailable`.
         """
-        with _translated(), self._gate(), self.engine.connect() as conn:
-            conn = conn.execution_options(connector_write=True)
+        with _translated(), self.engine.connect() as conn, self._gate():
+            conn.execution_options(connector_write=True)
             with conn.begin():
                 if serialise and not self.is_sqlite:
                     conn.execute(select(func.pg_advisory_xact_lock(_lock_number(serialise))))
@@ -148,43 +157,83 @@ def insert_rows(
 ) -> list[tuple[Any, ...]]:
     """Inserts all rows in one statement, leaving out those that a unique constraint refuses.
 
-    The rows (all with the same keys) travel as one JSON parameter, which costs this process a tenth of what binding
-    them one by one does; the database's own threads do the rest. Returns the ``returning`` columns, "id" and others
-    that were given, of what was new.
+    All rows have the same keys in the same order. Returns the ``returning`` columns, "id" and others that were given,
+    of what was new, in the order given.
     """
     if not rows:
         return []
-    given = orjson.dumps(rows)
-    if b"\\u0000" in given:
-        given = orjson.dumps([_without_nul(row) for row in rows])
     if conn.dialect.name == "sqlite":
-        return _insert_into_sqlite(conn, table, rows, given.decode(), returning)
-    statement = _insert_statement(conn.dialect.name, table, tuple(rows[0]), tuple(returning))
-    result = conn.execute(statement, {"rows": given.decode()})
+        return _insert_into_sqlite(conn, table, rows, returning)
+    statement = _insert_statement(table, tuple(rows[0]), tuple(returning))
+    result = conn.exec_driver_sql(statement, {"rows": as_json(rows)})
     return [tuple(row) for row in result] if returning else []
 
 
-def _insert_into_sqlite(
-    conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], given: str, returning: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """Without RETURNING: pysqlite steps over its rows one by one, and waits for the interpreter lock after each.
+def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as one parameter, which costs this process a tenth of what binding them one by one does. No NUL in it."""
+    given = orjson.dumps(rows)
+    return (orjson.dumps([_without_nul(row) for row in rows]) if b"\\u0000" in given else given).decode()
 
-    The write lock is ours: what has a higher id than anything before is what this statement made, in the order given.
+
+#: Rows of one statement: at this many columns far from any limit on parameters. All smaller powers of two are used.
+_MOST_ROWS: Final = 512
+
+
+def _insert_into_sqlite(
+    conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], returning: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Many rows to a statement, few statements: pysqlite waits for the interpreter lock after each step of one.
+
+    So no executemany, and no RETURNING. Statements come in a few sizes only, and stay prepared.
     """
-    before = conn.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one() if returning else 0
-    result = conn.execute(_insert_statement("sqlite", table, tuple(rows[0]), ()), {"rows": given})
-    count, last = result.rowcount, result.lastrowid
-    if not returning or not count:
-        return []
-    if count == len(rows):  # the usual case: nothing was there before, and new ids are consecutive
-        return [(last - count + n, *(row[name] for name in returning[1:])) for n, row in enumerate(rows, start=1)]
-    found = orjson.loads(conn.execute(_new_rows(table, tuple(returning)), {"before": before}).scalar_one())
-    return [tuple(row) for row in found]
+    columns = tuple(rows[0])
+    new: list[tuple[Any, ...]] = []
+    at = 0
+    while at < len(rows):
+        size = min(_MOST_ROWS, 1 << (len(rows) - at).bit_length() - 1)
+        some = rows[at : at + size]
+        at += size
+        values = tuple(v for row in some for v in row.values())
+        if any("\0" in v for v in values if type(v) is str):
+            values = tuple(v for row in some for v in _without_nul(row).values())
+        statement = _values_statement(table, columns, size)
+        if returning:
+            new += _new_in_sqlite(conn, table, statement, values, some, returning)
+        else:
+            conn.exec_driver_sql(f"{statement} ON CONFLICT DO NOTHING", values)
+    return new
+
+
+def _new_in_sqlite(
+    conn: Connection,
+    table: Table,
+    statement: str,
+    values: tuple[Any, ...],
+    rows: Sequence[Mapping[str, Any]],
+    returning: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    """Inserts, and says what is new. The write lock is ours, and ids only grow: what is new has the highest."""
+    try:
+        last = conn.exec_driver_sql(statement, values).lastrowid
+    except IntegrityError:  # something was there before: none of them was inserted
+        before = conn.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one()
+        conn.exec_driver_sql(f"{statement} ON CONFLICT DO NOTHING", values)
+        found = conn.exec_driver_sql(_new_rows(table, tuple(returning)), (before,)).scalar_one()
+        return [tuple(row) for row in orjson.loads(found)]
+    first = last - len(rows) + 1  # without a conflict they are consecutive, in the order given
+    return [(first + n, *(row[name] for name in returning[1:])) for n, row in enumerate(rows)]
 
 
 @functools.cache
-def _new_rows(table: Table, columns: tuple[str, ...]) -> TextClause:
-    return text(f"SELECT json_group_array(json_array({', '.join(columns)})) FROM {table.name} WHERE id > :before")
+def _new_rows(table: Table, columns: tuple[str, ...]) -> str:
+    return f"SELECT json_group_array(json_array({', '.join(columns)})) FROM {table.name} WHERE id > ?"
+
+
+@functools.cache
+def _values_statement(table: Table, columns: tuple[str, ...], size: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    values = ", ".join([row] * size)
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {values}"
 
 
 def _without_nul(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,17 +244,17 @@ def _without_nul(row: Mapping[str, Any]) -> dict[str, Any]:
 _POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
+def columns_of(table: Table, names: Sequence[str]) -> str:
+    """ "source text, received_at bigint": the shape of rows that come as JSON, for Postgres."""
+    return ", ".join(f"{name} {table.c[name].type.compile(_POSTGRES)}" for name in names)
+
+
 @functools.cache
-def _insert_statement(dialect: str, table: Table, columns: tuple[str, ...], returning: tuple[str, ...]) -> TextClause:
+def _insert_statement(table: Table, columns: tuple[str, ...], returning: tuple[str, ...]) -> str:
     names = ", ".join(columns)
-    if dialect == "sqlite":
-        values = ", ".join(f"json_extract(value, '$.{name}')" for name in columns)
-        source = f"SELECT {values} FROM json_each(:rows) WHERE true"
-    else:
-        types = ", ".join(f"{name} {table.c[name].type.compile(_POSTGRES)}" for name in columns)
-        source = f"SELECT {names} FROM json_to_recordset(CAST(:rows AS json)) AS given ({types})"
+    source = f"SELECT {names} FROM json_to_recordset(%(rows)s::json) AS given ({columns_of(table, columns)})"
     answer = f" RETURNING {', '.join(returning)}" if returning else ""
-    return text(f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING{answer}")
+    return f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING{answer}"
 
 
 def migrate(url: str) -> None:
@@ -279,7 +328,10 @@ def _lock_number(key: str) -> int:
 
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
-        return create_engine(url, pool_size=10, max_overflow=30, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        engine = create_engine(url, pool_size=10, max_overflow=30, isolation_level="READ COMMITTED")
+        event.listen(engine, "checkout", _ping_if_idle)
+        event.listen(engine, "checkin", _used)
+        return engine
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -290,6 +342,24 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+IDLE_S: Final = 2.0  #: a connection that lay idle for longer is asked whether it is still there
+
+
+def _ping_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    """SQLAlchemy's own ``pool_pre_ping`` asks every time, which doubles what a small transaction costs."""
+    if time.monotonic() - record.info.get("used_s", time.monotonic()) < IDLE_S:
+        return
+    try:
+        connection.execute("")
+        connection.rollback()
+    except psycopg.Error as fault:
+        raise DisconnectionError from fault  # the pool takes another
+
+
+def _used(_connection: Any, record: Any) -> None:
+    record.info["used_s"] = time.monotonic()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

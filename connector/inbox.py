@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, TextClause, delete, select, text, tuple_, update
 
 from connector import forgotten, outbox
-from connector.db import announce, insert_rows, now_and_fact
+from connector.db import CHANNEL, announce, as_json, columns_of, insert_rows, now_and_fact
 from connector.outbox import NewDelivery
 from connector.tables import events
 
@@ -78,9 +79,8 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
 
     ``key`` keys the hashes that are left of what was forgotten (`Settings.hash_key`).
     """
-    now, forgetting = now_and_fact(conn, forgotten.FACT)
     firsts = _first_of_each(a for a in arrivals if a.state != "invalid")
-    fresh = _insert_keyed(conn, firsts, now)
+    now, forgetting, fresh, sent_on = _insert(conn, firsts)
     known: dict[Key, str | None] = {}
     if len(fresh) < len(firsts):
         known = _fingerprints(conn, [key for key in firsts if key not in fresh], now)
@@ -92,10 +92,21 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
     stored = [_verdict(arrival, firsts, fresh, known, key) for arrival in arrivals]
     unkeyed = [a for a, verdict in zip(arrivals, stored, strict=True) if verdict.status in ("invalid", "conflict")]
     insert_rows(conn, events, [_row(a, now) | {"key": None, "state": "invalid"} for a in unkeyed])
-    added = outbox.add(conn, [(row_id, firsts[key].deliveries) for key, row_id in fresh.items()], now)
-    if added or any(arrival.state == "waiting" for arrival in firsts.values()):
+    new = [(row_id, firsts[key].deliveries) for key, row_id in fresh.items() if key not in sent_on]
+    if outbox.add(conn, new, now) or any(arrival.state == "waiting" for arrival in firsts.values()):
         announce(conn)
     return stored
+
+
+Inserted = tuple[int, str | None, dict[Key, int], frozenset[Key]]
+
+
+def _insert(conn: Connection, arrivals: dict[Key, Arrival]) -> Inserted:
+    """The time, the `forgotten.FACT`, the row ids of what was new, and which of that has its deliveries already."""
+    if conn.dialect.name == "postgresql" and arrivals:
+        return _insert_at_once(conn, arrivals)
+    now, forgetting = now_and_fact(conn, forgotten.FACT)
+    return now, forgetting, _insert_keyed(conn, arrivals, now), frozenset()
 
 
 def _first_of_each(arrivals: Iterable[Arrival]) -> dict[Key, Arrival]:
@@ -123,6 +134,51 @@ def _row(arrival: Arrival, now: int) -> dict[str, Any]:
         "account": arrival.account,
         "due_at": now if arrival.account else None,
     }
+
+
+def _insert_at_once(conn: Connection, arrivals: dict[Key, Arrival]) -> Inserted:
+    """Postgres: events, deliveries and records in one statement, as each way to the server and back costs so much."""
+    given = {
+        "events": as_json([_row(arrival, 0) for arrival in arrivals.values()]),
+        "deliveries": as_json(
+            [
+                {"of_source": source, "of_key": key, **row}
+                for (source, key), arrival in arrivals.items()
+                for row in outbox.rows(arrival.deliveries)
+            ]
+        ),
+        "fact": forgotten.FACT,
+    }
+    found = conn.exec_driver_sql(_at_once(), given).all()
+    fresh = {(row.source, row.key): row.id for row in found if row.id is not None}
+    return found[0].now, found[0].fact, fresh, frozenset(fresh)
+
+
+@functools.cache
+def _at_once() -> str:
+    columns = ", ".join(_WITHOUT_TIMES)
+    return f"""
+    WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
+    fresh AS (
+      INSERT INTO events ({columns}, received_at, due_at)
+      SELECT {columns}, now, CASE WHEN account IS NOT NULL THEN now END
+      FROM clock, json_to_recordset(%(events)s::json) AS given ({columns_of(events, _WITHOUT_TIMES)})
+      ON CONFLICT DO NOTHING RETURNING id, source, key
+    ), wanted AS MATERIALIZED (
+      SELECT given.*, fresh.id AS of_event, {outbox.NEXT_ID}
+      FROM json_to_recordset(%(deliveries)s::json) AS given (of_source text, of_key text, {outbox.given_columns()})
+      JOIN fresh ON fresh.source = given.of_source AND fresh.key = given.of_key
+    ), {outbox.ADDED}
+    SELECT now, (SELECT value FROM facts WHERE name = %(fact)s) AS fact, fresh.id, fresh.source, fresh.key,
+      (SELECT pg_notify('{CHANNEL}', '') FROM added LIMIT 1)
+    FROM clock LEFT JOIN fresh ON true
+    """
+
+
+_WITHOUT_TIMES: Final = (
+    *("source", "event_id", "key", "type", "state", "occurred_at", "content_type", "payload"),
+    *("fingerprint", "errors", "notes", "account"),
+)
 
 
 def _insert_keyed(conn: Connection, arrivals: dict[Key, Arrival], now: int) -> dict[Key, int]:
@@ -153,7 +209,9 @@ def _take_back(conn: Connection, fresh: dict[Key, int], now: int, key: bytes) ->
     names = {(source, forgotten.name(key, source, called)): (source, called) for source, called in fresh}
     known = {names[kept]: of for kept, of in _fingerprints(conn, named(conn, names), now).items()}
     if known:
-        conn.execute(delete(events).where(events.c.id.in_([fresh.pop(copy) for copy in known])))
+        copies = [fresh.pop(copy) for copy in known]
+        outbox.take_back(conn, copies)
+        conn.execute(delete(events).where(events.c.id.in_(copies)))
     return known
 
 

@@ -210,7 +210,7 @@ def test_ten_thousand_rows_are_a_few_statements(database: Database) -> None:
     with database.write() as conn:
         event.listen(conn, "before_cursor_execute", count)
         assert len(insert_rows(conn, events, rows, returning=("id",))) == 10_000
-    assert statements <= 3
+    assert statements <= 25, "not one for each row"
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)

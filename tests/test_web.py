@@ -33,13 +33,14 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from connector import inbox, standing
-from connector.committer import Committer
+from connector.committer import Committer, Reply
 from connector.db import Database, now_ms
 from connector.errors import ConfigError, ConnectorError, StoreUnavailable
 from connector.settings import Secret, Settings, Source, Verify
 from connector.signatures import sign
 from connector.tables import attempts, deliveries, events
 from connector.web import MAX_BODY_BYTES, create_app
+from connector.web.application import Exchange
 from connector.web.server import Embedded, _bound, address, workers
 from tests.conftest import LANDING_SECRET, TICKETS_TOKEN, settings_for
 
@@ -653,12 +654,15 @@ def test_an_unreachable_postgres_is_a_503() -> None:
         assert "connector_database_up 0.0" in client.get("/metrics").get_data(as_text=True)
 
 
-def test_a_database_that_takes_too_long_is_a_503(settings: Settings, database: Database) -> None:
+def test_a_database_that_takes_too_long_is_a_503(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Slow(Committer):
-        def put(self, *_: Any, **__: Any) -> Any:
-            raise TimeoutError
+        def begin(self, *_: Any) -> Reply:
+            return Reply()  # never told
 
     committer = Slow(database)
+    monkeypatch.setattr(Exchange.end, "__kwdefaults__", {"patience_s": 0.1})
     assert_unavailable(post(create_app(settings, database, committer).test_client(), "open", lead()))
     committer.close()
 
@@ -675,12 +679,12 @@ def test_one_event_that_cannot_be_stored_harms_no_other(
 ) -> None:
     store, groups = inbox.store, []
 
-    def picky(conn: Any, arrivals: Any) -> Any:
+    def picky(conn: Any, arrivals: Any, **named: Any) -> Any:
         groups.append(len(arrivals))
         time.sleep(0.05)  # so that the others come together meanwhile
         if any(arrival.event_id == "L-3" for arrival in arrivals):
             raise ValueError("no such row")
-        return store(conn, arrivals)
+        return store(conn, arrivals, **named)
 
     monkeypatch.setattr("connector.committer.inbox.store", picky)
     committer = Committer(database)
@@ -697,7 +701,7 @@ def test_a_fault_of_our_own_shows_the_sender_no_trace(
     settings: Settings, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Broken(Committer):
-        def put(self, *_: Any, **__: Any) -> Any:
+        def begin(self, *_: Any) -> Reply:
             raise RuntimeError("of ana@example.com")
 
     committer = Broken(database)
@@ -942,10 +946,10 @@ def test_stopping_answers_what_is_in_flight_and_takes_nothing_new(
 ) -> None:
     store, storing = inbox.store, threading.Event()
 
-    def slow(conn: Any, arrivals: Any) -> Any:
+    def slow(conn: Any, arrivals: Any, **named: Any) -> Any:
         storing.set()
         time.sleep(0.5)
-        return store(conn, arrivals)
+        return store(conn, arrivals, **named)
 
     monkeypatch.setattr("connector.committer.inbox.store", slow)
     database = Database(sqlite_url)

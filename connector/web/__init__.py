@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask
-
 from connector.committer import Committer
 from connector.db import Database
 from connector.destinations import name_of
@@ -30,7 +28,7 @@ def create_app(
     committer: Committer | None = None,
     *,
     clock: Callable[[], float] = time.time,
-) -> Flask:
+) -> Application:
     """The application. Whoever gives a ``committer`` closes it; one made here lives as long as the process.
 
     ``clock`` gives the unix seconds against which signed timestamps are held.

@@ -1,12 +1,29 @@
-"""Flask without what this application has no use for: it is asked thousands of times a second."""
+"""Flask without what this application has no use for, and with answers that need nobody to wait for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
+
+from connector.committer import PATIENCE_S
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: In a request's environment, where there is a better way: what takes arrivals instead of `Committer.begin`.
+BEGIN: Final = "connector.begin"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What a view returns when the answer is not known yet. ``answer`` gives it, or waits for it so many seconds."""
+
+    answer: Callable[[float], Response]
 
 
 class NoSessions(SessionInterface):
@@ -39,6 +56,70 @@ class Application(Flask):
         """The function as it is. Flask would ask of every one, every time, whether it is a coroutine."""
         return func
 
-    def serve(self, path: str, view: Callable[..., Response], *methods: str) -> None:
+    def serve(self, path: str, view: Callable[..., Response | Later], *methods: str) -> None:
         """Has ``view`` answer these methods at ``path`` (GET brings HEAD with it), and 405 the others."""
-        self.add_url_rule(path, path, view, methods=list(methods), provide_automatic_options=False)
+        rule: Any = view  # Flask knows no `Later`, and never sees one: see `begin`
+        self.add_url_rule(path, path, rule, methods=list(methods), provide_automatic_options=False)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """One thread a request, which waits for whatever it takes."""
+        return Exchange(self, environ).whole()(environ, start_response)
+
+    def begin(self) -> Response | Later:
+        """What the view of the current request says, or what is said of its fault."""
+        try:
+            said = self.preprocess_request()
+            said = self.dispatch_request() if said is None else said
+        except Exception as fault:  # noqa: BLE001 - answered as `connector.web.faults` has it
+            said = self.handle_user_exception(fault)
+        return said if isinstance(said, Later) else self.finalize_request(said)
+
+    def end(self, later: Later, patience_s: float) -> Response:
+        """The same, of what had to be waited for."""
+        try:
+            said: Any = later.answer(patience_s)
+        except Exception as fault:  # noqa: BLE001 - answered as `connector.web.faults` has it
+            said = self.handle_user_exception(fault)
+        return self.finalize_request(said)
+
+
+class Exchange:
+    """A request and its answer, in two steps: between them no thread has to wait.
+
+    Each step sees the context variables as the one before left them, whatever ran in between.
+    """
+
+    __slots__ = ("_app", "_context", "_later", "_request")
+
+    def __init__(self, app: Application, environ: WSGIEnvironment) -> None:
+        self._app = app
+        self._context = copy_context()
+        self._request = app.request_context(environ)
+        self._later: Later | None = None
+
+    def whole(self) -> Response:
+        """The answer, waited for if need be."""
+        return self.begin() or self.end()
+
+    def begin(self) -> Response | None:
+        """The answer; None when it is not known yet, and `end` has to be called."""
+        return self._context.run(self._begin)
+
+    def end(self, *, patience_s: float = PATIENCE_S) -> Response:
+        """The answer, waited for if it is asked for too early."""
+        return self._context.run(self._end, patience_s)
+
+    def _begin(self) -> Response | None:
+        self._request.push()
+        said = self._app.begin()
+        if isinstance(said, Later):
+            self._later = said
+            return None
+        self._request.pop()
+        return said
+
+    def _end(self, patience_s: float) -> Response:
+        assert self._later is not None, "there is nothing to wait for"
+        said = self._app.end(self._later, patience_s)
+        self._request.pop()
+        return said

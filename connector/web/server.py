@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ from typing import Any, Final
 import waitress.server
 import waitress.wasyncore
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -29,10 +30,9 @@ from connector.errors import ConfigError, ConnectorError
 from connector.memory import keep_what_is_loaded
 from connector.settings import Settings
 from connector.web import create_app
+from connector.web.front import Front
 
 WORKERS: Final = 2
-#: In each worker; they are made when they are needed. More than the connections waiting, or groups stay small.
-THREADS: Final = 32
 EMBEDDED_THREADS: Final = 16
 STOP_S: Final = 22  #: what is in flight may take so long after SIGTERM; a platform kills after 30
 PORT_WAIT_S: Final = 3.0  #: how long a predecessor on its way out is waited for
@@ -69,14 +69,14 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         "connector.web",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
+        loop=Loops.uvloop,
         http=HTTPModes.http1,
         websockets=False,
         workers=workers(environ),
-        blocking_threads=THREADS,
         workers_kill_timeout=STOP_S,
         respawn_failed_workers=True,
-        log_level=LogLevels.error,  # what it warns of is the number of threads
+        log_level=LogLevels.error,
         log_dictconfig=log.library_logging(),
     )
     _hold_signals_while_forking()
@@ -131,10 +131,11 @@ def _hold_signals_while_forking() -> None:
 # --- one of several workers -----------------------------------------------------------------------------------------
 
 
-def _work(settings: Settings) -> Flask:
+def _work(settings: Settings) -> Front:
     """The application, made in the worker's process: connections and threads do not survive a fork."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # in all threads to come, granian's too
-    threading.Thread(target=_await_signal, name="signals", daemon=True).start()
+    loop = asyncio.get_event_loop()  # the one in which granian will serve
+    threading.Thread(target=_await_signal, args=(loop,), name="signals", daemon=True).start()
     log.configure(settings.log_level, secrets=settings.secrets)
     try:
         database = Database(settings.database_url)
@@ -146,19 +147,25 @@ def _work(settings: Settings) -> Flask:
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
     app = create_app(settings, database, committer)
     keep_what_is_loaded()
-    return app
+    return Front(app, committer)
 
 
-def _await_signal() -> None:
+def _await_signal(loop: asyncio.AbstractEventLoop) -> None:
     """Hands the first signal on, once: granian forgets that it is to stop when it is told twice in a row.
 
     Terminals and platforms signal every process of a group, and the parent tells its workers besides.
     """
     number = signal.sigwait(ENDING)
-    act = signal.getsignal(number)
-    if not callable(act):  # it does not serve yet
+    if not callable(signal.getsignal(number)):  # it does not serve yet
         os._exit(0)
-    act(number, None)
+    loop.call_soon_threadsafe(_raise_once, number)
+
+
+def _raise_once(number: int) -> None:
+    """In the thread of the loop, which is told of signals only while it does not block them."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (number,))
+    signal.raise_signal(number)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 
 def _close(committer: Committer, database: Database) -> None:

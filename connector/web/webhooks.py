@@ -14,14 +14,15 @@ from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from connector import receive
-from connector.committer import Committer
-from connector.errors import NotAuthentic, StoreUnavailable, Unreadable, UnsupportedType
+from connector.committer import Committer, Reply
+from connector.errors import NotAuthentic, Unreadable, UnsupportedType
 from connector.inbox import Arrival, Stored
 from connector.metrics import EVENTS
 from connector.receive import Receiver
 from connector.settings import Settings, Source, Verify
 from connector.signatures import Proof
 from connector.web.answers import problem, reply
+from connector.web.application import BEGIN, Later
 from connector.web.asked import Headers, body, query
 from mappings.base import FieldError, Sender
 
@@ -83,19 +84,16 @@ class Webhooks:
             if source.verify
         }
 
-    def take(self, source: str, secret: str = "") -> Response:
+    def take(self, source: str, secret: str = "") -> Response | Later:
         """The view. Whatever is wrong with the request as a whole is raised, and answered in `connector.web.faults`."""
         door = self._doors.get(source)
         if door is None or (secret and not door.has_segment and not door.gives_up):
             return problem(404, UNKNOWN)
         if secret and not door.has_segment:
             return _refuse(door, NotAuthentic("the address goes on after the source's name"))
-        answer = self._taken(door, secret)
-        if door.reply is not None and answer.status_code < 300:
-            return Response(door.reply, 200, content_type="application/json")
-        return answer
+        return self._taken(door, secret)
 
-    def take_slash(self, source: str) -> Response:
+    def take_slash(self, source: str) -> Response | Later:
         """The view of an address with a slash at its end: no source's, but a sender that gives up must not hear 404."""
         return self.take(source, "/")
 
@@ -116,7 +114,7 @@ class Webhooks:
             return problem(400, f"{handshake.answered} is missing, or no short text")
         return Response(wanted, 200, content_type="text/plain; charset=utf-8", headers=NOTHING_ELSE)
 
-    def _taken(self, door: Door, secret: str) -> Response:
+    def _taken(self, door: Door, secret: str) -> Response | Later:
         environ = request.environ
         raw = body(environ)
         headers = Headers(environ)
@@ -141,12 +139,13 @@ class Webhooks:
             if not door.gives_up:
                 raise
             return self._keep_unreadable(door, raw, content_type, Unreadable((FieldError("body", str(fault)),)))
-        stored = self._store(door, arrivals)
-        return _answer_many(stored, arrivals) if many else _answer_one(door, stored[0], arrivals[0], refusal=422)
+        if many:
+            return self._stored(door, arrivals, lambda stored: _answer_many(stored, arrivals))
+        return self._stored(door, arrivals, lambda stored: _answer_one(door, stored[0], arrivals[0], refusal=422))
 
-    def _keep_unreadable(self, door: Door, raw: bytes, content_type: str, fault: Unreadable) -> Response:
-        arrivals = [receive.unreadable(door.source, raw, content_type, fault)]
-        return _answer_one(door, self._store(door, arrivals)[0], arrivals[0], refusal=400)
+    def _keep_unreadable(self, door: Door, raw: bytes, content_type: str, fault: Unreadable) -> Response | Later:
+        kept = receive.unreadable(door.source, raw, content_type, fault)
+        return self._stored(door, [kept], lambda stored: _answer_one(door, stored[0], kept, refusal=400))
 
     def _proof(self, door: Door, raw: bytes, headers: Headers, environ: dict[str, Any], secret: str) -> Proof:
         return Proof(
@@ -164,20 +163,27 @@ class Webhooks:
         asked = environ.get("QUERY_STRING", "")
         return f"{base}{environ['PATH_INFO']}{'?' if asked else ''}{asked}"
 
-    def _store(self, door: Door, arrivals: list[Arrival]) -> list[Stored]:
+    def _stored(self, door: Door, arrivals: list[Arrival], say: Callable[[list[Stored]], Response]) -> Response | Later:
+        """Hands them over to be stored; the answer is for when they are durable."""
         if not arrivals:
-            return []
-        try:
-            stored = self._committer.put(arrivals)
-        except TimeoutError as fault:
-            raise StoreUnavailable("the database took too long") from fault
-        for status, count in Counter(one.status for one in stored).items() if len(stored) > 1 else _single(stored):
-            EVENTS.labels(door.source.name, status).inc(count)
-        return stored
+            return say([])
+        begin: Callable[[list[Arrival]], Reply] = request.environ.get(BEGIN) or self._committer.begin
+        reply = begin(arrivals)
+
+        def answer(patience_s: float) -> Response:
+            stored = reply.result(patience_s)
+            for status, count in Counter(one.status for one in stored).items() if len(stored) > 1 else _single(stored):
+                EVENTS.labels(door.source.name, status).inc(count)
+            said = say(stored)
+            if door.reply is not None and said.status_code < 300:
+                return Response(door.reply, 200, content_type="application/json")
+            return said
+
+        return Later(answer)
 
 
 def _single(stored: Sequence[Stored]) -> tuple[tuple[str, int], ...]:
-    return ((stored[0].status, 1),)
+    return tuple((one.status, 1) for one in stored)
 
 
 def _door(source: Source, verify: Verify, sender: Sender) -> Door:
