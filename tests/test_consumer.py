@@ -229,10 +229,10 @@ def test_an_event_that_cannot_be_stored_harms_no_other(
 ) -> None:
     store = inbox.store
 
-    def refusing(conn: Any, arrivals: Sequence[Arrival]) -> list[Stored]:
+    def refusing(conn: Any, arrivals: Sequence[Arrival], **named: Any) -> list[Stored]:
         if any(arrival.event_id == "L-5" for arrival in arrivals):
             raise ValueError("an invented fault of this event")
-        return store(conn, arrivals)
+        return store(conn, arrivals, **named)
 
     monkeypatch.setattr(inbox, "store", refusing)
     broker.declare()
