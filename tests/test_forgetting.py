@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import random
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select, update
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
 
-from connector import configuration, destinations, inbox, outbox, settle, tables, waiting
+from connector import configuration, destinations, forgetting, forgotten, inbox, outbox, settle, tables, waiting
 from connector.claims import Claim
 from connector.commands import connector as command
-from connector.db import Database
+from connector.db import Database, now_and_fact, now_ms
 from connector.destinations import tracksale
 from connector.destinations.base import not_sent
+from connector.erasing import Erasing
 from connector.errors import Unreadable
 from connector.forgetting import remembered
-from connector.outbox import ERASED
-from connector.purging import Schedule
+from connector.inbox import HASHED, Arrival
+from connector.outbox import ERASED, NewDelivery
+from connector.persons import person
+from connector.purging import BEGUN, Purging, Schedule
 from connector.receive import unreadable
 from connector.sandbox import Sandbox
+from connector.settings import Retention
 from tests.delivering import refused, unknown
 from tests.telling import World, environment, lead, ticket
 
@@ -53,9 +69,9 @@ def run(environ: dict[str, str]) -> Run:
 
 @pytest.fixture
 def world(environ: dict[str, str]) -> Iterator[World]:
-    settings = configuration.load(environ, destinations=destinations.SPECS)
-    database = Database(settings.database_url)
-    yield World(settings, database)
+    configured = configuration.load(environ, destinations=destinations.SPECS)
+    database = Database(configured.database_url)
+    yield World(configured, database)
     database.close()
 
 
@@ -514,3 +530,184 @@ def test_a_purge_takes_the_age_of_the_configuration(run: Run, world: World, tmp_
 def test_of_a_reason_stays_what_quotes_nobody(said: str, kept: str) -> None:
     assert remembered(said) == kept
     assert remembered(kept) == kept
+
+
+# --- whatever comes in between --------------------------------------------------------------------------------------
+
+
+def test_purges_while_copies_are_stored_leave_each_event_once(run: Run, world: World) -> None:
+    """Many threads store the same events while others forget them: the database decides, whoever is faster."""
+    arrivals = [arrival for number in range(240) for arrival in arrivals_of(world, lead(number))]
+    put(world, arrivals)
+    world.drain()
+    world.later(91 * DAY_S)
+    forgetting.begin(world.database, world.settings.hash_key)
+    over = threading.Event()
+
+    def store(seed: int) -> set[str]:
+        chance, said = random.Random(seed), set()
+        while not over.is_set():
+            some = chance.sample(arrivals, 60)
+            said |= {one.status for one in put(world, [replace(one) for one in some])}
+        return said
+
+    with ThreadPoolExecutor(6) as pool:
+        storing = [pool.submit(store, seed) for seed in range(4)]
+        purges = [pool.submit(lambda: list(Purging(world.settings, world.database, 1000).run())) for _ in range(2)]
+        for one in purges:
+            one.result()
+        over.set()
+        said = {status for one in storing for status in one.result()}
+    assert said <= {"duplicate"}
+    assert len(world.events()) == 240
+    assert all(row.forgotten_at for row in world.events())
+    assert len(rows_of(world)) == 240
+
+
+def test_the_first_purge_waits_for_whoever_has_begun_to_store(run: Run, world: World) -> None:
+    """Who has read that nothing was ever forgotten does not look for it: on Postgres it must end first."""
+    world.receive(LANDING, lead(1))
+    world.drain()
+    world.later(91 * DAY_S)
+    copy = arrivals_of(world, lead(1))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def late() -> list[str]:
+        with world.database.write() as conn:
+            now_and_fact(conn, forgotten.FACT)
+            begun.set()
+            go_on.wait(30)
+            return [one.status for one in inbox.store(conn, copy, key=world.settings.hash_key)]
+
+    with ThreadPoolExecutor(2) as pool:
+        storing = pool.submit(late)
+        assert begun.wait(30)
+        purging = pool.submit(lambda: list(Purging(world.settings, world.database, 1000).run()))
+        with pytest.raises(TimeoutError):
+            purging.result(1.0)
+        assert [row.forgotten_at for row in world.events()] == [None]
+        go_on.set()
+        assert storing.result(30) == ["duplicate"]
+        purging.result(30)
+    assert len(world.events()) == 1
+    assert world.events()[0].forgotten_at
+
+
+def arrivals_of(world: World, *payloads: Any) -> list[Arrival]:
+    source = world.settings.sources[LANDING]
+    raw = [orjson.dumps(payload) for payload in payloads]
+    return [
+        arrival
+        for one in raw
+        for arrival in world.receiver.arrivals(source, one, content_type="application/json", headers={})[0]
+    ]
+
+
+def put(world: World, arrivals: list[Arrival]) -> list[inbox.Stored]:
+    with world.database.write() as conn:
+        return inbox.store(conn, arrivals, key=world.settings.hash_key)
+
+
+ACTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("store"), st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=4)),
+        st.tuples(st.just("purge"), st.just(())),
+        st.tuples(st.just("erase"), st.integers(0, 3)),
+        st.tuples(st.just("deliver"), st.just(())),
+        st.tuples(st.just("days"), st.integers(1, 3)),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(acts=ACTS, hashed=st.booleans())
+def test_copies_are_told_apart_as_if_nothing_was_ever_forgotten(world: World, acts: Any, hashed: bool) -> None:
+    """Two databases' worth of the same acts, one without the purges: what senders are answered is the same."""
+    said: dict[bool, list[str]] = {}
+    for forgets in (True, False):
+        empty(world.database)
+        said[forgets] = [status for act in acts for status in acted(world, *act, hashed=hashed, forgets=forgets)]
+    assert said[True] == said[False]
+
+
+def acted(world: World, act: str, what: Any, *, hashed: bool, forgets: bool) -> list[str]:
+    if act == "store":
+        return [one.status for one in put(world, [made(number, other, hashed=hashed) for number, other in what])]
+    if act == "days":
+        world.later(what * DAY_S)
+    if act == "deliver":
+        with world.database.write() as conn:
+            conn.execute(update(tables.deliveries).values(state="delivered"))
+    if act == "purge" and forgets:
+        list(Purging(world.settings, world.database, 1000).run())
+    if act == "erase" and forgets:
+        list(Erasing(world.settings, world.database, person(f"300000000{what}", world.settings)).run())
+    return []
+
+
+def made(number: int, other: int, *, hashed: bool) -> Arrival:
+    """Event ``number``, or another one under its id."""
+    delivery = NewDelivery(route="dial", account="dialler", destination="a/b/c", record="{}", expires_at=9 * 10**12)
+    called = f"{HASHED}{number}" if hashed else f"L-{number}"
+    given = {"source": LANDING, "event_id": called, "type": "lead.created", "state": "accepted"}
+    given |= {"payload": f'{{"tel": "300000000{number}"}}', "fingerprint": f"f{number}.{other}"}
+    return Arrival(**given, deliveries=(delivery,))
+
+
+def empty(database: Database) -> None:
+    with database.write() as conn:
+        for name, table in tables.metadata.tables.items():
+            if name not in ("accounts", "destinations"):
+                conn.execute(delete(table))
+
+
+# --- on a schedule --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["work", "run"])
+def test_a_process_purges_by_itself(world: World, environ: dict[str, str], tmp_path: Path, name: str) -> None:
+    world.receive(LANDING, lead(7))
+    world.drain()
+    world.later(91 * DAY_S)
+    config = tmp_path / "connector.toml"
+    config.write_text(config.read_text() + '\n[retention]\npurge_after = "90d"\nevery = "1s"\n')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    given = os.environ | environ | {"PORT": port, "LOG_LEVEL": "INFO"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "connector", name], env=given, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        wait_until(lambda: all(row.forgotten_at for row in world.events()))
+        world.receive(LANDING, lead(8))
+        wait_until(lambda: rows_of(world)[-1].state == "delivered")
+        world.later(91 * DAY_S)
+        wait_until(lambda: all(row.forgotten_at for row in world.events()))
+    finally:
+        process.terminate()
+        _, said = process.communicate(timeout=40)
+    assert process.returncode == 0
+    assert '"purged"' in said
+    assert kept_of(world, "3000000007", "300 000 0007", "inigo7@example", "C-7", "L-7") == set()
+
+
+def wait_until(so: Callable[[], bool], patience_s: float = 60) -> None:
+    end = time.monotonic() + patience_s
+    while not so():
+        assert time.monotonic() < end, "it did not become so"
+        time.sleep(0.1)
+
+
+def test_of_many_processes_one_purges_each_time(world: World) -> None:
+    kept = dataclasses.replace(world.settings, retention=Retention(purge_after_s=90 * DAY_S, every_s=3600))
+    schedules = [Schedule(kept, world.database, threading.Event()) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        turns = list(pool.map(lambda schedule: schedule._takes_turn(3_600_000), schedules))
+    assert sum(turns) == 1
+    with world.database.write() as conn:
+        long_ago = str(now_ms(conn) - 3_600_000)
+        conn.execute(update(tables.facts).where(tables.facts.c.name == BEGUN).values(value=long_ago))
+    assert schedules[0]._takes_turn(3_600_000)
+    assert not schedules[1]._takes_turn(3_600_000)
