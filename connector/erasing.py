@@ -25,6 +25,7 @@ from connector.replay import payload_of
 from connector.routes import Router
 from connector.settings import Settings
 from connector.tables import deliveries, events, records
+from connector.tables import forgetting as forgetting_table
 from mappings.base import Ignored, Invalid
 from mappings.events import Thin
 
@@ -69,6 +70,7 @@ class Erasing:
             raise ConnectorError(forgetting.NEEDS_KEY)
         if not self._dry_run:
             forgetting.begin(self._database, self._settings.hash_key)
+        self._count_earlier()
         yield self._take(self._by_hash())
         after = 0
         with self._database.read() as conn:
@@ -89,6 +91,17 @@ class Erasing:
         kept = select(_e.id).where(_e.id.in_(mine), _e.forgotten_at.is_(None)).order_by(_e.id)
         with self._database.read() as conn:
             return list(conn.execute(kept).scalars())
+
+    def _count_earlier(self) -> None:
+        """What was to be erased before, and is not settled yet."""
+        contact = self._router.contact_hash(self._person.value)
+        marked = select(forgetting_table.c.event).where(forgetting_table.c.erase == 1)
+        theirs = and_(records.c.contact == contact, _d.event.in_(marked), _d.state.not_in(SETTLED))
+        query = select(_d.state).join(records, records.c.delivery == _d.id).where(theirs)
+        with self._database.read() as conn:
+            states = conn.execute(query).scalars().all()
+        self.erased.in_hand += len(states)
+        self.erased.uncertain += states.count("uncertain")
 
     def _next(self, after: int, last: int) -> Sequence[Any]:
         columns = (

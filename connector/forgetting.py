@@ -21,7 +21,7 @@ from connector.errors import ConnectorError
 from connector.outbox import SETTLED
 from connector.tables import accounts, attempts, deliveries, destinations, events, facts, forgetting, records
 
-AT_ONCE: Final = 200  #: events in one transaction: a few milliseconds, for which others wait
+AT_ONCE: Final = 100  #: events in one transaction: some ten milliseconds, for which others may wait
 READY: Final = "forgetting_ready"  #: the fact that nobody is left who began before `forgotten.FACT` was there
 WAIT_S: Final = 60.0
 LOOK_S: Final = 0.2
@@ -87,7 +87,7 @@ def set_fact(conn: Connection, name: str, value: str) -> None:
 _OTHERS: Final = text(
     "SELECT virtualtransaction FROM pg_locks JOIN pg_stat_activity USING (pid)"
     " WHERE locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND datname = current_database()"
-    " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    " AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()"
 )
 
 

@@ -27,6 +27,8 @@ BEGUN: Final = "purge_begun"  #: the fact: when the last scheduled purge began, 
 LATE_MS: Final = 3_600_000  #: an event may be committed after later ones, but not so much later
 ERASED_EVERY_S: Final = 10.0  #: how often it is looked whether what was to be erased is settled
 READ_AT_ONCE: Final = 5_000
+REST: Final = 3  #: times as long as a step took, it leaves the database and this process to others
+
 _e = events.c
 
 log = get("purging")
@@ -83,7 +85,7 @@ class Purging:
             self.purged.read = at - first
             yield self.purged
             if not self._dry_run:
-                time.sleep(time.monotonic() - began_s)  # as long for the others
+                time.sleep(REST * (time.monotonic() - began_s))
         if not self._dry_run:
             self.purged.left = self._left()
 
@@ -140,8 +142,7 @@ class Schedule:
 
     def look(self) -> None:
         """Raises `ConnectorError`."""
-        if self._settings.hash_key:
-            forgetting.sweep(self._database, self._settings.hash_key, erased_only=True)
+        forgetting.sweep(self._database, self._settings.hash_key, erased_only=True)
         if self._settings.retention and self._takes_turn(int(self._settings.retention.every_s * 1000)):
             self._purge(int(self._settings.retention.purge_after_s * 1000))
 

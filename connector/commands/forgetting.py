@@ -130,11 +130,11 @@ def _tell_erased(erased: Erased, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         show.as_json({"dry_run": dry_run, **_without_progress(erased)})
         return
-    if not erased.events:
-        show.line("nothing of this person is here")
-        return
     done, ended = ("would be forgotten", "would end") if dry_run else ("forgotten", "ended")
-    show.line(f"{done}: {erased.events:,} events with {erased.deliveries:,} settled deliveries")
+    if erased.events:
+        show.line(f"{done}: {erased.events:,} events with {erased.deliveries:,} settled deliveries")
+    elif not erased.in_hand:
+        show.line("nothing of this person is here")
     if erased.ended:
         show.line(f"{erased.ended:,} deliveries that were waiting {ended} unsent")
     if erased.in_hand:
