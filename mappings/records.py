@@ -51,7 +51,7 @@ class Draft(dict[str, Any]):
 
     def written(self, schema: Schema) -> Rendered:
         """The record, or `Invalid` with every fault of the draft."""
-        record = schema.dump(self)
+        record = schema.written(self) if isinstance(schema, Sheet) else schema.dump(self)
         if self.faults:
             raise Invalid(tuple(self.faults))
         return Rendered(record, tuple(self.notes))
@@ -77,6 +77,24 @@ class Cell(fields.Field[str]):
             obj.note(attr, f"cut to {self.max_length} characters")
             return value[: self.max_length]
         return value
+
+
+class Sheet(Schema):
+    """A record of cells alone, most of them empty: only those that the draft fills are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cells: dict[str, Cell] = {name: cell for name, cell in self.dump_fields.items() if isinstance(cell, Cell)}
+        assert self._cells.keys() == self.dump_fields.keys(), "a sheet holds nothing but cells"
+        self._blank = {name: cell.absent for name, cell in self._cells.items()}
+
+    def written(self, draft: Draft) -> dict[str, Any]:
+        """What `dump` would give."""
+        record = self._blank.copy()
+        for name, value in draft.items():
+            if value:
+                record[name] = self._cells[name].serialize(name, draft)
+        return record
 
 
 class Given(fields.Field[Any]):

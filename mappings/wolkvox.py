@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema
-
 from mappings.base import Rendered, Rendering
 from mappings.events import Event, Lead, Phone, Ticket
 from mappings.records import (
     Cell,
     Dialling,
     Draft,
+    Sheet,
     extra_or_field,
     foreign,
     local_time,
@@ -25,7 +24,7 @@ _PLACE = ("country", "state", "city", "zone", "address")
 _OPT_LENGTHS = {name: 100 if n <= 6 else 200 for n, name in enumerate(OPTS, start=1)}
 
 #: The row: every field a text, in the vendor's order.
-RowSchema = Schema.from_dict(
+RowSchema = Sheet.from_dict(
     {
         **{name: Cell() for name in (*_PERSON, *_PLACE)},
         **{name: Cell(max_length=length) for name, length in _OPT_LENGTHS.items()},

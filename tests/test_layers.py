@@ -141,7 +141,7 @@ NOT_USED = {
     *("handler", "manager", "service", "processor", "helper", "util"),
 }
 #: What others' interfaces oblige us to call by their names.
-OBLIGED = {"proxy_manager_for", "get_redirect_target", "handlers"}
+OBLIGED = {"create_url_adapter", "proxy_manager_for", "get_redirect_target", "handlers"}
 
 
 def defined(tree: ast.AST) -> Iterator[str]:

@@ -39,6 +39,7 @@ def create_app(
     webhooks = Webhooks(settings, receiver, committer or Committer(database, settings.hash_key), clock)
     health, exposition = Health(settings, database), Exposition(settings, database)
     app.serve("/webhooks/<source>", webhooks.take, "POST")
+    app.serve_names("/webhooks/<source>", settings.sources)
     app.serve("/webhooks/<source>/<path:secret>", webhooks.take, "POST")
     app.serve("/webhooks/<source>/", webhooks.take_slash, "POST")
     for name in webhooks.subscribing():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from connector.committer import PATIENCE_S
 
@@ -51,6 +52,13 @@ class Application(Flask):
     def __init__(self) -> None:
         super().__init__("connector", static_folder=None, template_folder=None)
         self.url_map.merge_slashes = False  # a sender is told that its address is wrong, not sent elsewhere
+        self._plain: _Plain = {}
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """What finds the view. Flask's own looks at host names too, which say nothing here."""
+        if request is None:
+            return super().create_url_adapter(request)
+        return _Finder(self._plain, self.url_map, request.environ)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is. Flask would ask of every one, every time, whether it is a coroutine."""
@@ -60,6 +68,14 @@ class Application(Flask):
         """Has ``view`` answer these methods at ``path`` (GET brings HEAD with it), and 405 the others."""
         rule: Any = view  # Flask knows no `Later`, and never sees one: see `begin`
         self.add_url_rule(path, path, rule, methods=list(methods), provide_automatic_options=False)
+
+    def serve_names(self, path: str, names: Iterable[str]) -> None:
+        """Has these names found at once where ``path`` (``/webhooks/<source>``, served already) asks for one."""
+        rule = next(rule for rule in self.url_map.iter_rules() if rule.rule == path)
+        argument = next(iter(rule.arguments))
+        for name in names:
+            for method in rule.methods or ():
+                self._plain[method, path.replace(f"<{argument}>", name)] = (rule, {argument: name})
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """One thread a request, which waits for whatever it takes."""
@@ -81,6 +97,29 @@ class Application(Flask):
         except Exception as fault:  # noqa: BLE001 - answered as `connector.web.faults` has it
             said = self.handle_user_exception(fault)
         return self.finalize_request(said)
+
+
+_Plain = dict[tuple[str, str], tuple[Rule, dict[str, str]]]
+
+
+class _Finder(MapAdapter):
+    """Looks first among the few addresses that nearly all requests are for.
+
+    werkzeug's search makes garbage in circles for each request, and collecting it costs more than the search.
+    """
+
+    def __init__(self, plain: _Plain, rules: Map, environ: WSGIEnvironment) -> None:
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        text = path.encode("latin-1").decode(errors="replace") if not path.isascii() else path
+        super().__init__(rules, "", "/", None, environ["wsgi.url_scheme"], text, method, environ.get("QUERY_STRING"))
+        self._found = plain.get((method, path))
+
+    def match(self, *args: Any, **kwargs: Any) -> Any:
+        """The rule and its arguments, as Flask asks for them. Raises werkzeug's own."""
+        if self._found is None or not kwargs.get("return_rule"):
+            return super().match(*args, **kwargs)
+        rule, arguments = self._found
+        return rule, dict(arguments)
 
 
 class Exchange:
