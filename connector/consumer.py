@@ -79,6 +79,14 @@ class _Batch:
         return not self.channel.is_open
 
 
+def queued(settings: Settings) -> list[Source]:
+    """The sources that have a queue. Raises `ConnectorError` when none has."""
+    found = [source for source in settings.sources.values() if source.queue]
+    if not found:
+        raise ConnectorError("no source has a queue: give one a `queue` to consume")
+    return found
+
+
 class Consumer:
     """Consumes the queues of all sources, in a thread of its own, until `stop`. The committer must outlive it.
 
@@ -91,9 +99,7 @@ class Consumer:
         self._committer = committer
         self._stopping = threading.Event()
         self._stop_by = float("inf")  # monotonic
-        self._queues = [_Queue(source, receiver) for source in settings.sources.values() if source.queue]
-        if not self._queues:
-            raise ConnectorError("no source has a queue: give one a `queue` to consume")
+        self._queues = [_Queue(source, receiver) for source in queued(settings)]
         self._keeper = _Keeper(database, settings.hash_key, self._stopping, self._wake)
         self._connection: pika.BlockingConnection | None = None
         self._woken = False

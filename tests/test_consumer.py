@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -510,26 +511,123 @@ campaign_status = "start"
 """
 
 
+class Process:
+    """`connector consume` as it is started in earnest, in a process group of its own."""
+
+    def __init__(self, folder: Path, database: Database, broker: Broker, **environ: str) -> None:
+        (folder / "connector.toml").write_text(CONFIG.format(queue=broker.queue))
+        given = {"CONNECTOR_CONFIG": str(folder / "connector.toml"), "DATABASE_URL": database.url, "AMQP_URL": AMQP_URL}
+        self.inner = subprocess.Popen(
+            [sys.executable, "-m", "connector", "consume"],
+            env=os.environ | given | environ,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def children(self) -> list[int]:
+        listed = Path(f"/proc/{self.inner.pid}/task/{self.inner.pid}/children")
+        return [int(pid) for pid in listed.read_text().split()]
+
+    def alive(self) -> bool:
+        """Whether anybody of its group is left."""
+        try:
+            os.killpg(self.inner.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Whoever is left of it."""
+        with self.inner:
+            if self.alive():
+                os.killpg(self.inner.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def consume(tmp_path: Path, sqlite: Database, broker: Broker) -> Iterator[Callable[..., Process]]:
+    """Starts `connector consume` on the test's own queue; whoever is left of it is killed in the end."""
+    started: list[Process] = []
+
+    def start(**environ: str) -> Process:
+        started.append(Process(tmp_path, sqlite, broker, **environ))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
+
+
+Consume = Callable[..., Process]
+
+
+def all_stored_once(database: Database, broker: Broker, total: int) -> None:
+    wait_until(lambda: count(database) == total, 60)
+    wait_until(lambda: broker.depth() == 0)
+    assert (broker.depth(broker.dead), len(set(stored(database)))) == (0, total)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_process_ended_half_way_loses_nothing(sqlite: Database, broker: Broker, tmp_path: Path, how: int) -> None:
-    (tmp_path / "connector.toml").write_text(CONFIG.format(queue=broker.queue))
-    environ = {"CONNECTOR_CONFIG": str(tmp_path / "connector.toml"), "DATABASE_URL": sqlite.url, "AMQP_URL": AMQP_URL}
-    command = [sys.executable, "-m", "connector", "consume"]
+def test_a_process_ended_half_way_loses_nothing(sqlite: Database, broker: Broker, consume: Consume, how: int) -> None:
     broker.declare()
     broker.fill(leads(6000))
-    process = subprocess.Popen(command, env=os.environ | environ)
+    first = consume()
     wait_until(lambda: count(sqlite) > 0, 30)
-    process.send_signal(how)
-    assert process.wait(25) == (0 if how == signal.SIGTERM else -how)
+    first.inner.send_signal(how)
+    assert first.inner.wait(25) == (0 if how == signal.SIGTERM else -how)
+    wait_until(lambda: not first.alive(), 25)  # those that it started have ended, too
     done = count(sqlite)
     assert done < 6000
-    if how == signal.SIGTERM:  # all that was stored is acked
-        wait_until(lambda: broker.depth() == 6000 - done)
-    second = subprocess.Popen(command, env=os.environ | environ)
-    try:
-        wait_until(lambda: count(sqlite) == 6000, 60)
-    finally:
-        second.terminate()
-        assert second.wait(25) == 0
-    assert (broker.depth(), broker.depth(broker.dead), len(set(stored(sqlite)))) == (0, 0, 6000)
+    wait_until(lambda: broker.depth() == 6000 - done)  # all that was stored is acked
+    second = consume()
+    all_stored_once(sqlite, broker, 6000)
+    second.inner.terminate()
+    assert second.inner.wait(25) == 0
+    assert broker.depth() == 0
+
+
+@pytest.mark.slow
+def test_one_of_its_processes_killed_half_way_loses_nothing(sqlite: Database, broker: Broker, consume: Consume) -> None:
+    broker.declare()
+    broker.fill(leads(6000))
+    running = consume()
+    wait_until(lambda: count(sqlite) > 0, 30)
+    killed = running.children()
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    assert len(killed) == 2
+    assert count(sqlite) < 6000
+    all_stored_once(sqlite, broker, 6000)
+    wait_until(lambda: len(running.children()) == 2)
+    assert not set(running.children()) & set(killed)
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_of_its_processes_ends_each_in_order(
+    sqlite: Database, broker: Broker, consume: Consume
+) -> None:
+    broker.declare()
+    broker.fill(leads(6000))
+    running = consume()
+    wait_until(lambda: count(sqlite) > 0, 30)
+    os.killpg(running.inner.pid, signal.SIGTERM)
+    assert running.inner.wait(25) == 0
+    assert not running.alive()
+    wait_until(lambda: broker.depth() == 6000 - count(sqlite))
+
+
+def test_a_broker_that_refuses_us_ends_all_of_its_processes_with_one_line(consume: Consume) -> None:
+    running = consume(AMQP_URL=changed(AMQP_URL, path="/nowhere-at-all"), LOG_LEVEL="CRITICAL")
+    said = running.inner.communicate(timeout=40)[1]
+    assert running.inner.returncode == 1
+    assert re.fullmatch(r"connector: .* refuses us: .*\n", said)
+    assert not running.alive()
+
+
+def test_each_of_its_processes_consumes(sqlite: Database, broker: Broker, consume: Consume) -> None:
+    consume(CONSUMER_CONCURRENCY="3")
+    with closing(broker.connect()) as connection:
+        wait_until(broker.exists, 30)
+        channel = connection.channel()
+        wait_until(lambda: channel.queue_declare(broker.queue, passive=True).method.consumer_count == 3)

@@ -16,9 +16,13 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Ending:
-    """The first SIGTERM or SIGINT ends a process in order, the second at once. Made in the main thread."""
+    """The first SIGTERM or SIGINT ends a process in order, the second at once unless ``second`` says otherwise.
 
-    def __init__(self) -> None:
+    Made in the main thread.
+    """
+
+    def __init__(self, *, second: signal.Handlers = signal.SIG_DFL) -> None:
+        self._second = second
         self._asked = threading.Event()
         self._by_s: float | None = None
         for number in SIGNALS:
@@ -26,9 +30,14 @@ class Ending:
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, self._second)
         self._by_s = time.monotonic() + STOP_S
         self._asked.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return self._asked.is_set()
 
     def wait(self, ended: Callable[[], bool] = lambda: False) -> None:
         """Until a signal comes, or ``ended`` says so."""

@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 
 import click
 
 from connector import configuration, db, destinations
-from connector.commands import face, show
+from connector.commands import face, processes, show
 from connector.commands.ending import Ending
 from connector.committer import Committer
 from connector.receive import Receiver
@@ -99,14 +100,22 @@ def consume() -> None:
 
     A worker delivers.
     """
-    from connector.consumer import Consumer
+    from connector.consumer import queued
 
     settings = face.settings()
+    queued(settings)
+    count = processes.number(os.environ, "CONSUMER_CONCURRENCY")
     db.migrate(settings.database_url)
+    processes.serve(partial(_consume, settings), count, name="consumer")
+
+
+def _consume(settings: Settings, ending: Ending) -> None:
+    """One of several consumers: the broker shares the messages out."""
+    from connector.consumer import Consumer
+
     database = db.Database(settings.database_url)
     committer = Committer(database, settings.hash_key)
     consumer = Consumer(settings, database, Receiver(settings, Router(settings, destinations.name_of)), committer)
-    ending = Ending()
     consumer.start()
     try:
         ending.wait(lambda: consumer.wait(0))
