@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from connector.client import Answer, Deadline
 from connector.destinations import DESTINATIONS, SPECS, name_of, places
-from connector.destinations.base import Destination, Seen, Sending, cut, integer
+from connector.destinations.base import Destination, Seen, Sending, cut
 from connector.destinations.wolkvox import AddRecord, read_report
 from connector.errors import ConfigError
 from connector.options import DispatchOptions, EmptyTagsOptions, NoteOptions, WolkvoxOptions
 from connector.outcomes import Fate, Outcome
 from connector.settings import Account, Route, Secret, Settings
 from connector.vendors import Tracksale, Wolkvox
+from connector.vendors.base import count_of
 from connector.vendors.wolkvox import campaign_statuses
 
 ZONE = ZoneInfo("America/Bogota")
@@ -799,7 +800,7 @@ def test_routes_that_share_a_campaign_must_agree_on_how_it_is_called() -> None:
      ("1" * 40, None), ("٣", None), ([1], None)],
 )  # fmt: skip
 def test_numbers_come_as_numbers_or_texts(value: Any, number: int | None) -> None:
-    assert integer(value) == number
+    assert count_of(value) == number
 
 
 def test_words_are_cut_to_one_short_line() -> None:

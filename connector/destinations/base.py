@@ -168,14 +168,6 @@ def cut(words: object) -> str:
     return " ".join(str(words).split())[:WORDS_KEPT]
 
 
-def integer(value: object) -> int | None:
-    """A number that vendors send as 1, "1" or " "; None when it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
 def asked(outcome: Outcome) -> Seen:
     """An answer to a question that brought no light: a fault; or, where the question itself was refused, unclear."""
     if outcome.verdict.fate is Fate.REFUSED:  # put again, it would be refused again, and each costs a call

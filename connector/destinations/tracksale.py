@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -23,55 +23,48 @@ from connector.destinations.base import (
     delivered,
     failed,
     held,
-    integer,
     refused,
     unrecognised,
 )
 from connector.options import DispatchOptions, EmptyTagsOptions, NoteOptions, delay_s
 from connector.outcomes import Fate, Outcome, Verdict
-from connector.vendors.tracksale import CUSTOMERS_PER_CALL, Tracksale
+from connector.vendors.base import count_of
+from connector.vendors.tracksale import CUSTOMERS_PER_CALL, Tracksale, fault_of, words_of
 
 CAPTCHA: Final = "solve the CAPTCHA in a browser from this machine's address, wait five minutes, then resume"
 CREDENTIALS: Final = "check the account's token, then resume"
 
-#: The request is wrong, and nothing of it was done (404: no such campaign or answer).
-REFUSING: Final = frozenset({400, 404, 409, 413, 422})
-
 
 def meaning(answer: Answer) -> Outcome | None:
     """What an answer that is no success means, for any operation; None when no table knows it."""
-    words = _words(answer)
-    if answer.status == 405:
-        return blocked(answer, "405 CAPTCHA: too many requests", CAPTCHA)
-    if answer.is_html and answer.status < 500:
-        return blocked(answer, f"{answer.status} with a web page: a CAPTCHA, most likely", CAPTCHA)
-    if answer.status in (401, 403):
-        return blocked(answer, words, CREDENTIALS)
-    if answer.status == 429:
-        return held(answer, words)
-    if answer.status in REFUSING:
-        return refused(answer, words)
-    if 500 <= answer.status < 600:
-        return failed(answer, f"Tracksale failed ({words})")
-    if 200 <= answer.status < 300 and not isinstance(answer.json(), dict | list):
-        return failed(answer, f"an answer that cannot be read ({answer.status})")
-    return None
+    fault = fault_of(answer)
+    return _MEANINGS[fault](answer, _words(answer)) if fault in _MEANINGS else None
 
 
 def _words(answer: Answer) -> str:
-    body = answer.json()
-    said = (body.get("error") or body.get("msg") or "") if isinstance(body, dict) else ""
-    if isinstance(said, dict):  # the v1 envelope: {"error": {"code", "msg"}}
-        said = said.get("msg") or said
-    return cut(f"{answer.status} {said}")
+    return cut(f"{answer.status} {words_of(answer)}")
 
 
-def _said_no(answer: Answer) -> Outcome | None:
-    """An error inside a 2xx refuses the request as a 400 would."""
-    body = answer.json()
-    if 200 <= answer.status < 300 and isinstance(body, dict) and body.get("error"):
-        return refused(answer, _words(answer))
-    return None
+def _captcha(answer: Answer, _words: str) -> Outcome:
+    is_told = answer.status == 405
+    said = "405 CAPTCHA: too many requests" if is_told else f"{answer.status} with a web page: a CAPTCHA, most likely"
+    return blocked(answer, said, CAPTCHA)
+
+
+def _failed(answer: Answer, words: str) -> Outcome:
+    is_unreadable = 200 <= answer.status < 300
+    said = f"an answer that cannot be read ({answer.status})" if is_unreadable else f"Tracksale failed ({words})"
+    return failed(answer, said)
+
+
+#: By `fault_of`. What it does not know has none.
+_MEANINGS: Final[Mapping[str, Callable[[Answer, str], Outcome]]] = {
+    "captcha": _captcha,
+    "credentials": lambda answer, words: blocked(answer, words, CREDENTIALS),
+    "slow": held,
+    "refused": refused,
+    "failed": _failed,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +93,7 @@ class Dispatch(Destination):
     def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
         if 200 <= answer.status < 300 and isinstance(body := answer.json(), dict) and "status" in body:
             return settle_customers(answer, body, [orjson.loads(text) for _, text in records])
-        return _said_no(answer) or meaning(answer) or unrecognised(answer, _words(answer))
+        return meaning(answer) or unrecognised(answer, _words(answer))
 
     def ask(
         self, vendor: Tracksale, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
@@ -113,7 +106,7 @@ class Dispatch(Destination):
         answer = vendor.report_dispatch(code, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", deadline=deadline)
         lots = answer.json() if 200 <= answer.status < 300 else None
         if not isinstance(lots, list):
-            return asked(_said_no(answer) or meaning(answer) or unrecognised(answer, _words(answer)))
+            return asked(meaning(answer) or unrecognised(answer, _words(answer)))
         known = {identity for lot in lots for customer in _customers(lot) for identity in _identities(customer)}
         return Seen({number: bool(_identities(orjson.loads(text)) & known) for number, text in records})
 
@@ -134,7 +127,7 @@ def _identities(customer: Mapping[str, Any]) -> set[tuple[str, str]]:
 def settle_customers(answer: Answer, body: Mapping[str, Any], customers: Sequence[Mapping[str, Any]]) -> Outcome:
     """The fate of each customer of an answered dispatch: inserted, duplicated, invalid with its reason, or doubtful."""
     status = body["status"] if isinstance(body["status"], dict) else {}
-    inserted, duplicated, invalid = (integer(status.get(key)) for key in ("inserted", "duplicated", "invalid"))
+    inserted, duplicated, invalid = (count_of(status.get(key)) for key in ("inserted", "duplicated", "invalid"))
     if inserted is None or duplicated is None or invalid is None or inserted + duplicated + invalid != len(customers):
         return unrecognised(answer, cut(f"status {dict(status)} for {len(customers)} customers"))
     if body.get("error"):
@@ -240,10 +233,10 @@ class _OneACall(Destination):
 
     def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
         """Done is what names the answer it was done to; "msg" is in any language and says nothing reliable."""
-        if (unwell := _said_no(answer) or meaning(answer)) is not None:
+        if (unwell := meaning(answer)) is not None:
             return unwell
         body = answer.json()
-        if 200 <= answer.status < 300 and isinstance(body, dict) and integer(body.get("answer_id")) is not None:
+        if 200 <= answer.status < 300 and isinstance(body, dict) and count_of(body.get("answer_id")) is not None:
             return delivered(answer, cut(body.get("msg") or ""))
         return unrecognised(answer, _words(answer))
 

@@ -22,13 +22,13 @@ from connector.destinations.base import (
     delivered,
     failed,
     held,
-    integer,
     refused,
     unrecognised,
 )
 from connector.options import WolkvoxOptions
 from connector.outcomes import Outcome
 from connector.settings import Account
+from connector.vendors.base import count_of
 from connector.vendors.wolkvox import ROWS_PER_CALL, Wolkvox, campaign_statuses, rows_of
 
 CREDENTIALS: Final = "check the account's token, then resume"
@@ -79,7 +79,7 @@ MEANINGS: Final[tuple[tuple[int, str, Meaning], ...]] = (
 
 def code_of(answer: Answer, body: Any) -> int:
     """The status that counts: ``code`` of the envelope (a number or a string) where HTTP itself says all is well."""
-    code = integer(body.get("code")) if isinstance(body, dict) else None
+    code = count_of(body.get("code")) if isinstance(body, dict) else None
     return code if code is not None and 200 <= answer.status < 300 else answer.status
 
 
@@ -183,13 +183,13 @@ def _is_success(answer: Answer, body: Any) -> bool:
     """HTTP, ``code`` and ``error`` must agree on it."""
     if not isinstance(body, dict) or not 200 <= answer.status < 300:
         return False
-    code = integer(body.get("code"))
+    code = count_of(body.get("code"))
     return code is not None and 200 <= code < 300 and body.get("error") in (None, "")
 
 
 def _is_absence(answer: Answer, body: Any) -> bool:
     """find_record's 404 in wolkvox's own envelope; a web server's 404 says nothing of the person."""
-    if not isinstance(body, dict) or integer(body.get("code")) != 404 or code_of(answer, body) != 404:
+    if not isinstance(body, dict) or count_of(body.get("code")) != 404 or code_of(answer, body) != 404:
         return False
     return "YOU CAN UPLOAD" not in _words(body).upper()
 
@@ -201,7 +201,7 @@ def _words(body: Any) -> str:
 def _total_registers(body: Mapping[str, Any]) -> int | None:
     """How many rows the vendor says it added, where it says so: a number, a numeric string, or " "."""
     rows = rows_of(dict(body))
-    return integer(rows[0].get("total_registers")) if rows else None
+    return count_of(rows[0].get("total_registers")) if rows else None
 
 
 def read_report(answer: Answer, account: Account, zone: ZoneInfo) -> tuple[dict[str, str] | None, Outcome]:

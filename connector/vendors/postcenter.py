@@ -17,6 +17,7 @@ from connector.client import Answer, Client, Deadline
 from connector.errors import ConnectorError
 from connector.log import masked
 from connector.settings import Account, Secret
+from connector.vendors.base import count_of
 
 BASE_URL: Final = "https://api-cluster.postcenter.io"
 PER_PAGE: Final = 100
@@ -195,7 +196,7 @@ def body_of(answer: Answer) -> Mapping[str, Any]:
 
 def _status(answer: Answer) -> int:
     """The body's own where it has one and HTTP says that all is well."""
-    inside = number_of(_body(answer).get("status"))
+    inside = count_of(_body(answer).get("status"))
     return inside if inside is not None and 200 <= answer.status < 300 else answer.status
 
 
@@ -248,7 +249,7 @@ def ticket_of(body: Any) -> Ticket:
 def _agent(found: Any) -> Agent | None:
     if not isinstance(found, dict):
         return None
-    return Agent(number_of(found.get("cmid")), _text(found.get("name")), _text(found.get("email")))
+    return Agent(count_of(found.get("cmid")), _text(found.get("name")), _text(found.get("email")))
 
 
 #: The paged list speaks Spanish.
@@ -322,18 +323,10 @@ def assignation_of(body: Mapping[str, Any]) -> Assignation:
     """Of `PostCenter.get_possible_agent`."""
     found = body.get("assignation")
     about = found if isinstance(found, dict) else {}
-    return Assignation(number_of(about.get("cm")), _text(about.get("reason")))
+    return Assignation(count_of(about.get("cm")), _text(about.get("reason")))
 
 
 # --- values in doubt ------------------------------------------------------------------------------------------------
-
-
-def number_of(value: Any) -> int | None:
-    """261 or "261" as a number; None when it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 def moment_of(value: Any) -> datetime | None:

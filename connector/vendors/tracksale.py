@@ -18,6 +18,7 @@ from connector.client import Answer, Client, Deadline
 from connector.errors import ConnectorError
 from connector.log import masked
 from connector.settings import Account, Secret
+from connector.vendors.base import figure_of, number_of
 
 BASE_URL: Final = "https://api.tracksale.co"
 PAGED_URL: Final = "https://apiv3.track.co"
@@ -397,16 +398,45 @@ def _each(read: Callable[[int], Answer], limit: int) -> Iterator[Dispatched]:
 # --- what answers hold ----------------------------------------------------------------------------------------------
 
 
-def body_of(answer: Answer) -> Any:
-    """The JSON of a success: 2xx without an ``error`` inside. Raises `TracksaleError`, saying what to do."""
-    body = answer.json()
+def fault_of(answer: Answer) -> str:
+    """What is wrong with an answer; "" when it is a success: 2xx, with JSON that holds no ``error``.
+
+    captcha (a person must solve it) | credentials | slow (too many calls) | refused (what was asked for is wrong, and
+    nothing of it was done) | failed (the vendor did, or it cannot be read: it may have been done) | unknown.
+    """
     if answer.status == 405 or (answer.is_html and answer.status < 500):
+        return "captcha"
+    if 200 <= answer.status < 300:
+        body = answer.json()
+        if not isinstance(body, dict | list):
+            return "failed"
+        return "refused" if isinstance(body, dict) and body.get("error") else ""
+    return _FAULTS.get(answer.status, "failed" if 500 <= answer.status < 600 else "unknown")
+
+
+#: 404: no such campaign or answer.
+_FAULTS: Final = {401: "credentials", 403: "credentials", 429: "slow"} | dict.fromkeys(
+    (400, 404, 409, 413, 422), "refused"
+)
+
+
+def words_of(answer: Answer) -> str:
+    """The vendor's own words for what is wrong, on one line, which may be in Portuguese; "" when it has none."""
+    body = answer.json()
+    said = (body.get("error") or body.get("msg") or "") if isinstance(body, dict) else ""
+    if isinstance(said, dict):  # the older envelope: {"error": {"code", "msg"}}
+        said = said.get("msg") or said
+    return " ".join(str(said).split())
+
+
+def body_of(answer: Answer) -> Any:
+    """The JSON of a success. Raises `TracksaleError`, saying what to do."""
+    fault = fault_of(answer)
+    if not fault:
+        return answer.json()
+    if fault == "captcha":
         raise TracksaleError(f"Tracksale shows a CAPTCHA ({answer.status}): solve it in a browser, wait five minutes")
-    error = body.get("error") if isinstance(body, dict) else None
-    if 200 <= answer.status < 300 and isinstance(body, dict | list) and not error:
-        return body
-    said = error.get("msg") if isinstance(error, dict) else error  # an object in the older envelope
-    raise TracksaleError(f"Tracksale answered {answer.status}: {_cut(said) or 'nothing that can be read'}")
+    raise TracksaleError(f"Tracksale answered {answer.status}: {_cut(words_of(answer)) or 'nothing that can be read'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -731,25 +761,6 @@ def text_of(value: Any) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def figure_of(value: Any) -> float | None:
-    """45.5, "45.5", "45,5" or "45,5%" as a number; None when it is none."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    try:
-        number = float(value.strip().removesuffix("%").replace(",", ".")) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return number if number is not None and abs(number) < _BEYOND else None
-
-
-def number_of(value: Any) -> int | None:
-    """1, 1.0, "1" or " 1 " as a whole number; None when it is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    figure = figure_of(value)
-    return int(figure) if figure is not None and abs(figure) < _BEYOND and figure == int(figure) else None
-
-
 def flag_of(value: Any) -> bool | None:
     """true, 1, "1" or "true", and their opposites; None when it is neither."""
     word = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
@@ -757,7 +768,6 @@ def flag_of(value: Any) -> bool | None:
 
 
 _FLAGS: Final = dict.fromkeys(("true", "1", "yes", "sim"), True) | dict.fromkeys(("false", "0", "no", "não"), False)
-_BEYOND: Final = 2.0**53  #: from here on a float has lost digits; "inf" and "nan" are no numbers either
 
 
 #: By the type that a field is declared to have.

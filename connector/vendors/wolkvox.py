@@ -16,6 +16,7 @@ from connector.client import Answer, Client, Deadline
 from connector.errors import ConnectorError
 from connector.log import masked
 from connector.settings import Account, Secret
+from connector.vendors.base import count_of, figure_of
 
 BASE_URL: Final = "https://wv{server}.wolkvox.com"  #: server: four digits, "0011"
 ROWS_PER_CALL: Final = 10_000
@@ -103,7 +104,7 @@ class Wolkvox:
 def body_of(answer: Answer) -> Any:
     """The JSON of a success: HTTP, ``code`` and ``error`` agree, or a bare list. Raises `WolkvoxError`."""
     body = answer.json()
-    code = number_of(body.get("code")) if isinstance(body, dict) else None
+    code = count_of(body.get("code")) if isinstance(body, dict) else None
     if 200 <= answer.status < 300:
         is_envelope = code is not None and 200 <= code < 300 and body.get("error") in (None, "")
         if is_envelope or isinstance(body, list):
@@ -163,13 +164,13 @@ _NO_FIGURES: Final = frozenset({"campaign", "status", "skill_id"})
 def total_registers_of(body: Any) -> int | None:
     """How many rows were added; None where the vendor does not say: it may be a number, a text of one, or " "."""
     rows = rows_of(body)
-    return number_of(rows[0].get("total_registers")) if rows else None
+    return count_of(rows[0].get("total_registers")) if rows else None
 
 
 def records_of(answer: Answer) -> list[dict[str, Any]]:
     """The rows that find_record found; none for a 404 of wolkvox's own. Raises `WolkvoxError` for anything else."""
     body = answer.json()
-    code = number_of(body.get("code")) if isinstance(body, dict) else None
+    code = count_of(body.get("code")) if isinstance(body, dict) else None
     absent = code == 404 and (answer.status == 404 or 200 <= answer.status < 300)
     if absent and "YOU CAN UPLOAD" not in _words(body).upper():
         return []
@@ -187,24 +188,7 @@ class TokenUse:
 def token_use_of(body: Any) -> TokenUse:
     """Of `Wolkvox.token_info`."""
     rows = rows_of(body) or [{}]
-    return TokenUse(number_of(rows[0].get("token_limit")), number_of(rows[0].get("token_use_today")))
-
-
-def number_of(value: Any) -> int | None:
-    """1, "1" or " 1 " as a number of 0 or more; None when it is none, as " " is."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def figure_of(value: Any) -> float | None:
-    """ "60", "60.5", "60,5" or "60%" as a number; None when it is none."""
-    text = (
-        str(value).strip().removesuffix("%").strip().replace(",", ".") if isinstance(value, str | int | float) else ""
-    )
-    whole, _, part = text.removeprefix("-").partition(".")
-    return float(text) if (whole + part).isascii() and whole.isdigit() and (part or "0").isdigit() else None
+    return TokenUse(count_of(rows[0].get("token_limit")), count_of(rows[0].get("token_use_today")))
 
 
 def _rows(body: Any) -> list[dict[str, Any]]:
