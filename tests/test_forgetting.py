@@ -747,3 +747,42 @@ def test_of_many_processes_one_purges_each_time(world: World) -> None:
         conn.execute(update(tables.facts).where(tables.facts.c.name == BEGUN).values(value=long_ago))
     assert schedules[0]._takes_turn(3_600_000)
     assert not schedules[1]._takes_turn(3_600_000)
+
+
+def test_an_erasure_among_calls_sends_nobody_an_empty_record_and_the_person_nothing_more(
+    run: Run, world: World, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While workers claim, call and settle: once `erase` has said that it is done, no call with the person begins."""
+    monkeypatch.setattr("connector.destinations.wolkvox.ROWS_PER_CALL", 3)
+    mine = [lead(number, phones=["3000000007"], extra={"family": number}) for number in range(100, 140)]
+    others = [lead(number) for number in range(200, 260)]
+    for one, other in zip(mine + mine[:20], others, strict=True):
+        world.receive(LANDING, one, other)
+    with world.database.write() as conn:
+        conn.execute(update(tables.deliveries).values(once_key=None))
+    over = threading.Event()
+
+    def deliver() -> None:
+        while not over.is_set():
+            world.step()
+
+    with ThreadPoolExecutor(3) as pool:
+        delivering = [pool.submit(deliver) for _ in range(2)]
+        wait_until(lambda: bool(sandbox.wolkvox.rows("1042")))
+        erase(run, "3000000007")
+        sent = sum("3000000007" in str(row) for row in sandbox.wolkvox.rows("1042"))
+        in_hand = sum(row.state == "sending" for row in rows_of(world))
+        wait_until(lambda: not any(row.state in ("pending", "sending") for row in rows_of(world)))
+        over.set()
+        for one in delivering:
+            one.result()
+    reached = sum("3000000007" in str(row) for row in sandbox.wolkvox.rows("1042"))
+    assert 0 < reached <= sent + in_hand < 40
+    assert len(sandbox.wolkvox.rows("1042")) == 60 + reached
+    assert sandbox.breaches == []
+    Schedule(world.settings, world.database, threading.Event()).look()
+    theirs = [row.id for row in world.events() if row.forgotten_at]
+    assert len(theirs) == 40
+    assert {row.state for row in rows_of(world) if row.event in theirs} <= {"delivered", "suppressed"}
+    assert {row.state for row in rows_of(world) if row.event not in theirs} == {"delivered"}
+    assert rows_of(world, tables.forgetting) == []
