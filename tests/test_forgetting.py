@@ -424,7 +424,7 @@ def test_what_is_uncertain_is_forgotten_once_a_person_has_settled_it(run: Run, w
     world.settle(in_a_call(world), unknown())
     assert erase(run, "3000000007")["uncertain"] == 1
     again = run("erase", "3000000007").stdout
-    assert "1 are in a call or uncertain" in again
+    assert "in a call or uncertain: 1;" in again
     assert "connector resolve" in again
     assert "nothing of this person" not in again
     assert run("resolve", "d1", answer).exit_code == 0

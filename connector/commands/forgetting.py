@@ -121,9 +121,9 @@ def _tell_purged(purged: Purged, *, dry_run: bool, as_json: bool) -> None:
         show.as_json({"dry_run": dry_run, **_without_progress(purged)})
         return
     done = "would be forgotten" if dry_run else "forgotten"
-    show.line(f"{done}: {purged.events:,} events with {purged.deliveries:,} deliveries")
+    show.line(f"{done}: {_some(purged.events, 'event')} with {_some(purged.deliveries, 'delivery')}")
     if purged.left:
-        show.line(f"{purged.left:,} more are old enough, and go once nothing of them waits or is uncertain", "yellow")
+        show.line(f"old enough too: {purged.left:,}; they go once nothing of them waits or is uncertain", "yellow")
 
 
 def _tell_erased(erased: Erased, *, dry_run: bool, as_json: bool) -> None:
@@ -132,15 +132,20 @@ def _tell_erased(erased: Erased, *, dry_run: bool, as_json: bool) -> None:
         return
     done, ended = ("would be forgotten", "would end") if dry_run else ("forgotten", "ended")
     if erased.events:
-        show.line(f"{done}: {erased.events:,} events with {erased.deliveries:,} settled deliveries")
+        show.line(f"{done}: {_some(erased.events, 'event')} with {_some(erased.deliveries, 'settled delivery')}")
     elif not erased.in_hand:
         show.line("nothing of this person is here")
     if erased.ended:
-        show.line(f"{erased.ended:,} deliveries that were waiting {ended} unsent")
+        show.line(f"{_some(erased.ended, 'delivery')} that waited {ended} unsent")
     if erased.in_hand:
-        show.line(f"{erased.in_hand:,} are in a call or uncertain: their records go once they are settled", "yellow")
+        show.line(f"in a call or uncertain: {erased.in_hand:,}; their records go once they are settled", "yellow")
     if erased.uncertain:
         show.line("connector deliveries --state uncertain shows which; connector resolve settles them", "yellow")
+
+
+def _some(number: int, what: str) -> str:
+    several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number:,} {what if number == 1 else several}"
 
 
 def _without_progress(tally: Purged | Erased) -> dict[str, Any]:

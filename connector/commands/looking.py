@@ -159,7 +159,8 @@ def explain(id: str, show_record: bool, as_json: bool) -> None:
 
 def _tell(event: Mapping[str, Any], zone: ZoneInfo) -> None:
     kind = event["type"] or "no type"
-    show.line(f"{event['event']} {show.shortened(event['event_id'])}, {kind} from {event['source']}", "bold")
+    called = show.shortened(event["event_id"]) or "(forgotten)"
+    show.line(f"{event['event']} {called}, {kind} from {event['source']}", "bold")
     for line in event["story"]:
         show.line(f"  {_clock(line['at'], zone)}  {_local(line['said'], zone)}")
     _conclude(event["event"], event, zone)
