@@ -559,6 +559,7 @@ def test_a_purge_takes_the_age_of_the_configuration(run: Run, world: World, tmp_
         ("its batch of 12 was refused (Ana); halved", "its batch of 12 was refused (the rest was forgotten)"),
         ("once_per: the same person is in delivery d12", "once_per: the same person is in delivery d12"),
         (f"{tracksale.HAS_ALREADY}: {settle.LANDED_BEFORE}", f"{tracksale.HAS_ALREADY}: {settle.LANDED_BEFORE}"),
+        ("ninety_day_rule: Ana was asked before", "ninety_day_rule (the rest was forgotten)"),
         (outbox.EXPIRED, outbox.EXPIRED),
         (ERASED, ERASED),
     ],
