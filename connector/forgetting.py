@@ -242,7 +242,7 @@ _BEGINNINGS: Final = (
     r"refused(?= \()",
     r"[A-Za-z]+ failed \(\d{3}",
     r"(?:HTTP )?\d{3}\b",
-    r"(?:expired|once_per|contact_hours|do_not_contact|ninety_day_rule)(?=:)",  # at least which guard it was
+    r"(?:expired|once_per|contact_hours|do_not_contact|ninety_day_rule)(?=:| \()",  # at least which guard it was
     re.escape(NOTHING),
 )
 _OURS: Final = re.compile("|".join(_BEGINNINGS))
