@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 
@@ -308,6 +308,73 @@ class NoteOptions(Strict):
     """``tracksale.note``: the campaign, where a customer has answered several."""
 
     campaign_code = Code(load_default="")
+
+
+class LinksOptions(Strict):
+    """``tracksale.survey_links``: the campaign, and the tags that the survey behind the link carries."""
+
+    campaign_code = _campaign("campaign_code", "52")
+    tags = Tags(load_default=dict)
+
+
+class QuestionOptions(Strict):
+    """One question of a campaign, and where the event has the answer to it."""
+
+    id = Whole(least=1, required=True, needed="is required: the question's number in Tracksale")
+    score = Path()
+    justification = Path()
+    option = Path()
+    comment = Path()
+
+    @validates_schema(skip_on_field_errors=True)
+    def _is_answered_in_one_way(self, data: dict[str, Any], **_: Any) -> None:
+        if len({"score", "option", "comment"} & data.keys()) != 1:
+            raise ValidationError('needs one of score, option and comment, as its type wants: score = "nps"')
+        if "justification" in data and "score" not in data:
+            raise ValidationError("goes with a score: take it out", "justification")
+
+
+class Questions(Checked[tuple[dict[str, Any], ...]]):
+    """The questions of a campaign, in the campaign's own order."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> tuple[dict[str, Any], ...]:
+        if not isinstance(value, list) or not value:
+            raise ValidationError(
+                'must be a list of questions, [{ id = 11, score = "nps" }, { id = 12, comment = "why" }]'
+            )
+        loaded, wrong = [], {}
+        for index, question in enumerate(value):
+            try:
+                loaded.append(QuestionOptions().load(question))
+            except ValidationError as error:
+                wrong[index] = error.messages
+        if wrong:
+            raise ValidationError(cast(Any, wrong))
+        return tuple(loaded)
+
+
+class AnswersOptions(Strict):
+    """``tracksale.answers``: the campaign, and where the event has the score, or the answer to each question."""
+
+    campaign_code = _campaign("campaign_code", "52")
+    score = Path(load_default="")
+    justification = Path(load_default="")
+    questions = Questions(load_default=())
+    tags = Tags(load_default=dict)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _has_one_question_or_several(self, data: dict[str, Any], **_: Any) -> None:
+        if bool(data["score"]) == bool(data["questions"]):
+            said = 'score = "nps" for a campaign of one question, or questions = [{ id = 11, score = "nps" }, …]'
+            raise ValidationError(f"needs one of the two: {said}", "score")
+        if data["justification"] and not data["score"]:
+            raise ValidationError("goes with score: give it to the question it belongs to", "justification")
+
+
+class TicketOptions(Strict):
+    """``postcenter.close`` and ``postcenter.reassign``: the documents know nothing that could be said."""
 
 
 def _is_word(value: object) -> bool:

@@ -286,6 +286,13 @@ def settle_each(
         conn.execute(_SETTLE_ONE, rows)
 
 
+def set_apart(conn: Connection, alone: Collection[int]) -> None:
+    """These pending ones go by themselves, each as a group of its own: no attempt's groups have negative numbers."""
+    values = {"split": -_d.id, "lane": case(SPLIT_OF, value=_d.lane)}
+    for one in alone:
+        conn.execute(update(deliveries).where(_d.id == one, IS_PENDING).values(values))
+
+
 def move_to(conn: Connection, attempt: int, successor: int, now: int) -> int:
     """The same members, in a new attempt: for what provably never left."""
     values = {"attempt": successor, "attempts": _d.attempts + f",{successor}", "updated_at": now}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Fate(StrEnum):
@@ -15,14 +16,16 @@ class Fate(StrEnum):
     REFUSED = "refused"  #: the vendor will never take it as it is
     AGAIN = "again"  #: surely not landed, and not its fault
     DOUBTFUL = "doubtful"  #: may have landed
+    ALONE = "alone"  #: harmless to repeat, and cannot be told from others of its batch: sent again by itself
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The fate of a record and the vendor's words for it."""
+    """The fate of a record, the vendor's words for it, and what of its answer routes after this one may use."""
 
     fate: Fate
     reason: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ def _to_ask(conn: Connection, question: Question) -> list[Record]:
     if not question.place.all_or_nothing:
         return [r for r in fit if not outbox.sent_before(conn, question.about.destination, r[0])]
     asked = question.answers.get("present", {})
-    if question.place.options.get("trace_field"):
+    if question.place.exact:
         return [record for record in fit[:1] if str(record[0]) not in asked]
     if len(asked) >= SAMPLE:
         return []
@@ -161,7 +161,7 @@ def _decide(conn: Connection, question: Question, known: dict[str, bool], now: i
     if not question.place.all_or_nothing:
         _give_up(conn, about.id, NO_SAMPLE, now)
         return
-    enough = 1 if question.place.options.get("trace_field") else min(SAMPLE, len(question.members))
+    enough = 1 if question.place.exact else min(SAMPLE, len(question.members))
     if not nobody_left and len(known) < enough and len(set(known.values())) == 1:
         attempts.ask_later(conn, about.id, now, {"present": known})
     elif not known or len(set(known.values())) > 1:

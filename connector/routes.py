@@ -104,5 +104,8 @@ def _mapping(settings: Settings, route: Route) -> RecordMapping:
             opt=tuple(options.get("opt", ())),
             tags=dict(options.get("tags", {})),
             campaign_code=str(options.get("campaign_code", "")),
+            score=str(options.get("score", "")),
+            justification=str(options.get("justification", "")),
+            questions=tuple(options.get("questions", ())),
         )
     )

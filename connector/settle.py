@@ -101,7 +101,12 @@ def _settle_all(conn: Connection, attempt: Attempt, verdict: Verdict, ids: list[
     outbox.settle(conn, attempt.id, state=_STATE[verdict.fate], now=now, reason=verdict.reason or None, due_at=due_at)
 
 
-_STATE: Final = {Fate.DELIVERED: "delivered", Fate.AGAIN: "pending", Fate.DOUBTFUL: "uncertain"}
+_STATE: Final = {
+    Fate.DELIVERED: "delivered",
+    Fate.AGAIN: "pending",
+    Fate.ALONE: "pending",
+    Fate.DOUBTFUL: "uncertain",
+}
 
 
 def _accepted(conn: Connection, destination: str, now: int) -> None:
@@ -190,6 +195,7 @@ def _settle_each(conn: Connection, attempt: Attempt, outcome: Outcome, ids: list
     rows = [(i, *_duplicate(i in asked_before, v)) for i, v in verdicts.items() if v.fate is Fate.DUPLICATE]
     rows += [(i, _STATE[v.fate], v.reason or None) for i, v in verdicts.items() if v.fate in _STATE]
     outbox.settle_each(conn, attempt.id, rows, now, now)
+    outbox.set_apart(conn, [i for i, v in verdicts.items() if v.fate is Fate.ALONE])
     refused = {i: v.reason for i, v in verdicts.items() if v.fate is Fate.REFUSED}
     if refused:
         _judge(conn, attempt, refused, now)

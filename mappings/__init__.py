@@ -60,6 +60,10 @@ def payload_mapping(name: str, locale: Locale, fields: Mapping[str, Any] | None 
 RECORDS: dict[str, Callable[[Rendering], RecordMapping]] = {
     "wolkvox.add_record": wolkvox.Row,
     "tracksale.dispatch": tracksale.SurveyCustomer,
+    "tracksale.survey_links": tracksale.SurveyCustomer,
+    "tracksale.answers": tracksale.CollectedAnswer,
     "tracksale.fill_empty_tags": tracksale.EmptyTags,
     "tracksale.note": tracksale.Note,
+    "postcenter.close": postcenter.TicketReference,
+    "postcenter.reassign": postcenter.TicketReference,
 }

@@ -48,6 +48,10 @@ class Rendering:
     opt: tuple[str, ...] = ()  #: paths into the event's extra, for opt1, opt2, …
     tags: Mapping[str, str] = field(default_factory=dict)  #: tag name -> path into the event
     campaign_code: str = ""  #: narrows fill-empty-tags and notes when set
+    score: str = ""  #: path to the one score of an answer
+    justification: str = ""  #: path to what was said to it
+    #: of an answer to several questions, in the campaign's order: {"id", and a path as "score", "option" or "comment"}
+    questions: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

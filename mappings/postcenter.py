@@ -2,6 +2,8 @@
 
 So they are only believed to name a ticket: it and its messages are read from the API (`connector.vendors.postcenter`).
 ``fetched`` is ``{"ticket": {…}, "messages": {"messages": […]}}``, as GET /v2/ticket/{id}/[messages/] answers.
+
+What goes the other way, to be closed or reassigned, is a ticket's id.
 """
 
 from __future__ import annotations
@@ -10,9 +12,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from marshmallow import Schema
+
 from mappings import fields
-from mappings.base import FieldError, Invalid, Locale, PlainSender, Sender, walk
+from mappings.base import FieldError, Invalid, Locale, PlainSender, Rendered, Rendering, Sender, walk
 from mappings.events import Event, Thin, Ticket
+from mappings.records import Cell, Draft
 from mappings.ticket import EVENT_TYPES, TicketMapping
 
 _ID: Final = re.compile(r"[0-9a-fA-F]{24}")
@@ -191,3 +196,27 @@ def _address(account: Any, channel: str) -> dict[str, str]:
         return {}
     # WhatsApp writes whole numbers without their +; what is shorter was typed by somebody.
     return {"phone": f"+{text}" if "whatsapp" in channel and text.isdecimal() and len(text) > 10 else text}
+
+
+# --- the record -----------------------------------------------------------------------------------------------------
+
+
+class TicketReferenceSchema(Schema):
+    """Which ticket it is: all that closing and reassigning need."""
+
+    ticket_id = Cell()
+
+
+class TicketReference:
+    """Renders a ticket of PostCenter's own."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._schema = TicketReferenceSchema()
+
+    def render(self, event: Event) -> Rendered:
+        """Its id. `Invalid` for a lead, and for a ticket of another helpdesk, which PostCenter knows nothing of."""
+        ref = _hex(event.ticket_id) if isinstance(event, Ticket) else ""
+        draft = Draft(ticket_id=ref)
+        if not ref:
+            draft.fault("ticket_id", "is no ticket of PostCenter (24 hexadecimal digits)")
+        return draft.written(self._schema)

@@ -1,10 +1,12 @@
-"""Tracksale (Track.co): the customer of a survey dispatch, the tags of an answer, a note on an answer.
+"""Tracksale (Track.co): the customer of a survey or of a survey link, answers, an answer's tags, a note on an answer.
 
-Tag values are texts; phones go without the dial prefix. In the vendor's pages: "Sendings", "Note", "Fill empty tags".
+Tag values are texts; phones go without the dial prefix. In the vendor's pages: "Sendings", "Survey links", "Insert
+Answers", "Insert Multiple Answers", "Insert Internal Notes", "Fill empty tags".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +14,11 @@ from marshmallow import Schema
 
 from mappings.base import Rendered, Rendering, lookup
 from mappings.events import Event, Lead
+from mappings.fields import number_text
 from mappings.records import Cell, Dialling, Draft, Given, local_time, phones_of, said, value_text
 
 MAX_TAGS = 50  #: of one fill-empty-tags call
+MOST = 10  #: the best score
 _NOBODY = "no answer_id, e-mail, usable phone or identification says whose answer it is"
 
 
@@ -25,6 +29,20 @@ class CustomerSchema(Schema):
     email = Cell()
     identification = Cell(absent=None)  # null in the vendor's own samples, where the other two are texts
     phone = Cell()
+    tags = Given()
+
+
+class AnswerSchema(Schema):
+    """An answer that was collected elsewhere: with a score, or with an answer to each of several questions."""
+
+    name = Given()
+    email = Given()
+    phone = Given()
+    identification = Given()
+    score = Given()
+    justification = Given()
+    answers = Given()
+    create_time = Given()
     tags = Given()
 
 
@@ -46,7 +64,7 @@ class NoteSchema(Schema):
 
 
 class _Reading:
-    """What the three records take from an event, with the route's options."""
+    """What the records take from an event, with the route's options."""
 
     def __init__(self, rendering: Rendering) -> None:
         self._dialling = Dialling(rendering, prefixed=False)
@@ -90,7 +108,7 @@ def _answer_id(event: Event) -> int | None:
 
 
 class SurveyCustomer(_Reading):
-    """One customer of a dispatch."""
+    """One customer of a dispatch, or of a call for links."""
 
     def __init__(self, rendering: Rendering) -> None:
         super().__init__(rendering)
@@ -104,6 +122,65 @@ class SurveyCustomer(_Reading):
         if not email and not draft["phone"]:
             draft.fault("email", "; ".join(["no e-mail and no usable phone: a survey needs one", *draft.notes]))
         return draft.written(self._schema)
+
+
+class CollectedAnswer(_Reading):
+    """An answer that somebody gave elsewhere, as Tracksale is told of it."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        super().__init__(rendering)
+        self._schema = AnswerSchema()
+        self._score, self._justification = rendering.score, rendering.justification
+        self._questions = rendering.questions
+
+    def render(self, event: Event) -> Rendered:
+        """The answer. `Invalid` without an e-mail and a phone, a score from 0 to 10, or what an open question wants."""
+        name, email, identification = _person(event)
+        draft = Draft()
+        phone = self._phone(draft, event)
+        if not email and not phone:
+            draft.fault("email", "; ".join(["no e-mail and no usable phone: an answer needs one", *draft.notes]))
+        elif not name:
+            draft.note("name", f"the {'e-mail' if email else 'phone'} stands for it: an answer needs one")
+        given = {"name": name or email or phone, "email": email, "phone": phone, "identification": identification}
+        draft.update({key: value for key, value in {**given, "tags": self._tags(event)}.items() if value})
+        if event.time:
+            draft["create_time"] = int(event.time.timestamp())
+        if self._questions:
+            draft["answers"] = [self._answered(draft, event, question) for question in self._questions]
+        else:
+            draft.update(self._scored(draft, event, self._score, self._justification))
+        return draft.written(self._schema)
+
+    def _answered(self, draft: Draft, event: Event, question: Mapping[str, Any]) -> dict[str, Any]:
+        """To one question: by its type a score with what was said to it, an option, or a comment."""
+        about = {"question_id": question["id"]}
+        if "score" in question:
+            return about | self._scored(draft, event, question["score"], question.get("justification", ""))
+        kind = "option" if "option" in question else "comment"
+        said_to_it = self._said(event, question[kind])
+        if not said_to_it and kind == "comment":
+            draft.fault(question[kind], "is empty: an open question needs an answer")
+        elif not said_to_it:
+            draft.note(question[kind], "is empty: Tracksale takes that where the question is optional")
+        return about | ({kind: said_to_it} if said_to_it else {})
+
+    def _scored(self, draft: Draft, event: Event, score: str, justification: str) -> dict[str, Any]:
+        number = _whole(lookup(event, score))
+        if number is None or not 0 <= number <= MOST:
+            draft.fault(score or "score", f"must be a score, a whole number from 0 to {MOST}")
+        why = self._said(event, justification) if justification else ""
+        return {"score": number} | ({"justification": why} if why else {})
+
+    def _said(self, event: Event, path: str) -> str:
+        return said(value_text(lookup(event, path), self._timezone))
+
+
+def _whole(value: Any) -> int | None:
+    """9, 9.0 or "9" as a number; None when it is none."""
+    text = number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    text = text.strip() if isinstance(text, str) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else None
 
 
 class EmptyTags(_Reading):

@@ -67,6 +67,11 @@ def surveys(url: str = "http://127.0.0.1:9", **values: Any) -> Account:
     return Account(**given | values)
 
 
+def helpdesk(url: str = "http://127.0.0.1:9", **values: Any) -> Account:
+    given = {"name": "helpdesk", "vendor": "postcenter", "token": Secret("invented-3"), "base_url": url}
+    return Account(**given | {"timeout_s": 3.0} | values)
+
+
 def dial(campaign: str = "1042", *, name: str = "", status: str = "start", trace: str = "", **values: Any) -> Route:
     """New leads into a campaign of the dialler."""
     options = {"campaign_id": campaign, "campaign_status": status, "opt": (), "trace_field": trace}
@@ -92,12 +97,39 @@ def tags(**values: Any) -> Route:
     return Route(**given | {"options": options, "on_unknown": "resend"} | values)
 
 
+def links(**values: Any) -> Route:
+    """Closed tickets to a link for each."""
+    given = {"name": "links", "on": ("ticket.closed",), "to": "tracksale.survey_links", "account": "surveys"}
+    return Route(**given | {"options": {"campaign_code": "52", "tags": {}}, "on_unknown": "resend"} | values)
+
+
+def collect(**values: Any) -> Route:
+    """New leads as answers, scored in their extra."""
+    options = {"campaign_code": "52", "score": "nps", "justification": "", "questions": (), "tags": {}}
+    given = {"name": "collect", "on": ("lead.created",), "to": "tracksale.answers", "account": "surveys"}
+    return Route(**given | {"options": options} | values)
+
+
+def close(**values: Any) -> Route:
+    given = {"name": "close", "on": ("ticket.closed",), "to": "postcenter.close", "account": "helpdesk"}
+    return Route(**given | {"options": {}} | values)
+
+
+def reassign(**values: Any) -> Route:
+    given = {"name": "reassign", "on": ("ticket.updated",), "to": "postcenter.reassign", "account": "helpdesk"}
+    return Route(**given | {"options": {}, "on_unknown": "resend"} | values)
+
+
 def once(hours: float = 24) -> OncePer:
     return OncePer(key="phone", within_s=hours * 3600)
 
 
+def _accounts(url: str) -> tuple[Account, ...]:
+    return dialler(url), surveys(url), helpdesk(url)
+
+
 class Out:
-    """The way out over one database. ``accounts`` default to both vendors at ``sandbox``."""
+    """The way out over one database. ``accounts`` default to all vendors at ``sandbox``."""
 
     def __init__(
         self,
@@ -109,7 +141,7 @@ class Out:
     ) -> None:
         url = sandbox.url if sandbox else "http://127.0.0.1:9"
         wanted = {route.account for route in routes}
-        given = {a.name: a for a in accounts} or {a.name: a for a in (dialler(url), surveys(url)) if a.name in wanted}
+        given = {a.name: a for a in accounts} or {a.name: a for a in _accounts(url) if a.name in wanted}
         self.database = database
         sources = {name: Source(name=name, mapping="lead") for name in ("landing", "crm")}
         self.settings = Settings(accounts=given, routes=routes, sources=sources)

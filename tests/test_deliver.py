@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +19,24 @@ from connector.destinations.wolkvox import trace
 from connector.errors import StoreUnavailable
 from connector.quota import Wait
 from connector.sandbox import Sandbox
+from mappings.events import Customer, Phone
 from tests import delivering
-from tests.delivering import Out, dial, dialler, lead, leads, note, survey, surveys, tags, ticket
+from tests.delivering import (
+    Out,
+    close,
+    collect,
+    dial,
+    dialler,
+    lead,
+    leads,
+    links,
+    note,
+    reassign,
+    survey,
+    surveys,
+    tags,
+    ticket,
+)
 
 store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
 
@@ -220,6 +237,81 @@ def test_a_note_is_not_repeated_at_once_but_later_and_may_be_there_twice(databas
     out.drain("surveys")
     assert out.states() == {"delivered": 1}
     assert len(sandbox.tracksale.notes) == 2
+
+
+# --- links, answers, tickets ----------------------------------------------------------------------------------------
+
+
+def in_the_sandbox(sandbox: Sandbox, number: int, **values: Any) -> Any:
+    """A ticket that PostCenter has."""
+    return ticket(number, ticket_id=sandbox.postcenter.add_ticket(number, "email"), **values)
+
+
+def test_every_ticket_gets_a_link_of_its_own(database: Database, sandbox: Sandbox):
+    out = Out(database, links(), sandbox=sandbox)
+    out.put([ticket(n) for n in range(600)])
+    out.drain("surveys")
+    assert out.states() == {"delivered": 600}
+    assert [call.rows for call in sandbox.calls] == [500, 100]
+    assert {one["email"] for one in sandbox.tracksale.survey_links} == {f"zoe.{n}@example.com" for n in range(600)}
+
+
+def test_whose_link_cannot_be_told_from_others_goes_alone_and_then_gets_it(database: Database, sandbox: Sandbox):
+    """The vendor answers without their names: two who share a phone are asked for by themselves."""
+    out = Out(database, links(), sandbox=sandbox)
+    family = [ticket(n, customer=Customer(name=f"Zoë {n}", phone=Phone(57, "3000000001"))) for n in (1, 2)]
+    out.put([*family, ticket(3)])
+    sandbox.limits.change(names_in_links=False)
+    out.drain("surveys")
+    assert out.states() == {"delivered": 3}
+    assert [call.rows for call in sandbox.calls] == [3, 1, 1]
+
+
+def test_a_link_whose_answer_was_cut_is_made_again(database: Database, sandbox: Sandbox):
+    out = Out(database, links(), sandbox=sandbox)
+    sandbox.fault("tracksale.survey_links", "cut", where="after")
+    out.put([ticket(1)])
+    out.drain("surveys")
+    assert out.states() == {"delivered": 1}
+    assert len(sandbox.tracksale.survey_links) == 2
+
+
+def test_an_answer_that_was_cut_is_found_in_the_report_and_not_inserted_twice(database: Database, sandbox: Sandbox):
+    out = Out(database, collect(), sandbox=sandbox)
+    sandbox.fault("tracksale.answer", "cut", where="after")
+    moment = datetime.now(UTC) - timedelta(hours=1)
+    out.put([lead(n, time=moment, email=f"ana.{n}@example.com", extra={"nps": n}) for n in range(3)])
+    out.drain("surveys")
+    out.later(5)
+    out.drain("surveys")
+    assert out.states() == {"delivered": 3}
+    assert out.kinds() == [("send", "accepted"), ("probe", "accepted")]
+    assert [one["nps_answer"] for one in sandbox.tracksale.answers] == [0, 1, 2]
+
+
+def test_tickets_are_closed_and_reassigned(database: Database, sandbox: Sandbox):
+    out = Out(database, close(), reassign(), sandbox=sandbox)
+    closed = in_the_sandbox(sandbox, 901)
+    moved = in_the_sandbox(sandbox, 902, type="ticket.updated")
+    out.put([closed, moved, ticket(903, ticket_id="5f00000000000000000fffff")])
+    out.drain("helpdesk")
+    assert out.states() == {"delivered": 2, "dead": 1}
+    assert sandbox.postcenter.tickets[closed.ticket_id]["is_closed"]
+    assert sandbox.postcenter.tickets[moved.ticket_id]["current_assignment"]["cmid"] == 27
+
+
+@pytest.mark.parametrize(("where", "calls"), [("after", 1), ("before", 2)])
+def test_whether_a_ticket_was_closed_is_read_before_it_is_closed_again(
+    database: Database, sandbox: Sandbox, where: str, calls: int
+):
+    out = Out(database, close(), sandbox=sandbox)
+    sandbox.fault("postcenter.close", "cut", where=where)
+    out.put([in_the_sandbox(sandbox, 901), in_the_sandbox(sandbox, 902, type="ticket.created")])
+    out.drain("helpdesk")
+    out.later(10)
+    out.drain("helpdesk")
+    assert out.states() == {"delivered": 1}
+    assert [call.operation for call in sandbox.calls].count("postcenter.close") == calls
 
 
 def test_a_note_that_may_not_be_doubled_waits_for_a_person(database: Database, sandbox: Sandbox):

@@ -20,16 +20,25 @@ from connector.destinations import DESTINATIONS, SPECS, name_of, places
 from connector.destinations.base import Destination, Seen, Sending, cut
 from connector.destinations.wolkvox import AddRecord, read_report
 from connector.errors import ConfigError
-from connector.options import DispatchOptions, EmptyTagsOptions, NoteOptions, WolkvoxOptions
+from connector.options import (
+    AnswersOptions,
+    DispatchOptions,
+    EmptyTagsOptions,
+    LinksOptions,
+    NoteOptions,
+    TicketOptions,
+    WolkvoxOptions,
+)
 from connector.outcomes import Fate, Outcome
 from connector.settings import Account, Route, Secret, Settings
-from connector.vendors import Tracksale, Wolkvox
+from connector.vendors import PostCenter, Tracksale, Wolkvox
 from connector.vendors.base import count_of
 from connector.vendors.wolkvox import campaign_statuses
 
 ZONE = ZoneInfo("America/Bogota")
 DIALLER = Account(name="dialler", vendor="wolkvox", token=Secret("t"), base_url="http://127.0.0.1:1")
 SURVEYS = Account(name="surveys", vendor="tracksale", token=Secret("t"), base_url="http://127.0.0.1:1")
+HELPDESK = Account(name="helpdesk", vendor="postcenter", token=Secret("t"), base_url="http://127.0.0.1:1")
 ROW = {"customer_name": "Ana", "customer_id": "1000000001", "tel1": "93000000001", "opt12": ""}
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 CAPTCHA = b'<!DOCTYPE html><html><head><title>Human Verification</title></head><body><div id="c"></div></body></html>'
@@ -54,12 +63,42 @@ def note() -> Destination:
     return DESTINATIONS["tracksale.note"](account=SURVEYS, name="note", options=NoteOptions().load({}))
 
 
+def survey_links() -> Destination:
+    return DESTINATIONS["tracksale.survey_links"](
+        account=SURVEYS, name="links", options=LinksOptions().load({"campaign_code": "52"})
+    )
+
+
+def answers(**options: Any) -> Destination:
+    loaded = AnswersOptions().load({"campaign_code": "52"} | (options or {"score": "nps"}))
+    return DESTINATIONS["tracksale.answers"](account=SURVEYS, name="answers", options=loaded)
+
+
+def close() -> Destination:
+    return DESTINATIONS["postcenter.close"](account=HELPDESK, name="close", options=TicketOptions().load({}))
+
+
+def reassign() -> Destination:
+    return DESTINATIONS["postcenter.reassign"](account=HELPDESK, name="reassign", options=TicketOptions().load({}))
+
+
 PLACES = {
     "wolkvox.add_record": add_record,
+    "tracksale.survey_links": survey_links,
+    "tracksale.answers": answers,
+    "postcenter.close": close,
+    "postcenter.reassign": reassign,
     "tracksale.dispatch": dispatch,
     "tracksale.fill_empty_tags": fill_empty_tags,
     "tracksale.note": note,
 }
+
+
+TICKET = "583dcb2855d0a46e438d0206"
+
+
+def collected(name: str = "Ana Exemplo", email: str = "ana@example.com", **more: Any) -> dict[str, Any]:
+    return {"name": name, "email": email, "score": 9, "create_time": 1_795_186_862} | more
 
 
 def customer(name: str = "Ana Exemplo", email: str | None = "ana@example.com", **more: Any) -> dict[str, Any]:
@@ -70,7 +109,11 @@ def records_of(place: str, count: int = 1) -> list[tuple[int, str]]:
     rows: list[dict[str, Any]]
     if place == "wolkvox.add_record":
         rows = [ROW | {"tel1": f"9300000{at:04}"} for at in range(count)]
-    elif place == "tracksale.dispatch":
+    elif place == "tracksale.answers":
+        rows = [collected(f"Ana {at}", f"ana{at}@example.com") for at in range(count)]
+    elif place in (C, R):
+        rows = [{"ticket_id": TICKET}]
+    elif place in (D, L):
         rows = [customer(f"Ana {at}", f"ana{at}@example.com") for at in range(count)]
     else:
         rows = [{"answer_id": 6805511, "comment": "Hola", "tags": []}]
@@ -115,7 +158,24 @@ RECEIVED = {"answer_id": 6805511, "msg": "Request received successfully!"}
 NOTED = {"msg": "Success", "answer_id": 6805511}
 HTML_TYPE = {"content-type": "text/html; charset=UTF-8"}
 
+LINK = "https://tracksale.co/s/fixturehash"
+LINKED = {"customers": [{"name": "Ana 0", "email": "ana0@example.com", "phone": None, "tags": [], "survey_link": LINK}]}
+ANSWERED = {
+    "msg": "1 Answer inserted",
+    "status": {"invalid": 0, "inserted": 1},
+    "answers": [{"answer_id": 6805511, "name": "Ana 0", "email": "ana0@example.com", "phone": None}],
+}
+NONE_ANSWERED = {"msg": "0 Answer inserted", "status": {"invalid": "1", "inserted": "0"}, "answers": []}
+OK = {"status": 200, "message": "Ok"}
+
 W, D, T, N = "wolkvox.add_record", "tracksale.dispatch", "tracksale.fill_empty_tags", "tracksale.note"
+L, A, C, R = "tracksale.survey_links", "tracksale.answers", "postcenter.close", "postcenter.reassign"
+
+
+def told(message: str, status: int | str) -> dict[str, Any]:
+    """As PostCenter refuses."""
+    return {"message": message, "status": status}
+
 
 #: (place, what it is, HTTP status, headers, body) -> (attempt, fate, what it does to the account)
 TABLE: list[tuple[str, str, int, dict[str, str], Any, str, Fate, str]] = [
@@ -213,6 +273,46 @@ TABLE: list[tuple[str, str, int, dict[str, str], Any, str, Fate, str]] = [
     (D, "an error beside counts", 200, {}, INSERTED | {"error": "x"}, "unknown", Fate.DOUBTFUL, "block"),
     (D, "no counts", 200, {}, {"msg": "Dispatch executed!"}, "unknown", Fate.DOUBTFUL, "block"),
     (D, "a list", 200, {}, [], "unknown", Fate.DOUBTFUL, "block"),
+    (L, "linked", 200, {}, LINKED, "accepted", Fate.DELIVERED, "-"),
+    (L, "an object", 200, {}, {"customers": LINKED["customers"][0]}, "accepted", Fate.DELIVERED, "-"),
+    (L, "no link", 200, {}, {"customers": [customer("Ana 0", "ana0@example.com")]}, "accepted", Fate.REFUSED, "-"),
+    (L, "nobody", 200, {}, {"customers": []}, "unknown", Fate.DOUBTFUL, "block"),
+    (L, "nonsense", 200, {}, {"customers": ["x"]}, "unknown", Fate.DOUBTFUL, "block"),
+    (L, "no customers", 200, {}, {"msg": "ok"}, "unknown", Fate.DOUBTFUL, "block"),
+    (A, "inserted", 200, {}, ANSWERED, "accepted", Fate.DELIVERED, "-"),
+    (A, "inserted, no ids", 200, {}, {"status": ANSWERED["status"]}, "accepted", Fate.DELIVERED, "-"),
+    (A, "invalid", 200, {}, NONE_ANSWERED, "accepted", Fate.REFUSED, "-"),
+    (A, "no counts", 200, {}, {"msg": "1 Answer inserted"}, "unknown", Fate.DOUBTFUL, "block"),
+    (A, "too many", 200, {}, {"status": {"invalid": 1, "inserted": 1}}, "unknown", Fate.DOUBTFUL, "block"),
+    (A, "counts of nothing", 200, {}, {"status": "ok"}, "unknown", Fate.DOUBTFUL, "block"),
+    *(
+        row
+        for place in (C, R)
+        for row in [
+            (place, "done", 200, {}, OK, "accepted", Fate.DELIVERED, "-"),
+            (place, "done, in a text", 200, {}, {"status": "200", "message": "Ok"}, "accepted", Fate.DELIVERED, "-"),
+            (place, "without a status", 200, {}, {"message": "Ok"}, "unknown", Fate.DOUBTFUL, "block"),
+            (place, "a list", 200, {}, [], "unknown", Fate.DOUBTFUL, "block"),
+            (place, "not there", 404, {}, told("Not found", 404), "rejected", Fate.REFUSED, "-"),
+            (place, "not there, 200", 200, {}, told("Not found", 404), "rejected", Fate.REFUSED, "-"),
+            (place, "bad request", 400, {}, told("Bad request", 400), "rejected", Fate.REFUSED, "-"),
+            (place, "a gateway's 404", 404, {}, {"message": "no Route"}, "unknown", Fate.DOUBTFUL, "block"),
+            (place, "a web server's 404", 404, HTML_TYPE, HTML, "unknown", Fate.DOUBTFUL, "block"),
+            (place, "the key", 401, {}, told("Invalid key", 401), "rejected", Fate.AGAIN, "block"),
+            (place, "the key, 200", 200, {}, told("Invalid key", "401"), "rejected", Fate.AGAIN, "block"),
+            (place, "forbidden", 403, {}, b"", "rejected", Fate.AGAIN, "block"),
+            (place, "slow down", 429, {"retry-after": "9"}, told("x", 429), "rejected", Fate.AGAIN, "hold"),
+            (place, "slow down, 200", 200, {}, told("x", 429), "rejected", Fate.AGAIN, "hold"),
+            (place, "failed", 500, {}, b"Internal Server Error", "unknown", Fate.DOUBTFUL, "hold"),
+            (place, "failed, 200", 200, {}, told("x", 500), "unknown", Fate.DOUBTFUL, "hold"),
+            (place, "proxy page", 502, HTML_TYPE, HTML, "unknown", Fate.DOUBTFUL, "hold"),
+            (place, "a page", 200, HTML_TYPE, HTML, "unknown", Fate.DOUBTFUL, "hold"),
+            (place, "nothing", 200, {}, b"", "unknown", Fate.DOUBTFUL, "hold"),
+            (place, "half of it", 200, {}, b'{"status":20', "unknown", Fate.DOUBTFUL, "hold"),
+            (place, "a redirect", 301, {"location": "/"}, b"", "unknown", Fate.DOUBTFUL, "block"),
+            (place, "not allowed", 405, {}, told("Method not allowed", 405), "unknown", Fate.DOUBTFUL, "block"),
+        ]
+    ),
     (T, "received", 200, {}, RECEIVED, "accepted", Fate.DELIVERED, "-"),
     (N, "noted", 200, {}, NOTED, "accepted", Fate.DELIVERED, "-"),
     (N, "something else", 200, {}, {"hello": 1}, "unknown", Fate.DOUBTFUL, "block"),
@@ -222,7 +322,7 @@ TABLE: list[tuple[str, str, int, dict[str, str], Any, str, Fate, str]] = [
     (T, "something else", 200, {}, [], "unknown", Fate.DOUBTFUL, "block"),
     *(
         row
-        for place in (D, T, N)
+        for place in (D, L, A, T, N)
         for row in [
             (place, "bad request", 400, {}, {"error": "Invalid Time"}, "rejected", Fate.REFUSED, "-"),
             (place, "not there", 404, {}, {"error": "Campanha não encontrada"}, "rejected", Fate.REFUSED, "-"),
@@ -311,7 +411,7 @@ SHAPES = {
     "bytes": (b"\xff\xfe\x00", {"content-type": "image/png"}),
 }
 #: What a table knows to be safe although the account goes on: the vendor itself said no to the records.
-REFUSING = {D: {400, 404, 409, 413, 422}, T: {400, 404, 409, 413, 422}, N: {400, 404, 409, 413, 422}, W: set()}
+REFUSING = {name: {400, 404, 409, 413, 422} if name.startswith("tracksale") else set() for name in PLACES}
 
 
 def fails_closed(outcome: Outcome, *, known_refusal: bool) -> bool:
@@ -346,9 +446,12 @@ class Line:
         return self.given
 
 
+VENDOR: dict[str, Any] = {"wolkvox": Wolkvox, "tracksale": Tracksale, "postcenter": PostCenter}
+
+
 def asked(place: Destination, given: Answer, records: Sequence[tuple[int, str]]) -> tuple[Seen, Line]:
     line = Line(given)
-    vendor = Wolkvox(line, "http://w") if place.vendor == "wolkvox" else Tracksale(line, "http://t")  # type: ignore[arg-type]
+    vendor = VENDOR[place.vendor](line, "http://v")
     started_ms = 1_795_190_460_000
     return place.ask(vendor, records, started_ms, "4f1c9a", Deadline.after(5)), line
 
@@ -366,11 +469,13 @@ def test_no_status_whatever_its_body_is_taken_for_a_sight_of_the_record(shape: s
     for status in range(100, 600):
         given_answer = Answer(status, headers, body)
         assert brings_no_light(asked(add_record(), given_answer, records_of(W))[0]), status
-        seen, _ = asked(dispatch(), given_answer, records_of(D, 2))
-        if 200 <= status < 300 and body == b"[]":  # an empty report: nobody seen, which settles nothing
-            assert seen.present == {100: False, 101: False}
-        else:
-            assert brings_no_light(seen), status
+        for place, name in ((dispatch(), D), (answers(), A)):
+            seen, _ = asked(place, given_answer, records_of(name, 2))
+            if 200 <= status < 300 and body == b"[]":  # an empty report: nobody seen, which settles nothing
+                assert seen.present == {100: False, 101: False}
+            else:
+                assert brings_no_light(seen), status
+        assert brings_no_light(asked(close(), given_answer, records_of(C))[0]), status
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -391,7 +496,10 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-KEYS = ["code", "error", "msg", "data", "status", "duplicated_customers", "invalid_customers", "answer_id", "campaign"]
+KEYS = [
+    *("code", "error", "msg", "data", "status", "duplicated_customers", "invalid_customers", "answer_id", "campaign"),
+    *("customers", "answers", "message", "is_closed"),
+]
 bodies = (
     st.binary(max_size=60)
     | json_values.map(orjson.dumps)
@@ -401,7 +509,7 @@ bodies = (
 
 @given(st.sampled_from(sorted(PLACES)), st.integers(100, 999), bodies, st.integers(1, 4))
 def test_whatever_a_vendor_answers_is_an_outcome(place: str, status: int, body: bytes, count: int) -> None:
-    outcome = classified(place, Answer(status, {}, body), count if place in (W, D) else 1)
+    outcome = classified(place, Answer(status, {}, body), count if place in (W, D, L, A) else 1)
     assert outcome.attempt in {"accepted", "rejected", "unknown"}
     if outcome.attempt == "accepted":
         assert 200 <= status < 300
@@ -410,7 +518,14 @@ def test_whatever_a_vendor_answers_is_an_outcome(place: str, status: int, body: 
 
 @given(st.integers(100, 599), bodies)
 def test_whatever_a_vendor_answers_to_a_question_is_a_sight_a_fault_or_unclear(status: int, body: bytes) -> None:
-    for place, name in ((add_record(), W), (add_record(trace_field="opt12"), W), (dispatch(), D)):
+    places_asked = (
+        (add_record(), W),
+        (add_record(trace_field="opt12"), W),
+        (dispatch(), D),
+        (answers(), A),
+        (close(), C),
+    )
+    for place, name in places_asked:
         seen, _ = asked(place, Answer(status, {}, body), records_of(name))
         assert set(seen.present) == {100} or brings_no_light(seen)
     statuses, outcome = read_report(Answer(status, {}, body), DIALLER, ZONE)
@@ -462,7 +577,7 @@ def test_find_record_says_whether_a_person_is_in_the_campaign(given_answer: Answ
     seen, line = asked(add_record(), given_answer, records_of(W))
     assert seen == Seen({100: present})
     method, url, params, body = line.asked[0]
-    assert (method, url, body) == ("GET", "http://w/api/v2/campaign.php", None)
+    assert (method, url, body) == ("GET", "http://v/api/v2/campaign.php", None)
     assert params == {
         "api": "find_record",
         "campaign_id": "1042",
@@ -725,7 +840,7 @@ def test_the_dispatch_report_shows_who_is_there() -> None:
     seen, line = asked(dispatch(), answer(200, report), records)
     assert seen.present == {1: True, 2: True, 3: False}
     method, url, params, _ = line.asked[0]
-    assert (method, url) == ("GET", "http://t/v2/report/dispatch")
+    assert (method, url) == ("GET", "http://v/v2/report/dispatch")
     assert params["codes"] == "52"
     assert params["start"] < "2026-11-20" < params["end"]
 
@@ -762,17 +877,178 @@ def test_tags_and_notes_are_sent_one_by_one_as_rendered(place: str, path: str) -
     assert made.batch_size == 1
 
 
+# --- Tracksale: whose link it is ------------------------------------------------------------------------------------
+
+
+def links(customers: Sequence[Any], *entries: Mapping[str, Any]) -> list[str | Fate]:
+    """The link of each customer, or what becomes of who has none; each entry's link is its position."""
+    linked = [entry | {"survey_link": f"https://t/{at}"} for at, entry in enumerate(entries)]
+    records = [(at, json.dumps(one)) for at, one in enumerate(customers)]
+    outcome = survey_links().classify(answer(200, {"customers": linked}), records)
+    verdicts = [outcome.of(at) for at in range(len(customers))]
+    return [one.result["survey_link"][-1] if one.fate is IN else one.fate for one in verdicts]
+
+
+ALONE = Fate.ALONE
+FAMILY_A, FAMILY_B = customer("Ana", None, phone="3000000001"), customer("Luis", None, phone="3000000001")
+
+
+def test_each_customer_gets_their_own_link_whatever_the_order() -> None:
+    assert links([ANA, BEA, EVA], EVA, ANA, BEA) == ["1", "2", "0"]
+
+
+def test_people_who_share_a_phone_are_told_apart_by_their_names_and_else_not_at_all() -> None:
+    assert links([FAMILY_A, FAMILY_B], FAMILY_B, FAMILY_A) == ["1", "0"]
+    nameless = [one | {"name": ""} for one in (FAMILY_B, FAMILY_A)]
+    assert links([FAMILY_A, FAMILY_B], *nameless) == [ALONE, ALONE]
+
+
+def test_the_order_of_an_answer_tells_nothing() -> None:
+    nobody = {"name": "Ana"}
+    assert links([ANA, OTHER_ANA], nobody, nobody) == [ALONE, ALONE]
+
+
+def test_a_phone_may_come_back_with_its_country_code_or_as_a_number() -> None:
+    one, two = customer("Ana", None, phone="3000000001"), customer("Bea", None, phone="3000000002")
+    back = [{"name": "Bea", "phone": 573000000002}, {"name": "Ana", "phone": "+57 300 000 0001"}]
+    assert links([one, two], *back) == ["1", "0"]
+
+
+def test_copies_of_one_person_get_a_link_each_and_other_tags_are_another_copy() -> None:
+    assert sorted(map(str, links([ANA, ANA], ANA, ANA))) == ["0", "1"]
+    tagged = [ANA | {"tags": [{"name": "Canal", "value": value}]} for value in ("web", "chat")]
+    assert links(tagged, tagged[1], tagged[0]) == ["1", "0"]
+    assert links(tagged, ANA, ANA) == [ALONE, ALONE]
+
+
+def test_who_is_missing_from_an_answer_is_asked_for_alone_and_then_ends() -> None:
+    assert links([ANA, BEA], BEA) == [ALONE, "0"]
+    assert links([ANA], BEA) == [BAD]
+    assert links([ANA], {"email": "ana@example.com"}) == ["0"]
+    assert links([ANA], {}) == ["0"]
+
+
+def test_half_an_agreement_is_a_contradiction() -> None:
+    """The e-mail is Ana's and the phone is not: whoever that is, nobody else's link is given away."""
+    mixed = {"email": "ana@example.com", "phone": "3000000002"}
+    ana, bea = ANA | {"phone": "3000000001"}, BEA | {"phone": "3000000002"}
+    assert links([ana, bea], mixed, {"email": "bea@example.com"}) == [ALONE, "1"]
+
+
+@given(
+    st.lists(people, min_size=1, max_size=6), st.randoms(), st.sets(st.sampled_from(["name", "email", "phone", "tags"]))
+)
+def test_nobody_is_ever_given_somebody_else_s_link(
+    customers: list[dict[str, Any]], shuffle: Any, forgotten: set[str]
+) -> None:
+    """However the vendor orders its answer, and whatever it leaves out of it."""
+    order = list(range(len(customers)))
+    shuffle.shuffle(order)
+    entries = [{k: v for k, v in customers[at].items() if k not in forgotten} for at in order]
+    for at, link in enumerate(links(customers, *entries)):
+        assert isinstance(link, Fate) or customers[order[int(link)]] == customers[at]
+
+
+# --- Tracksale: answers that were collected elsewhere ---------------------------------------------------------------
+
+SURE, UNSURE = collected("Ana", "ana@example.com"), collected("Bea", "bea@example.com")
+
+
+def settled(given_answers: Sequence[Any], inserted: int, *listed: Mapping[str, Any]) -> list[tuple[Fate, Any]]:
+    body = {"status": {"inserted": inserted, "invalid": len(given_answers) - inserted}}
+    body["answers"] = [one | {"answer_id": 700 + at} for at, one in enumerate(listed)]
+    outcome = answers().classify(answer(200, body), [(at, json.dumps(one)) for at, one in enumerate(given_answers)])
+    verdicts = [outcome.of(at) for at in range(len(given_answers))]
+    return [(one.fate, one.result.get("answer_id")) for one in verdicts]
+
+
+def person(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": one["name"], "email": one["email"], "phone": None, "identification": None}
+
+
+def test_an_answer_that_went_in_is_known_by_whose_it_is() -> None:
+    assert settled([SURE, UNSURE], 2, person(UNSURE), person(SURE)) == [(IN, 701), (IN, 700)]
+    assert settled([SURE, UNSURE], 2) == [(IN, None), (IN, None)]
+
+
+def test_an_invalid_answer_is_the_one_that_is_not_listed() -> None:
+    assert settled([SURE, UNSURE], 1, person(UNSURE)) == [(BAD, None), (IN, 700)]
+    assert settled([SURE, UNSURE], 0) == [(BAD, None), (BAD, None)]
+
+
+def test_where_it_is_not_said_which_went_in_nobody_is_believed() -> None:
+    assert settled([SURE, UNSURE], 1) == [(DOUBT, None), (DOUBT, None)]
+    assert settled([SURE, SURE | {"score": 2}], 1, person(SURE)) == [(DOUBT, None), (DOUBT, None)]
+
+
+def test_of_two_answers_of_one_person_no_id_is_guessed() -> None:
+    assert settled([SURE, SURE | {"score": 2}], 2, person(SURE), person(SURE)) == [(IN, None), (IN, None)]
+
+
+def test_an_unknown_answer_is_looked_up_by_person_second_and_score() -> None:
+    row = {"id": 6805511, "time": 1_795_186_862, "nps_answer": "9", "email": "ANA0@example.com"}
+    others = [row | {"time": 1_795_186_863}, row | {"nps_answer": 8}, row | {"email": "x@example.com"}, "x"]
+    seen, line = asked(answers(), answer(200, [*others, row]), records_of(A, 2))
+    assert seen.present == {100: True, 101: False}
+    assert seen.results == {100: {"answer_id": 6805511}}
+    method, url, params, _ = line.asked[0]
+    assert (method, url, params["codes"], params["limit"]) == ("GET", "http://v/v2/report/answer", "52", "-1")
+    assert (params["start"], params["end"]) == ("2026-11-19", "2026-11-21")
+    assert asked(answers(), answer(200, others), records_of(A))[0].present == {100: False}
+
+
+def test_an_answer_without_a_time_of_its_own_is_never_seen() -> None:
+    records = [(100, json.dumps({"name": "Ana", "email": "ana@example.com", "score": 9}))]
+    row = {"id": 1, "time": 1_795_190_460, "nps_answer": 9, "email": "ana@example.com"}
+    assert asked(answers(), answer(200, [row]), records)[0].present == {100: False}
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [({"score": "nps"}, "/v2/answer"), ({"questions": [{"id": 11, "score": "nps"}]}, "/v2/answers")],
+)
+def test_answers_go_to_one_question_or_to_several(options: dict[str, Any], path: str) -> None:
+    line = Line(answer(200, ANSWERED))
+    answers(**options).send(Tracksale(line, "http://t"), Sending(records_of(A, 2), Deadline.after(5)))  # type: ignore[arg-type]
+    method, url, _, body = line.asked[0]
+    sent = orjson.loads(body or b"")
+    assert (method, url) == ("POST", f"http://t{path}")
+    assert sent["campaign_code"] == "52"
+    assert sent["answers" if path == "/v2/answer" else "data"] == [json.loads(text) for _, text in records_of(A, 2)]
+
+
+# --- PostCenter -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [C, R])
+def test_a_ticket_is_named_in_the_address(place: str) -> None:
+    line = Line(answer(200, OK))
+    PLACES[place]().send(PostCenter(line, "http://p"), Sending(records_of(place), Deadline.after(5)))  # type: ignore[arg-type]
+    method, url, _, body = line.asked[0]
+    what = place.removeprefix("postcenter.")
+    assert (method, url, body) == ("POST", f"http://p/v2/ticket/{TICKET}/{what}/", None)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_whether_a_ticket_is_closed_can_be_read(closed: bool) -> None:
+    seen, line = asked(close(), answer(200, {"id": TICKET, "is_closed": closed}), records_of(C))
+    assert seen == Seen({100: closed})
+    assert line.asked[0][:2] == ("GET", f"http://v/v2/ticket/{TICKET}/")
+    assert asked(close(), answer(200, told("Not found", 404)), records_of(C))[0].unclear
+
+
 # --- what a destination is ------------------------------------------------------------------------------------------
 
 
 def test_batches_are_as_large_as_the_vendor_takes() -> None:
-    assert {name: make().batch_size for name, make in PLACES.items()} == {W: 10_000, D: 500, T: 1, N: 1}
+    sizes = {name: make().batch_size for name, make in PLACES.items()}
+    assert sizes == {W: 10_000, D: 500, L: 500, A: 500, T: 1, N: 1, C: 1, R: 1}
 
 
 def test_only_what_is_harmless_is_sent_again_when_nobody_knows() -> None:
-    assert {name: spec.on_unknown for name, spec in SPECS.items()} == {W: "ask", D: "ask", T: "resend", N: "resend"}
-    assert {name: make().repeatable for name, make in PLACES.items()} == {W: False, D: False, T: True, N: False}
-    assert {name: make().can_ask for name, make in PLACES.items()} == {W: True, D: True, T: False, N: False}
+    assert {name for name, spec in SPECS.items() if spec.on_unknown == "resend"} == {L, T, N, R}
+    assert {name for name, make in PLACES.items() if make().repeatable} == {L, T}
+    assert {name for name, make in PLACES.items() if make().can_ask} == {W, D, A, C}
 
 
 def route(name: str, **more: Any) -> Route:

@@ -37,8 +37,12 @@ RENDERINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "row, international": ("wolkvox.add_record", {"dial_prefix": "9", "opt": _OPT, "phone_format": "international"}),
     "row, e164": ("wolkvox.add_record", {"phone_format": "e164"}),
     "survey": ("tracksale.dispatch", {"tags": _TAGS}),
+    "link": ("tracksale.survey_links", {"phone_format": "e164"}),
+    "answer": ("tracksale.answers", {"score": "score", "justification": "comment", "tags": {"Canal": "channel"}}),
     "tags": ("tracksale.fill_empty_tags", {"tags": _TAGS, "campaign_code": "52"}),
     "note": ("tracksale.note", {"phone_format": "international", "campaign_code": "52"}),
+    "close": ("postcenter.close", {}),
+    "reassign": ("postcenter.reassign", {}),
 }
 
 
@@ -317,6 +321,56 @@ def test_a_note_without_an_answer_runs_from_the_tickets_first_day_to_its_last() 
     ticket = Ticket(id="", type="ticket.closed", comment="Listo", customer=customer, created_at=first, updated_at=last)
     record = tracksale.Note(Rendering()).render(ticket).record
     assert record["filter"] == {"email": "ana@example.com", "start_date": "2026-10-31", "end_date": "2026-11-05"}
+
+
+def answer(event: Any, **options: Any) -> Rendered:
+    return tracksale.CollectedAnswer(Rendering(**{"score": "nps"} | options)).render(event)
+
+
+@pytest.mark.parametrize("score", [9, 9.0, "9", " 9 ", "09"])
+def test_a_score_comes_as_a_number_or_as_its_text(score: Any) -> None:
+    record = answer(lead(email="a@example.com", first_name="Ana", extra={"nps": score})).record
+    assert record == {"name": "Ana", "email": "a@example.com", "phone": "3000000001", "score": 9}
+
+
+@pytest.mark.parametrize("score", [11, -1, 9.5, "nine", "", None, True, [9], "1e1", 10**30])
+def test_what_is_no_score_from_nought_to_ten_makes_no_answer(score: Any) -> None:
+    with pytest.raises(Invalid, match="a whole number from 0 to 10"):
+        answer(lead(email="a@example.com", extra={"nps": score}))
+
+
+def test_an_answer_without_a_name_goes_under_the_address() -> None:
+    rendered = answer(lead(extra={"nps": 3}))
+    assert rendered.record["name"] == rendered.record["phone"] == "3000000001"
+    assert rendered.notes == ("name: the phone stands for it: an answer needs one",)
+
+
+def test_an_answer_to_several_questions_keeps_their_order_and_says_what_is_missing() -> None:
+    questions = (
+        {"id": 11, "score": "nps", "justification": "why"},
+        {"id": 12, "option": "shop"},
+        {"id": 13, "comment": "more"},
+    )
+    extra = {"nps": 10, "why": "Rápido", "more": "Gracias"}
+    rendered = answer(lead(email="a@example.com", first_name="Ana", extra=extra), score="", questions=questions)
+    assert rendered.record["answers"] == [
+        {"question_id": 11, "score": 10, "justification": "Rápido"},
+        {"question_id": 12},
+        {"question_id": 13, "comment": "Gracias"},
+    ]
+    assert rendered.notes == ("shop: is empty: Tracksale takes that where the question is optional",)
+    with pytest.raises(Invalid) as invalid:
+        answer(lead(email="a@example.com", extra={"nps": 11}), score="", questions=questions)
+    assert [error.field for error in invalid.value.errors] == ["nps", "more"]
+
+
+def test_only_a_ticket_of_postcenter_can_be_closed_there() -> None:
+    close = mappings.RECORDS["postcenter.close"](Rendering())
+    ref = "583DCB2855d0a46e438d0206"
+    assert close.render(Ticket(id="", type="ticket.closed", ticket_id=ref)).record == {"ticket_id": ref.lower()}
+    for event in (Ticket(id="", type="ticket.closed", ticket_id="35436"), Lead(id="", type="lead.created")):
+        with pytest.raises(Invalid, match="no ticket of PostCenter"):
+            close.render(event)
 
 
 def test_a_note_without_anybody_says_so() -> None:
@@ -604,6 +658,9 @@ _renderings = st.builds(
         _texts, st.sampled_from(["channel", "agent.name", "utm", "price", "time", "phones"]), max_size=4
     ),
     campaign_code=st.sampled_from(["", "52"]),
+    score=st.sampled_from(["price", "program"]),
+    justification=st.sampled_from(["", "channel", "utm"]),
+    questions=st.sampled_from([(), ({"id": 1, "score": "price"}, {"id": 2, "option": "utm"})]),
 )
 
 
@@ -657,6 +714,21 @@ def _takes_note(record: dict[str, Any]) -> None:
         assert len(record["filter"]["start_date"]) == len(record["filter"]["end_date"]) == len("2026-11-20")
 
 
+def _takes_answer(record: dict[str, Any]) -> None:
+    assert record["name"] and (record.get("email") or record.get("phone"))
+    assert all(record[n] and isinstance(record[n], str) for n in ("email", "phone", "identification") if n in record)
+    assert ("score" in record) != ("answers" in record)
+    for one in record.get("answers", [record]):
+        assert "score" not in one or (type(one["score"]) is int and 0 <= one["score"] <= 10)
+        assert all(one[n] for n in ("justification", "option", "comment") if n in one)
+    _take_tags(record.get("tags", []))
+
+
+def _takes_ticket(record: dict[str, Any]) -> None:
+    assert [*record] == ["ticket_id"]
+    assert len(record["ticket_id"]) == 24
+
+
 def _take_tags(tags: list[dict[str, Any]]) -> None:
     assert all(set(t) == {"name", "value"} and isinstance(t["value"], str) and t["value"] for t in tags)
 
@@ -667,6 +739,10 @@ def _is_one_person(whom: dict[str, Any]) -> bool:
 
 _VENDOR_TAKES = {
     "wolkvox.add_record": _takes_row,
+    "tracksale.survey_links": _takes_customer,
+    "tracksale.answers": _takes_answer,
+    "postcenter.close": _takes_ticket,
+    "postcenter.reassign": _takes_ticket,
     "tracksale.dispatch": _takes_customer,
     "tracksale.fill_empty_tags": _takes_empty_tags,
     "tracksale.note": _takes_note,

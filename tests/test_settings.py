@@ -16,7 +16,17 @@ from marshmallow import Schema
 
 from connector import configuration
 from connector.errors import ConfigError
-from connector.options import DispatchOptions, EmptyTagsOptions, NoteOptions, WolkvoxOptions, delay_s, seconds
+from connector.options import (
+    AnswersOptions,
+    DispatchOptions,
+    EmptyTagsOptions,
+    LinksOptions,
+    NoteOptions,
+    TicketOptions,
+    WolkvoxOptions,
+    delay_s,
+    seconds,
+)
 from connector.settings import Account, OncePer, Secret, Settings, Source, Verify
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +45,9 @@ DESTINATIONS = {
     "tracksale.dispatch": Spec("tracksale", DispatchOptions),
     "tracksale.fill_empty_tags": Spec("tracksale", EmptyTagsOptions, "resend"),
     "tracksale.note": Spec("tracksale", NoteOptions, "resend"),
+    "tracksale.survey_links": Spec("tracksale", LinksOptions, "resend"),
+    "tracksale.answers": Spec("tracksale", AnswersOptions),
+    "postcenter.close": Spec("postcenter", TicketOptions),
 }
 ENVIRON = {
     "WOLKVOX_TOKEN": "wolkvox-token-1",
@@ -98,6 +111,14 @@ on = "ticket.updated"
 to = "tracksale.note"
 account = "surveys"
 """
+ANSWERS = """
+[[routes]]
+name = "answers"
+on = "lead.created"
+to = "tracksale.answers"
+account = "surveys"
+campaign_code = "52"
+"""
 WHOLE = DIALLER + SURVEYS + LANDING + TICKETS + DIAL + SURVEY + NOTE
 
 
@@ -151,7 +172,15 @@ def test_what_the_example_shows_in_comments_works_too(read):
     text = (ROOT / "config" / "connector.toml").read_text(encoding="utf-8")
     text = re.sub(r"(?m)^base_url.*\n", "", text)
     crm = re.search(r"(?m)^# \[sources\.crm\]\n(?:# .*\n)+", text)
-    settings = read(text.replace(crm[0], re.sub("(?m)^# ", "", crm[0])), CONNECTOR_SECRET_KEY="invented-key")
+    more = re.search(r"(?m)(?<=^# More that a route can do:\n)(?:# .*\n)+", text)
+    for shown in (crm[0], more[0]):
+        text = text.replace(shown, re.sub("(?m)^# ", "", shown))
+    settings = read(text, CONNECTOR_SECRET_KEY="invented-key")
+    assert [route.to for route in settings.routes[4:]] == [
+        "tracksale.survey_links",
+        "tracksale.answers",
+        "postcenter.close",
+    ]
     assert settings.sources["crm"] == Source(name="crm", mapping="lead", queue="crm.leads")
     assert settings.accounts["dialler"].base_url == "https://wv0011.wolkvox.com"
 
@@ -211,6 +240,23 @@ def test_everything_a_route_may_say_is_kept(read):
     assert route.expires_after_s == 90
     assert route.once_per == OncePer(key="phone", within_s=86400)
     assert route.on_unknown == "resend"
+
+
+def test_the_questions_of_a_campaign_keep_their_order(read):
+    questions = '[{ id = 12, option = "shop" }, { id = "11", score = "nps", justification = "why" }]'
+    settings = read(SURVEYS + ANSWERS + f"questions = {questions}")
+    assert settings.routes[0].options["questions"] == (
+        {"id": 12, "option": "shop"},
+        {"id": 11, "score": "nps", "justification": "why"},
+    )
+
+
+def test_tickets_are_closed_with_an_account_of_their_helpdesk(read, faults):
+    account = '[accounts.helpdesk]\nvendor = "postcenter"\ntoken = "${POSTCENTER_TOKEN}"\n'
+    close = '[[routes]]\nname = "close"\non = "ticket.updated"\nto = "postcenter.close"\naccount = "helpdesk"\n'
+    assert read(account + close).routes[0].to == "postcenter.close"
+    [fault] = faults(SURVEYS + close.replace("helpdesk", "surveys"))
+    assert "is an account of tracksale, and postcenter.close needs one of postcenter" in fault
 
 
 def test_a_note_is_resent_unless_the_route_says_ask(read):
@@ -486,6 +532,29 @@ WRONG = [
         NOTE.replace("tracksale.note", "tracksale.fill_empty_tags") + "tags = {}",
         'routes."note on answers".tags',
         "has 0 tags where 1 to 50 are allowed",
+    ),
+    (ANSWERS, "routes.answers.score", 'needs one of the two: score = "nps" for a'),
+    (
+        ANSWERS + 'score = "nps"\nquestions = [{ id = 1, score = "nps" }]',
+        "routes.answers.score",
+        "needs one of the two",
+    ),
+    (
+        ANSWERS + 'justification = "why"\nquestions = [{ id = 1, score = "nps" }]',
+        "routes.answers.justification",
+        "goes",
+    ),
+    (ANSWERS + "questions = []", "routes.answers.questions", "must be a list of questions"),
+    (ANSWERS + "questions = [{ id = 1 }]", "routes.answers.questions #1", "needs one of score, option and comment"),
+    (
+        ANSWERS + 'questions = [{ id = 1, score = "nps" }, { id = "x", option = "shop", justification = "why" }]',
+        "routes.answers.questions #2.id",
+        "must be a whole number of at least 1",
+    ),
+    (
+        ANSWERS + 'questions = [{ id = 1, option = "shop", justification = "why" }]',
+        "routes.answers.questions #1.justification",
+        "goes with a score: take it out",
     ),
     (NOTE + 'on_unknown = "retry"', 'routes."note on answers".on_unknown', '"retry" is none of "ask", "resend"'),
     (NOTE + 'expires_after = "0s"', 'routes."note on answers".expires_after', "must be a time with its unit"),

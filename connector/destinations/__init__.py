@@ -8,7 +8,8 @@ from typing import Final
 from marshmallow import Schema
 
 from connector.destinations.base import Destination
-from connector.destinations.tracksale import Dispatch, FillEmptyTags, Note
+from connector.destinations.postcenter import Close, Reassign
+from connector.destinations.tracksale import Answers, Dispatch, FillEmptyTags, Note, SurveyLinks
 from connector.destinations.wolkvox import AddRecord
 from connector.errors import ConfigError
 from connector.settings import Route, Settings
@@ -16,8 +17,12 @@ from connector.settings import Route, Settings
 DESTINATIONS: Final[Mapping[str, type[Destination]]] = {
     "wolkvox.add_record": AddRecord,
     "tracksale.dispatch": Dispatch,
+    "tracksale.survey_links": SurveyLinks,
+    "tracksale.answers": Answers,
     "tracksale.fill_empty_tags": FillEmptyTags,
     "tracksale.note": Note,
+    "postcenter.close": Close,
+    "postcenter.reassign": Reassign,
 }
 
 Places = Mapping[str, Mapping[str, Destination]]  #: account -> destination's name -> destination
@@ -78,6 +83,7 @@ class Spec:
         self.vendor: Final[str] = destination.vendor
         self.options: Final[type[Schema]] = destination.options_schema
         self.on_unknown: Final[str] = destination.on_unknown
+        self.results: Final[tuple[str, ...]] = destination.results
 
 
 SPECS: Final = {name: Spec(destination) for name, destination in DESTINATIONS.items()}

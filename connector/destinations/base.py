@@ -45,6 +45,7 @@ class Seen:
     present: Mapping[int, bool] = field(default_factory=dict)
     fault: Outcome | None = None
     unclear: str = ""  #: the answer was well-formed, but cannot tell
+    results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  #: as a `Verdict` has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +66,17 @@ class Destination:
     can_ask: ClassVar[bool] = False
     all_or_nothing: ClassVar[bool] = False  #: a few records tell the fate of a batch
     absence_settles: ClassVar[bool] = False  #: not seen after the deadline means not landed
+    results: ClassVar[tuple[str, ...]] = ()  #: what of the vendor's answer is kept for the routes after this one
     campaign: str = ""  #: whose status must be known before sending
 
     @property
     def batch_size(self) -> int:
         return 1
+
+    @property
+    def exact(self) -> bool:
+        """Whether the vendor is asked about a record itself, and not about a person who may have been there before."""
+        return False
 
     @property
     def resend(self) -> bool:
@@ -96,8 +103,9 @@ class Destination:
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def delivered(answer: Answer, words: str = "") -> Outcome:
-    return Outcome(attempt="accepted", verdict=Verdict(Fate.DELIVERED), status=answer.status, words=words)
+def delivered(answer: Answer, words: str = "", **result: Any) -> Outcome:
+    verdict = Verdict(Fate.DELIVERED, result=result)
+    return Outcome(attempt="accepted", verdict=verdict, status=answer.status, words=words)
 
 
 def refused(answer: Answer, words: str) -> Outcome:

@@ -120,6 +120,10 @@ class AddRecord(Destination):
     def trace_field(self) -> str:
         return str(self.options["trace_field"])
 
+    @property
+    def exact(self) -> bool:
+        return bool(self.trace_field)
+
     def send(self, vendor: Wolkvox, sending: Sending) -> Answer:
         status = sending.campaign_status or str(self.options["campaign_status"])
         rows = [self._row(one, sending.install) for one in sending.records]

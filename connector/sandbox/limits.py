@@ -36,6 +36,7 @@ class Limits:
     tags_per_call: int = 50  #: Tracksale, fill-empty-tags
     recent_s: float = 90 * 86400.0  #: Tracksale, how long a dispatched customer counts as a duplicate
     report_lag_s: float = 0.0  #: Tracksale, customers appear in the dispatch reports this much later
+    names_in_links: bool = True  #: Tracksale, links come with names and tags; False: only with addresses
     auto_answers: bool = True  #: Tracksale, notes and tags for an answer that is not there make one; False: 404
     single_campaign_as_list: bool = False  #: Tracksale, GET one campaign answers a list
 

@@ -349,7 +349,8 @@ class Tracksale:
         people = check_customers(body, most=self._limits.customers_per_call)
         linked = [person | {"survey_link": f"https://tracksale.co/s/{secrets.token_hex(8)}"} for person in people]
         self._links += [person | {"campaign_code": campaign.code} for person in linked]
-        return {"customers": linked}
+        left_out = () if self._limits.names_in_links else ("name", "tags")
+        return {"customers": [{k: v for k, v in one.items() if k not in left_out} for one in linked]}
 
     def _widget(self, request: Request, key: str) -> dict[str, Any]:
         if key not in WIDGETS:
