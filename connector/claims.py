@@ -128,7 +128,7 @@ def _probe(turn: _Turn) -> Claim | None:
 
 def _fetch(turn: _Turn) -> Claim | None:
     """The rest of the thin event that has waited longest."""
-    head = waiting.next_due(turn.conn, turn.account.name)
+    head = waiting.next_due(turn.conn, turn.account.name, turn.now)
     if head is None or head[0] > turn.now:
         return None
     attempt = _start(turn.conn, turn.account, f"{turn.account.name}/fetch", "fetch", turn.now, about=head[1])
@@ -150,7 +150,7 @@ def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
             return found
     if (ask_at := attempts.next_ask(turn.conn, list(turn.places))) is not None:
         soonest.append(ask_at)
-    if (head := waiting.next_due(turn.conn, turn.account.name)) is not None:
+    if (head := waiting.next_due(turn.conn, turn.account.name, turn.now)) is not None:
         soonest.append(head[0])
     seconds = max(0.001, (min(soonest) - turn.now) / 1000) if soonest else None
     return Wait(seconds, "; ".join(waits) or "nothing is due")
@@ -233,7 +233,7 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Claimable
     if isinstance(answer, Wait):
         return answer.seconds
     names = list(places)
-    fetch = waiting.next_due(conn, account.name)
+    fetch = waiting.next_due(conn, account.name, now)
     moments = (fetch and fetch[0], attempts.next_ask(conn, names), outbox.soonest_due(conn, names, now))
     soonest = min((moment for moment in moments if moment is not None), default=None)
     return None if soonest is None else max(0.0, (soonest - now) / 1000)

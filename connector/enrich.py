@@ -31,7 +31,7 @@ from connector.destinations.base import (
 from connector.inbox import Arrival
 from connector.log import get
 from connector.metrics import ANSWERS, CALL_SECONDS
-from connector.outbox import NewDelivery
+from connector.outbox import BULK, LIVE, NewDelivery
 from connector.outcomes import Fate, Outcome
 from connector.settings import Account, Settings
 from connector.settle import account_fault
@@ -59,7 +59,14 @@ class Mapped(Protocol):
         """The event, or what is to be fetched. Raises `Invalid` and `Ignored`."""
 
     def completed(
-        self, source: settings.Source, body: Any, fetched: Mapping[str, Any], *, event_id: str, received_at: int
+        self,
+        source: settings.Source,
+        body: Any,
+        fetched: Mapping[str, Any],
+        *,
+        event_id: str,
+        received_at: int,
+        lane: int,
     ) -> tuple[Arrival, str]:
         """A thin event's arrival once the rest is there, and its second key. Raises `Invalid` and `Ignored`."""
 
@@ -244,7 +251,12 @@ def _route(conn: Connection, source: Source, event: Waiting, fetched: Mapping[st
     configured = source.settings.sources[event.source]
     try:
         arrival, second_key = source.receiver.completed(
-            configured, event.payload, fetched, event_id=event.event_id, received_at=event.received_at
+            configured,
+            event.payload,
+            fetched,
+            event_id=event.event_id,
+            received_at=event.received_at,
+            lane=BULK if event.behind else LIVE,
         )
     except Ignored as ignored:
         waiting.end(conn, event.id, state="ignored", fetched=fetched, notes=(str(ignored),))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, TextClause, delete, select, text, tuple_, update
+from sqlalchemy import Connection, Row, TextClause, delete, select, text, tuple_, update
 
-from connector import forgotten, outbox
+from connector import forgotten, outbox, waiting
 from connector.db import CHANNEL, announce, as_json, columns_of, insert_rows, now_and_fact
 from connector.outbox import NewDelivery
-from connector.tables import events
+from connector.tables import deliveries, events
 
 HASHED: Final = forgotten.HASHED  #: event ids we made of the body, for senders that give none
 HASHED_KEPT_MS: Final = 4 * 24 * 3600 * 1000  #: the longest that senders repeat; the same bytes later are a new event
@@ -38,6 +38,9 @@ class Arrival:
     notes: tuple[str, ...] = ()
     deliveries: tuple[NewDelivery, ...] = ()
     account: str | None = None  #: waiting: who fetches the rest
+    behind: bool = False  #: waiting: fetched when nothing else waits
+    revised: Callable[[], Arrival] | None = None  #: what it is if its id is known and said something else
+    others: tuple[str, ...] = ()  #: other ids of the same thing: a route that has one of them gets no other
 
 
 @dataclass(slots=True, frozen=True)
@@ -79,6 +82,8 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
 
     ``key`` keys the hashes that are left of what was forgotten (`Settings.hash_key`).
     """
+    if several := [arrival for arrival in arrivals if arrival.others and arrival.deliveries]:
+        leave_out_taken(conn, several, key)
     firsts = _first_of_each(a for a in arrivals if a.state != "invalid")
     now, forgetting, fresh, sent_on = _insert(conn, firsts)
     known: dict[Key, str | None] = {}
@@ -90,11 +95,15 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
     if forgetting and fresh:
         known |= _take_back(conn, fresh, now, key)
     stored = [_verdict(arrival, firsts, fresh, known, key) for arrival in arrivals]
-    unkeyed = [a for a, verdict in zip(arrivals, stored, strict=True) if verdict.status in ("invalid", "conflict")]
+    changes = {at: a.revised for at, a in enumerate(arrivals) if a.revised and stored[at].status == "conflict"}
+    unkeyed = [a for at, a in enumerate(arrivals) if stored[at].status in ("invalid", "conflict") and at not in changes]
     insert_rows(conn, events, [_row(a, now) | {"key": None, "state": "invalid"} for a in unkeyed])
     new = [(row_id, firsts[key].deliveries) for key, row_id in fresh.items() if key not in sent_on]
     if outbox.add(conn, new, now) or any(arrival.state == "waiting" for arrival in firsts.values()):
         announce(conn)
+    again = store(conn, [revised() for revised in changes.values()], key=key) if changes else ()
+    for at, verdict in zip(changes, again, strict=True):
+        stored[at] = verdict
     return stored
 
 
@@ -107,6 +116,45 @@ def _insert(conn: Connection, arrivals: dict[Key, Arrival]) -> Inserted:
         return _insert_at_once(conn, arrivals)
     now, forgetting = now_and_fact(conn, forgotten.FACT)
     return now, forgetting, _insert_keyed(conn, arrivals, now), frozenset()
+
+
+def leave_out_taken(conn: Connection, arrivals: Sequence[Arrival], key: bytes) -> None:
+    """Takes out the deliveries of routes that have the same thing under another of its ids, be that forgotten."""
+    names = {(a.source, called): (a.source, called) for a in arrivals for called in a.others}
+    names |= {(source, forgotten.name(key, source, called)): of for of in names for source, called in (of,)}
+    rows = {row.id: names[row.source, row.key] for row in _rows_named(conn, names)}
+    has: dict[Key, set[str]] = {}
+    for event, route in conn.execute(
+        select(deliveries.c.event, deliveries.c.route).where(deliveries.c.event.in_(rows))
+    ):
+        has.setdefault(rows[event], set()).add(route)
+    for arrival in arrivals:
+        taken = set().union(*(has.get((arrival.source, called), ()) for called in arrival.others))
+        left = tuple(new for new in arrival.deliveries if new.route not in taken)
+        if len(left) < len(arrival.deliveries):
+            arrival.deliveries, arrival.state = left, "accepted" if left else "ignored"
+            arrival.notes = (*arrival.notes, "its route has the same already, as it was then")
+        has.setdefault(_name(arrival), set()).update(new.route for new in left)
+
+
+def known(conn: Connection, arrivals: Sequence[Arrival]) -> set[int]:
+    """`id` of those that are in the inbox already and say what they said then. What was forgotten is not looked for."""
+    prints = {(row.source, row.key): row.fingerprint for row in _rows_named(conn, _names(arrivals))}
+    alike = {id(a) for a in arrivals if prints.get((a.source, a.event_id), _UNKNOWN) == a.fingerprint}
+    changed = {id(a): a.revised() for a in arrivals if a.revised and id(a) not in alike and _name(a) in prints}
+    there = {(row.source, row.key) for row in _rows_named(conn, _names(changed.values()))}
+    return alike | {one for one, revised in changed.items() if _name(revised) in there}
+
+
+_UNKNOWN: Final = object()
+
+
+def _name(arrival: Arrival) -> Key:
+    return arrival.source, arrival.event_id
+
+
+def _names(arrivals: Iterable[Arrival]) -> set[Key]:
+    return {_name(arrival) for arrival in arrivals if arrival.state != "invalid"}
 
 
 def _first_of_each(arrivals: Iterable[Arrival]) -> dict[Key, Arrival]:
@@ -132,7 +180,7 @@ def _row(arrival: Arrival, now: int) -> dict[str, Any]:
         "errors": orjson.dumps(arrival.errors).decode() if arrival.errors else None,
         "notes": orjson.dumps(arrival.notes).decode() if arrival.notes else None,
         "account": arrival.account,
-        "due_at": now if arrival.account else None,
+        "due_at": waiting.due(now, behind=arrival.behind) if arrival.account else None,
     }
 
 
@@ -161,8 +209,8 @@ def _at_once() -> str:
     WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
     fresh AS (
       INSERT INTO events ({columns}, received_at, due_at)
-      SELECT {columns}, now, CASE WHEN account IS NOT NULL THEN now END
-      FROM clock, json_to_recordset(%(events)s::json) AS given ({columns_of(events, _WITHOUT_TIMES)})
+      SELECT {columns}, now, now + due_at
+      FROM clock, json_to_recordset(%(events)s::json) AS given ({columns_of(events, (*_WITHOUT_TIMES, "due_at"))})
       ON CONFLICT DO NOTHING RETURNING id, source, key
     ), wanted AS MATERIALIZED (
       SELECT given.*, fresh.id AS of_event, {outbox.NEXT_ID}
@@ -217,17 +265,24 @@ def _take_back(conn: Connection, fresh: dict[Key, int], now: int, key: bytes) ->
 
 def named(conn: Connection, keys: Iterable[Key]) -> list[Key]:
     """Those of these keys that an event has. However many are asked for, they travel as one parameter."""
+    return [(row.source, row.key) for row in _rows_named(conn, keys)]
+
+
+def _rows_named(conn: Connection, keys: Iterable[Key]) -> Sequence[Row[Any]]:
+    """id, source, key and fingerprint of the events with these keys."""
     given = orjson.dumps([{"source": source, "key": called} for source, called in keys]).decode()
-    return [(row.source, row.key) for row in conn.execute(_NAMED[conn.dialect.name], {"names": given})]
+    return conn.execute(_NAMED[conn.dialect.name], {"names": given}).all() if given != "[]" else []
 
 
 _NAMED: Final[dict[str, TextClause]] = {
     "sqlite": text(
-        "SELECT events.source, events.key FROM json_each(:names) AS given CROSS JOIN events"
+        "SELECT events.id, events.source, events.key, events.fingerprint"
+        " FROM json_each(:names) AS given CROSS JOIN events"
         " ON events.source = given.value ->> 'source' AND events.key = given.value ->> 'key'"
     ),
     "postgresql": text(
-        "SELECT events.source, events.key FROM json_to_recordset(CAST(:names AS json)) AS given (source text, key text)"
+        "SELECT events.id, events.source, events.key, events.fingerprint"
+        " FROM json_to_recordset(CAST(:names AS json)) AS given (source text, key text)"
         " JOIN events USING (source, key)"
     ),
 }

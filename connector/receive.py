@@ -15,7 +15,7 @@ from connector import signatures
 from connector.decode import Decoded, Lookup, Payload, decode, event_key
 from connector.errors import NotAuthentic, Unreadable
 from connector.inbox import HASHED, Arrival, as_text
-from connector.outbox import LIVE
+from connector.outbox import BULK, LIVE
 from connector.routes import Router
 from connector.settings import Settings, Source
 from connector.signatures import Proof
@@ -86,9 +86,9 @@ class Receiver:
         except Ignored as ignored:
             return _ignored(source, payload, text, str(ignored))
         if isinstance(event, Thin):
-            return _waiting(source, payload, text, event)
+            return _waiting(source, payload, text, event, lane)
         deliveries = self._router.deliveries(source.name, event, lane=lane)
-        return Arrival(
+        arrival = Arrival(
             source=source.name,
             event_id=_event_id(payload, event.id, text),
             type=event.type,
@@ -99,9 +99,28 @@ class Receiver:
             notes=event.notes,
             deliveries=deliveries,
         )
+        return (
+            self._revisable(source, payload, arrival, event, lane) if self._mappings[source.name].revisable else arrival
+        )
+
+    def _revisable(self, source: Source, payload: Payload, arrival: Arrival, event: Event, lane: int) -> Arrival:
+        """With what it is if it was stored before and said something else."""
+        mapping = self._mappings[source.name]
+
+        def revised() -> Arrival:
+            return replace(self.arrival(source, Payload(mapping.revised(payload.body)), lane=lane), revised=None)
+
+        return replace(arrival, event_id=event_key(event.id), others=mapping.others(event), revised=revised)
 
     def completed(
-        self, source: Source, body: Any, fetched: Mapping[str, Any], *, event_id: str, received_at: int
+        self,
+        source: Source,
+        body: Any,
+        fetched: Mapping[str, Any],
+        *,
+        event_id: str,
+        received_at: int,
+        lane: int = LIVE,
     ) -> tuple[Arrival, str]:
         """A thin event's arrival once the rest is there, and its second key. Raises `Invalid` and `Ignored`.
 
@@ -111,7 +130,7 @@ class Receiver:
         event = mapping.complete(body, fetched)
         if event.time is None:
             event = replace(event, time=datetime.fromtimestamp(received_at / 1000, UTC))
-        deliveries = self._router.deliveries(source.name, event)
+        deliveries = self._router.deliveries(source.name, event, lane=lane)
         arrival = Arrival(
             source=source.name,
             event_id=event_id,
@@ -176,7 +195,7 @@ def _parts(mapping: PayloadMapping, payload: Payload) -> list[Payload]:
     return [Payload(part, shared if one or not shared else f"{shared}.{index}") for index, part in enumerate(parts)]
 
 
-def _waiting(source: Source, payload: Payload, text: str, thin: Thin) -> Arrival:
+def _waiting(source: Source, payload: Payload, text: str, thin: Thin, lane: int) -> Arrival:
     """A thin event, to be fetched by the source's account."""
     # Without an id two notifications of one object may be the same byte for byte and yet mean two changes.
     event_id = _event_id(payload, thin.id, text)
@@ -190,6 +209,7 @@ def _waiting(source: Source, payload: Payload, text: str, thin: Thin) -> Arrival
         fingerprint=hashlib.blake2b(f"{thin.type} {thin.what} {thin.ref}".encode(), digest_size=16).hexdigest(),
         notes=thin.notes,
         account=source.account,
+        behind=lane == BULK,
     )
 
 

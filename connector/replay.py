@@ -142,6 +142,9 @@ class Replay:
         arrival = self._receiver.arrival(source, payload)
         if arrival.state == "invalid":
             return "it still makes no event: " + "; ".join(f"{e['field']}: {e['message']}" for e in arrival.errors)
+        if arrival.others:
+            with self._database.read() as conn:
+                inbox.leave_out_taken(conn, [arrival], self._settings.hash_key)
         return self._whole(event, source) if arrival.state == "waiting" and event.state == "accepted" else arrival
 
     def _whole(self, event: Any, source: Source) -> Arrival | str:

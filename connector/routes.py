@@ -107,5 +107,6 @@ def _mapping(settings: Settings, route: Route) -> RecordMapping:
             score=str(options.get("score", "")),
             justification=str(options.get("justification", "")),
             questions=tuple(options.get("questions", ())),
+            text=str(options.get("text", "")),
         )
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, and_, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, text, update
 
 from connector import forgotten
 from connector.tables import deliveries, events
 
 _e = events.c
 _d = deliveries.c
+
+#: Added to the times of those that are fetched when nothing else waits, unix ms: so that one index tells them apart.
+BEHIND: Final = 10**15
 
 # Spelled out, as the partial index has it: with a bound value no planner can prove that the index applies.
 IS_WAITING = text("events.state = 'waiting'")
@@ -30,23 +33,40 @@ class Waiting:
     received_at: int  #: unix ms
     fetched: Mapping[str, Any]
     attempts: tuple[int, ...]  #: every call that was made for it; the last one has it in hand
+    behind: bool  #: it is fetched when nothing else waits, and what it becomes is sent in the bulk lane
 
     @property
     def tries(self) -> int:
         return len(self.attempts)
 
 
-def next_due(conn: Connection, account: str) -> tuple[int, int] | None:
-    """(due_at, row id) of the event that has waited longest; None: none waits."""
+def due(when: int, *, behind: bool) -> int:
+    """A moment (unix ms) as ``due_at`` has it."""
+    return when + BEHIND if behind else when
+
+
+def _later(when: int) -> ColumnElement[int]:
+    """The same, for an event that is there."""
+    return case((_e.due_at >= BEHIND, BEHIND + when), else_=when)
+
+
+def next_due(conn: Connection, account: str, now: int) -> tuple[int, int] | None:
+    """(due at, row id) of the event that is to be fetched next, due or not; None: none waits."""
     mine = and_(IS_WAITING, _e.account == account)
-    row = conn.execute(select(_e.due_at, _e.id).where(mine).order_by(_e.due_at, _e.id).limit(1)).first()
-    return (row.due_at, row.id) if row else None
+    query = select(_e.due_at, _e.id).order_by(_e.due_at, _e.id).limit(1)
+    head = conn.execute(query.where(mine)).first()
+    if head is None or head.due_at <= now:
+        return (head.due_at, head.id) if head else None
+    after = head if head.due_at >= BEHIND else conn.execute(query.where(mine, _e.due_at >= BEHIND)).first()
+    if after is None or head.due_at <= after.due_at - BEHIND:
+        return head.due_at, head.id
+    return after.due_at - BEHIND, after.id
 
 
 def take(conn: Connection, event: int, attempt: int, deadline: int) -> None:
     """The event is being fetched: nobody else takes it before the deadline, and after it anybody may."""
     tried = func.coalesce(_e.attempts, "") + f",{attempt}"
-    conn.execute(update(events).where(_e.id == event).values(due_at=deadline, attempts=tried))
+    conn.execute(update(events).where(_e.id == event).values(due_at=_later(deadline), attempts=tried))
 
 
 def get(conn: Connection, event: int) -> Waiting | None:
@@ -56,19 +76,20 @@ def get(conn: Connection, event: int) -> Waiting | None:
         return None
     fetched = orjson.loads(row.fetched) if row.fetched else {}
     tried = tuple(int(one) for one in (row.attempts or "").split(",") if one)
-    return Waiting(row.id, row.source, row.event_id, orjson.loads(row.payload), row.received_at, fetched, tried)
+    payload, behind = orjson.loads(row.payload), row.due_at >= BEHIND
+    return Waiting(row.id, row.source, row.event_id, payload, row.received_at, fetched, tried, behind)
 
 
 def keep(conn: Connection, event: int, fetched: Mapping[str, Any], due_at: int) -> None:
     """What was fetched so far; the next piece, or the next try, is due then."""
-    values = {"fetched": orjson.dumps(fetched).decode(), "due_at": due_at}
+    values = {"fetched": orjson.dumps(fetched).decode(), "due_at": _later(due_at)}
     conn.execute(update(events).where(and_(IS_WAITING, _e.id == event)).values(values))
 
 
 def put_back(conn: Connection, event: Waiting, due_at: int) -> None:
     """As if it had not been taken, but not before ``due_at``."""
     tried = "".join(f",{one}" for one in event.attempts[:-1])
-    values = {"attempts": tried or None, "due_at": due_at}
+    values = {"attempts": tried or None, "due_at": _later(due_at)}
     conn.execute(update(events).where(and_(IS_WAITING, _e.id == event.id)).values(values))
 
 
@@ -124,7 +145,7 @@ def routes_of(conn: Connection, rows: Iterable[int]) -> set[str]:
 def follow_source(conn: Connection, source: str, account: str, now: int) -> int:
     """What waits for another account than its source's (any more) is asked of the right one. Returns how many."""
     lost = and_(IS_WAITING, _e.source == source, _e.account != account)
-    return conn.execute(update(events).where(lost).values(account=account, due_at=now)).rowcount
+    return conn.execute(update(events).where(lost).values(account=account, due_at=_later(now))).rowcount
 
 
 def again(conn: Connection, event: int, account: str, fetched: Mapping[str, Any], now: int) -> bool:

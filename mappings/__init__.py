@@ -18,6 +18,7 @@ from mappings import (
     rd_station,
     ticket,
     tracksale,
+    tracksale_answer,
     typeform,
     wolkvox,
     zendesk,
@@ -39,6 +40,7 @@ PAYLOADS: dict[str, type[PlainSender]] = {
     "hubspot": hubspot.HubSpotMapping,
     "meta_leadgen": meta_leadgen.MetaLeadgenMapping,
     "postcenter": postcenter.PostCenterMapping,
+    "tracksale_answer": tracksale_answer.TracksaleAnswerMapping,
 }
 
 #: The event types that each of them can yield.

@@ -52,6 +52,7 @@ class Rendering:
     justification: str = ""  #: path to what was said to it
     #: of an answer to several questions, in the campaign's order: {"id", and a path as "score", "option" or "comment"}
     questions: tuple[Mapping[str, Any], ...] = ()
+    text: str = ""  #: what a note says, instead of the event's own comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,16 @@ class PayloadMapping(Protocol):
         Of those that share it, each type counts once, and each route gets one.
         """
 
+    @property
+    def revisable(self) -> bool:
+        """Whether what an event says may change later; then the id inside the body counts, whatever envelopes say."""
+
+    def revised(self, payload: Any) -> Any:
+        """The payload of the change, for one whose event is known and said something else."""
+
+    def others(self, event: Event) -> tuple[str, ...]:
+        """Other event ids of the same thing: a route that has one of them gets no other."""
+
 
 class PlainSender:
     """What most payload mappings are: one event a body, and our own JSON's manner."""
@@ -114,6 +125,8 @@ class PlainSender:
     needs_fields: ClassVar[bool] = False  #: whether nothing can be read without
     field_names: ClassVar[tuple[str, ...]] = ()  #: ours that may be named, besides everything under "extra."
     fetches: ClassVar[str] = ""  #: the vendor that knows the rest of a thin event: the source needs an account there
+    polled_by: ClassVar[str] = ""  #: the call whose answers hold such payloads, for sources that poll
+    revisable: ClassVar[bool] = False
 
     def parts(self, body: Any) -> Sequence[Any]:
         """The body is the event."""
@@ -128,6 +141,14 @@ class PlainSender:
         if isinstance(event, Lead):
             return f"lead {event.id}"
         return f"ticket {event.ticket_id} {event.updated_at.isoformat() if event.updated_at else ''}"
+
+    def revised(self, payload: Any) -> Any:
+        """Only what is revisable is revised."""
+        raise NotImplementedError
+
+    def others(self, event: Event) -> tuple[str, ...]:
+        """Most things are one event."""
+        return ()
 
 
 class RecordMapping(Protocol):

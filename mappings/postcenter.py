@@ -56,6 +56,7 @@ class PostCenterMapping(PlainSender):
     )
     event_types = EVENT_TYPES[1:]
     fetches = "postcenter"
+    polled_by = "postcenter.tickets"
 
     def __init__(self, locale: Locale) -> None:
         self._tickets = TicketMapping(locale)

@@ -104,7 +104,16 @@ def _person(event: Event) -> tuple[str, str, str]:
 
 
 def _answer_id(event: Event) -> int | None:
-    return None if isinstance(event, Lead) else event.answer_id
+    """A ticket's own; a lead's where it is an answer (see `mappings.tracksale_answer`)."""
+    if not isinstance(event, Lead):
+        return event.answer_id
+    number = event.extra.get("answer_id")
+    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
+
+
+def _comment(event: Event) -> str:
+    found = event.extra.get("comment") if isinstance(event, Lead) else event.comment
+    return said(found) if isinstance(found, str) else ""
 
 
 class SurveyCustomer(_Reading):
@@ -211,10 +220,11 @@ class Note(_Reading):
     def __init__(self, rendering: Rendering) -> None:
         super().__init__(rendering)
         self._schema = NoteSchema()
+        self._text = rendering.text
 
     def render(self, event: Event) -> Rendered:
         """The whole body of one call. `Invalid` without a comment, or without an answer and a full filter."""
-        comment = "" if isinstance(event, Lead) else said(event.comment)
+        comment = self._text or _comment(event)
         draft = Draft(comment=comment)
         if not comment:
             draft.fault("comment", "there is no comment to note")

@@ -711,8 +711,8 @@ def test_replay_keeps_an_invalid_one_whose_id_was_accepted_meanwhile(world: Worl
 
 def test_the_next_look_is_when_the_next_event_is_due(world: World) -> None:
     with world.database.read() as conn:
-        assert waiting.next_due(conn, "crm") is None
+        assert waiting.next_due(conn, "crm", now_ms(conn)) is None
     world.receive("hubspot", [change(1)])
     with world.database.read() as conn:
-        due = waiting.next_due(conn, "crm")
+        due = waiting.next_due(conn, "crm", now_ms(conn))
     assert due is not None and due[0] <= world.events()[0].received_at

@@ -460,7 +460,7 @@ def test_a_thin_event_of_the_person_is_fetched_no_more(run: Run, world: World) -
     assert erase(run, "A@B.co")["events"] == 1
     assert [(row.state, row.payload) for row in world.events()] == [("ignored", "")]
     with world.database.read() as conn:
-        assert waiting.next_due(conn, "dialler") is None
+        assert waiting.next_due(conn, "dialler", now_ms(conn)) is None
 
 
 def test_the_second_key_of_a_forgotten_thin_event_still_tells_its_like(world: World, run: Run) -> None:
