@@ -720,7 +720,7 @@ class Bulk:
         if self._committer is None or self._database is None:
             return [Stored(a.state, a.event_id, len(a.deliveries)) for a in arrivals]
         with self._database.read() as conn:
-            again = _kept_before(conn, self._source.name, arrivals)
+            again = kept_before(conn, self._source.name, arrivals)
         stored = iter(self._committer.put([a for a in arrivals if id(a) not in again]))
         return [Stored("invalid", a.event_id) if id(a) in again else next(stored) for a in arrivals]
 
@@ -794,7 +794,7 @@ def _among(conn: Connection, names: Sequence[str]) -> Select[tuple[str]]:
     return select(split.table_valued(column("value", Text)).c.value)
 
 
-def _kept_before(conn: Connection, source: str, arrivals: Sequence[Arrival]) -> set[int]:
+def kept_before(conn: Connection, source: str, arrivals: Sequence[Arrival]) -> set[int]:
     """`id` of the arrivals that the inbox keeps as invalid already, word for word, and that would be so again.
 
     They get the errors that they are kept with.

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final
 
-from connector import attempts, claims, quota, standing
+from sqlalchemy import Connection
+
+from connector import attempts, claims, outbox, quota, standing
 from connector.attempts import Attempt
 from connector.client import Answer, Deadline, NoAnswer, NotSent, patiently
 from connector.db import Database, announce, now_ms
 from connector.destinations.base import no_answer, not_sent
 from connector.outcomes import Outcome
-from connector.quota import Wait
+from connector.quota import Limits, Wait
 from connector.settings import Account
 from connector.settle import account_fault
 
 LOOK_S: Final = 0.2  #: how often a slot is looked for, at the most
 
 
-def start(database: Database, account: Account, kind: str) -> Attempt | Wait:
+def start(database: Database, account: Account, kind: str, *, behind: Collection[str] | None = None) -> Attempt | Wait:
     """The attempt of a call that may be made now and must be finished; or why none may be, and for how long.
 
+    ``behind``: the destinations whose live deliveries go first; they are left half of every window and a slot, too.
     `Wait.seconds` is None when a person has to act first.
     """
     with database.write(serialise=account.name) as conn:
@@ -32,7 +36,9 @@ def start(database: Database, account: Account, kind: str) -> Attempt | Wait:
             return Wait(None, f"{account.name} is {stand.state}: {stand.reason}; then connector resume {account.name}")
         if stand.hold_until > now:
             return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
-        allowed = quota.limits(account)
+        if behind and _live_is_due(conn, account.name, behind, now):
+            return Wait(LOOK_S, f"live deliveries of {account.name} go first")
+        allowed = quota.limits(account) if behind is None else _leaving_room(quota.limits(account))
         answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
         if isinstance(answer, Wait):
             return Wait(answer.seconds, f"no call of {account.name} is free: {answer.why}")
@@ -45,6 +51,18 @@ def start(database: Database, account: Account, kind: str) -> Attempt | Wait:
             now=now,
             timeout_ms=int(account.timeout_s * 1000),
         )
+
+
+def _live_is_due(conn: Connection, account: str, names: Collection[str], now: int) -> bool:
+    stands = standing.of_account(conn, account)
+    open_ones = [stand.name for stand in stands if stand.name in names and stand.state == "open"]
+    heads = (outbox.next_due(conn, name, lane) for name in open_ones for lane in (outbox.LIVE, outbox.LIVE_SPLIT))
+    return any(head is not None and head[0] <= now for head in heads)
+
+
+def _leaving_room(allowed: Limits) -> Limits:
+    windows = tuple(replace(window, calls=max(1, window.calls // 2)) for window in allowed.windows)
+    return Limits(max(1, allowed.in_flight - 1), windows)
 
 
 def make(
@@ -85,16 +103,17 @@ def ask(
     *,
     patience_s: float = 0.0,
     timeout_s: float | None = None,
+    behind: Collection[str] | None = None,
 ) -> tuple[Answer | None, Outcome | Wait]:
     """Starts, makes and finishes one call. A `Wait` when no slot came free within ``patience_s``.
 
-    ``timeout_s`` may shorten the account's own. Raises `StoreUnavailable`.
+    ``timeout_s`` may shorten the account's own; ``behind`` as for `start`. Raises `StoreUnavailable`.
     """
     end = time.monotonic() + patience_s
     while True:
         # Taken before the attempt is logged, so that it never ends after the logged one.
         deadline = Deadline.after(min(account.timeout_s, timeout_s or account.timeout_s))
-        started = start(database, account, kind)
+        started = start(database, account, kind, behind=behind)
         if not isinstance(started, Wait):
             break
         left = end - time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from datetime import date, datetime
 from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ import mappings
 from connector.errors import ConfigError
 from connector.options import (
     Checked,
+    Codes,
     Duration,
     Flag,
     Path,
@@ -32,7 +34,7 @@ from connector.options import (
     listed,
     quote,
 )
-from connector.settings import Account, OncePer, Retention, Route, Secret, Settings, Source, Verify
+from connector.settings import Account, OncePer, Poll, Retention, Route, Secret, Settings, Source, Verify
 from connector.signatures import problems
 from mappings.base import Locale
 
@@ -47,6 +49,8 @@ VENDOR_URLS = {
     "meta": "https://graph.facebook.com",
 }
 PAGED_URL = "https://apiv3.track.co"  #: where Tracksale serves dispatches by the page
+
+STATES = ("open", "closed", "ignored", "inProgress")  #: of PostCenter's tickets, as `connector.vendors.postcenter`
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _NAME_SAYS = "may hold letters, digits, - and _ only (at most 64), and starts with a letter or a digit"
@@ -348,6 +352,16 @@ class _Address(Text):
         return value
 
 
+class _Since(Checked[datetime]):
+    """A day or a moment, without a zone where none is said; TOML's own, or in quotes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> datetime:
+        try:
+            return datetime.fromisoformat(value.isoformat() if isinstance(value, date) else value)
+        except (TypeError, ValueError):
+            raise ValidationError('must be a day or a moment, like "2026-11-01" or "2026-11-01T08:00"') from None
+
+
 class _Secrets(Checked[tuple[Secret, ...]]):
     """A list of secret texts, at least one; several while one is being replaced."""
 
@@ -480,7 +494,43 @@ class _SourceShape(Strict):
     )
     declare = Flag(load_default=True)
     account = Text(load_default="")
+    poll = _Table(load_default=None)
     fields = _Names(load_default=dict)  # type: ignore[assignment] # marshmallow takes it out of the class
+
+
+class _PollShape(Strict):
+    call = Text(required=True, needed='is required: call = "tracksale.answers" or "postcenter.tickets"')
+    every = Duration(load_default=300.0)
+    overlap = Duration(load_default=7 * 86400.0)
+    since = _Since(load_default=None)
+
+
+class _AnswersPoll(_PollShape):
+    campaign_code = Codes(load_default=())
+
+
+class _TicketsPoll(_PollShape):
+    state = Text(load_default="", validate=choice(*STATES))
+    channel = Text(load_default="")
+
+    @validates_schema(skip_on_field_errors=True)
+    def _by_one_of_them(self, data: dict[str, Any], **_: Any) -> None:
+        if bool(data["state"]) == bool(data["channel"]):
+            raise ValidationError(f'needs either state (one of {listed(STATES)}) or channel = "email"')
+
+    @validates_schema(pass_original=True)
+    def _overlaps_by_dates_only(self, data: dict[str, Any], original: Any, **_: Any) -> None:
+        if data.get("state") and "overlap" in original:
+            raise ValidationError(
+                "is of no use with state: the whole list comes with every look; take it off", "overlap"
+            )
+
+
+#: By call: whose accounts it needs, what it may say.
+_POLLS: dict[str, tuple[str, type[Strict]]] = {
+    "tracksale.answers": ("tracksale", _AnswersPoll),
+    "postcenter.tickets": ("postcenter", _TicketsPoll),
+}
 
 
 class _VerifyShape(Strict):
@@ -569,7 +619,8 @@ def _parts(document: dict[str, Any], destinations: Mapping[str, DestinationSpec]
     top = _read(_TopShape(), document, (), faults)
     tables: dict[str, Any] = {"accounts": {}, "sources": {}, "routes": [], **top}
     accounts = {name: _account(name, table, faults) for name, table in tables["accounts"].items()}
-    sources = {name: _source(name, table, faults) for name, table in tables["sources"].items()}
+    locale = Locale(top["region"], top["timezone"]) if {"region", "timezone"} <= top.keys() else Locale()
+    sources = {name: _source(name, table, locale.timezone, faults) for name, table in tables["sources"].items()}
     routes = tuple(_route(index, table, destinations, faults) for index, table in enumerate(tables["routes"]))
     _refuse_shared_tokens(tables["accounts"], faults)
     _refuse_shared_queues(tables["sources"], faults)
@@ -578,7 +629,6 @@ def _parts(document: dict[str, Any], destinations: Mapping[str, DestinationSpec]
         _check_fetching(name, table, tables["accounts"], faults)
     for index, table in enumerate(tables["routes"]):
         _check_references(index, table, tables, destinations, faults)
-    locale = Locale(top["region"], top["timezone"]) if {"region", "timezone"} <= top.keys() else Locale()
     retention = _retention(tables.get("retention"), faults)
     return {"locale": locale, "accounts": accounts, "sources": sources, "routes": routes, "retention": retention}
 
@@ -625,17 +675,21 @@ def _account(name: str, table: Any, faults: Faults) -> Account | None:
     return Account(name=name, **{**data, "token": Secret(data["token"])})
 
 
-def _source(name: str, table: Any, faults: Faults) -> Source | None:
+def _source(name: str, table: Any, timezone: ZoneInfo, faults: Faults) -> Source | None:
     place = ("sources", name)
     _check_name(name, place, faults)
     data = _read(_SourceShape(), table, place, faults)
     _check_known("mapping", data.get("mapping"), mappings.EVENT_TYPES, (*place, "mapping"), faults)
-    if isinstance(table, dict) and not {"verify", "queue"} & table.keys():
-        faults.add(place, "nothing can reach it: add verify (for a webhook), queue (for RabbitMQ) or both")
+    if isinstance(table, dict) and not {"verify", "queue", "poll"} & table.keys():
+        faults.add(
+            place, "nothing can reach it: add verify (for webhooks), queue (for RabbitMQ), poll (to ask), or several"
+        )
     mapping = mappings.PAYLOADS.get(data.get("mapping", ""))
     if data.get("verify") is not None:
         data["verify"] = _verify(data["verify"], (*place, "verify"), faults)
         _check_handshake(mapping, data["verify"], (*place, "verify", "handshake"), faults)
+    if data.get("poll") is not None:
+        data["poll"] = _poll(data["poll"], data.get("mapping", ""), (*place, "poll"), timezone, faults)
     _check_fields(mapping, data.get("mapping", ""), data.get("fields", {}), (*place, "fields"), faults)
     return None if faults.under(*place) else Source(name=name, **data)
 
@@ -655,6 +709,32 @@ def _verify(table: dict[str, Any], place: tuple[str | int, ...], faults: Faults)
         if not faults.under(*where):
             faults.add(where, said)
     return verify
+
+
+def _poll(
+    table: dict[str, Any], mapping: str, place: tuple[str | int, ...], timezone: ZoneInfo, faults: Faults
+) -> Poll | None:
+    call = _text(table, "call")
+    shape = _POLLS[call][1] if call in _POLLS else _loose(_PollShape, [one for _, one in _POLLS.values()])
+    data = _read(shape(), table, place, faults)
+    _check_known("call", data.get("call"), _POLLS, (*place, "call"), faults)
+    read_by = {name for name, one in mappings.PAYLOADS.items() if one.polled_by == call}
+    if call in _POLLS and mapping in mappings.PAYLOADS and mapping not in read_by:
+        said = f"brings what {listed(sorted(read_by))} reads, not {quote(mapping)}: change the source's mapping"
+        faults.add((*place, "call"), said)
+    if faults.under(*place):
+        return None
+    since: datetime | None = data["since"]
+    codes: tuple[str, ...] = data.get("campaign_code", ())
+    return Poll(
+        call=call,
+        every_s=data["every"],
+        overlap_s=data["overlap"],
+        since=since.replace(tzinfo=since.tzinfo or timezone) if since else None,
+        campaign_codes=codes,
+        state=data.get("state", ""),
+        channel=data.get("channel", ""),
+    )
 
 
 def _spelt_out(table: dict[str, Any]) -> dict[str, Any]:
@@ -747,7 +827,8 @@ def _check_fetching(name: str, table: Any, accounts: Mapping[str, Any], faults: 
     mapping, account = _text(table, "mapping"), _text(table, "account")
     if mapping not in mappings.PAYLOADS:
         return
-    vendor = mappings.PAYLOADS[mapping].fetches
+    call = _text(table.get("poll"), "call")
+    vendor = _POLLS[call][0] if call in _POLLS else mappings.PAYLOADS[mapping].fetches
     if not vendor:
         if account:
             faults.add(place, f"is of no use: what {quote(mapping)} reads is whole; take it off")
@@ -755,12 +836,18 @@ def _check_fetching(name: str, table: Any, accounts: Mapping[str, Any], faults: 
     if not account:
         fit = [known for known, one in accounts.items() if _text(one, "vendor") == vendor]
         todo = f"account = {quote(fit[0])}" if fit else f'add an account with vendor = "{vendor}", and name it here'
-        faults.add(place, f"is required: {quote(mapping)} brings only ids, {vendor} is asked for the rest: {todo}")
+        why = (
+            f"{quote(call)} asks {vendor}"
+            if call
+            else f"{quote(mapping)} brings only ids, {vendor} is asked for the rest"
+        )
+        faults.add(place, f"is required: {why}: {todo}")
         return
     _check_known("account", account, accounts, place, faults)
     other = _text(accounts.get(account), "vendor")
     if other in VENDOR_URLS and other != vendor:
-        faults.add(place, f"{quote(account)} is an account of {other}, and {quote(mapping)} needs one of {vendor}")
+        needs = quote(call or mapping)
+        faults.add(place, f"{quote(account)} is an account of {other}, and {needs} needs one of {vendor}")
 
 
 def _check_types(types: list[str], sources: list[Any], place: tuple[str | int, ...], faults: Faults) -> None:

@@ -17,7 +17,6 @@ NOT_BUILT = frozenset(
         "after",
         "contact_hours",
         "ninety_day_rule",
-        "poll",
         "working_hours",
     }
 )
@@ -142,6 +141,14 @@ class Code(Text):
         if not isinstance(text, str) or not _CODE.fullmatch(text):
             raise ValidationError('must be the campaign\'s number, like "1042"')
         return text
+
+
+class Codes(Checked[tuple[str, ...]]):
+    """One vendor's campaign number, or a list of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> tuple[str, ...]:
+        codes = value if isinstance(value, list) and value else [value]
+        return tuple(dict.fromkeys(str(Code().deserialize(code)) for code in codes))
 
 
 class Whole(Checked[int]):
@@ -305,9 +312,10 @@ class EmptyTagsOptions(Strict):
 
 
 class NoteOptions(Strict):
-    """``tracksale.note``: the campaign, where a customer has answered several."""
+    """``tracksale.note``: the campaign, where a customer has answered several; what it says, if not the comment."""
 
     campaign_code = Code(load_default="")
+    text = Text(load_default="")
 
 
 class LinksOptions(Strict):

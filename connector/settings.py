@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -80,15 +81,29 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """What a source's account is asked for every so often: `connector.pages` has what each call means."""
+
+    call: str  #: "tracksale.answers" | "postcenter.tickets"
+    every_s: float = 300
+    overlap_s: float = 7 * 86400  #: how far each look reaches back behind the one before
+    since: datetime | None = None  #: how far the first look reaches back; None: a day
+    campaign_codes: tuple[str, ...] = ()  #: tracksale: empty for all
+    state: str = ""  #: postcenter: this, or a channel
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Who sends events: by webhook when `verify` is set, by RabbitMQ when `queue` is set, or both."""
+    """Who sends events: by webhook when `verify` is set, by RabbitMQ when `queue` is, by being asked when `poll` is."""
 
     name: str
     mapping: str
     verify: Verify | None = None
     on_invalid: Literal["refuse", "park"] = "park"
     queue: str = ""
-    account: str = ""  #: whose API says the rest of a thin event
+    account: str = ""  #: whose API says the rest of a thin event, or is polled
+    poll: Poll | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)  #: our field -> the payload's, for mappings that take them
     declare: bool = True  #: declare the queue and its dead-letter queue at start
 

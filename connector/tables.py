@@ -142,7 +142,7 @@ attempts = Table(
     Column("id", Id, primary_key=True),
     Column("account", Text, nullable=False),
     Column("destination", Text, nullable=False),
-    Column("kind", Text, nullable=False),  #: send | probe | report | fetch | check
+    Column("kind", Text, nullable=False),  #: send | probe | report | fetch | check | poll
     Column("state", Text, nullable=False),  #: started | accepted | rejected | not_sent | unknown
     Column("worker", Text, nullable=False),
     Column("records", Integer, nullable=False),
@@ -216,6 +216,25 @@ campaign_reports = Table(
     Column("asked_at", BigInteger, nullable=False),  #: when the vendor was last asked, answered or not
     Column("read_at", BigInteger, nullable=False),  #: when `statuses` was true
     Column("statuses", Text, nullable=False),  #: JSON {"1042": "started"}
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("name", Text, primary_key=True),  #: the source; of a backfill with its days behind it
+    Column("source", Text, nullable=False),
+    Column("what", Text, nullable=False),  #: JSON of what is asked for: where that changes, the cursor begins anew
+    Column("cursor", Text, nullable=False),  #: JSON: how far it is; see `connector.pages`
+    Column("seen", Text),  #: the ids of a list that comes whole every time, as it was last; compressed
+    Column("begun_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),  #: no page is read before
+    Column("holder", Text),  #: who reads one now
+    Column("held_until", BigInteger, nullable=False),  #: from then on anybody may; 0: nobody does
+    Column("looked_at", BigInteger),  #: when the last whole look was through
+    Column("stored", BigInteger, nullable=False),  #: how many events it has brought
+    Column("faults", Integer, nullable=False),  #: in a row
+    Column("error", Text),  #: why the last page could not be read; NULL once one was
+    Column("error_at", BigInteger),
 )
 
 forgetting = Table(

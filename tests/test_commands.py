@@ -30,11 +30,12 @@ from tests.broker import AMQP_URL, Broker, broker
 from tests.telling import World, environment, lead
 
 COMMANDS = (
-    *("demo", "run", "web", "consume", "work", "migrate", "check", "map", "import", "status", "deliveries", "explain"),
+    *("demo", "run", "web", "consume", "work", "poll", "migrate", "check", "map", "import", "backfill", "status"),
+    *("deliveries", "explain"),
     *("replay", "resolve", "pause", "resume", "redrive", "purge", "erase", "sandbox"),
 )
 __all__ = ["broker"]  # the fixture
-LATER = ("poll", "campaigns", "nps", "lots", "suppress", "backfill")
+LATER = ("campaigns", "nps", "lots", "suppress")
 PROJECT = Path(__file__).resolve().parent.parent
 
 Run = Callable[..., Result]

@@ -6,6 +6,7 @@ import base64
 import math
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -27,7 +28,7 @@ from connector.options import (
     delay_s,
     seconds,
 )
-from connector.settings import Account, OncePer, Secret, Settings, Source, Verify
+from connector.settings import Account, OncePer, Poll, Secret, Settings, Source, Verify
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "whsec_" + base64.b64encode(b"a key for the tests alone").decode()
@@ -164,6 +165,7 @@ def test_the_example_configuration_works_with_the_example_environment(monkeypatc
         "survey closed tickets",
         "tag answers",
         "note on answers",
+        "call back detractors",
     ]
     assert {account.base_url for account in settings.accounts.values()} == {"http://127.0.0.1:9900"}
 
@@ -173,14 +175,17 @@ def test_what_the_example_shows_in_comments_works_too(read):
     text = re.sub(r"(?m)^base_url.*\n", "", text)
     crm = re.search(r"(?m)^# \[sources\.crm\]\n(?:# .*\n)+", text)
     more = re.search(r"(?m)(?<=^# More that a route can do:\n)(?:# .*\n)+", text)
-    for shown in (crm[0], more[0]):
+    helpdesk = re.search(r"(?m)^# \[sources\.helpdesk\].*\n(?:# .*\n)+", text)
+    for shown in (crm[0], more[0], helpdesk[0]):
         text = text.replace(shown, re.sub("(?m)^# ", "", shown))
     settings = read(text, CONNECTOR_SECRET_KEY="invented-key")
-    assert [route.to for route in settings.routes[4:]] == [
+    assert [route.to for route in settings.routes[5:]] == [
         "tracksale.survey_links",
         "tracksale.answers",
         "postcenter.close",
+        "tracksale.note",
     ]
+    assert settings.sources["helpdesk"].poll == Poll(call="postcenter.tickets", state="closed")
     assert settings.sources["crm"] == Source(name="crm", mapping="lead", queue="crm.leads")
     assert settings.accounts["dialler"].base_url == "https://wv0011.wolkvox.com"
 
@@ -387,7 +392,8 @@ expires_after = "1 day"
             "sources.landing.verify.secrets #1: ${LANDING_SECRET} is empty: export it or put it in the environment",
             'sources.landing.verify.header: is required: the header of the signature, like "X-Signature"',
             "sources.landing.verify.algorithm: 'md5' is unknown, use sha256, sha1, sha512",
-            "sources.crm: nothing can reach it: add verify (for a webhook), queue (for RabbitMQ) or both",
+            "sources.crm: nothing can reach it: add verify (for webhooks), queue (for RabbitMQ), poll (to ask), or"
+            " several",
             'routes.dial.on: unknown event type "lead.craeted", did you mean "lead.created"?',
             'routes.dial.account: unknown account "dialer", did you mean "dialler"?',
             'routes.dial.campaign_id: is required: campaign_id = "1042"',
@@ -399,14 +405,85 @@ expires_after = "1 day"
     )
 
 
+def test_a_poll_becomes_settings(read):
+    text = SURVEYS + POLLED.replace("52", '[52, "26"], every = "90s", overlap = "3d", since = 2026-11-01') + BY_CHANNEL
+    found = read(text).sources
+    since = datetime(2026, 11, 1, tzinfo=ZoneInfo("America/Bogota"))
+    assert found["answers"].poll == Poll(
+        call="tracksale.answers", every_s=90, overlap_s=3 * 86400, since=since, campaign_codes=("52", "26")
+    )
+    assert found["helpdesk"].poll == Poll(call="postcenter.tickets", channel="email")
+    assert found["answers"].verify is None
+
+
 NOT_BUILT = "is not built yet: take it out"
+POLLED = """
+[sources.answers]
+mapping = "tracksale_answer"
+account = "surveys"
+poll = { call = "tracksale.answers", campaign_code = 52 }
+"""
+BY_CHANNEL = """
+[accounts.helpdesk]
+vendor = "postcenter"
+token = "${POSTCENTER_TOKEN}"
+[sources.helpdesk]
+mapping = "postcenter"
+account = "helpdesk"
+poll = { call = "postcenter.tickets", channel = "email" }
+"""
 WRONG = [
     # text, place, message
     (WHOLE + "ninety_day_rule = true", 'routes."note on answers".ninety_day_rule', NOT_BUILT),
     (WHOLE + 'contact_hours = "8-20"', 'routes."note on answers".contact_hours', NOT_BUILT),
     (WHOLE + 'after = "2h"', 'routes."note on answers".after', NOT_BUILT),
     (DIALLER + 'working_hours = "07:00-19:00"', "accounts.dialler.working_hours", NOT_BUILT),
-    (LANDING + 'poll = "5m"', "sources.landing.poll", NOT_BUILT),
+    (LANDING + 'poll = "5m"', "sources.landing.poll", "must be a table"),
+    (SURVEYS + POLLED.replace("call", "cal"), "sources.answers.poll.cal", 'unknown key, did you mean "call"?'),
+    (
+        SURVEYS + POLLED.replace('answers"', 'answer"'),
+        "sources.answers.poll.call",
+        'unknown call "tracksale.answer", did you',
+    ),
+    (SURVEYS + POLLED.replace("52", "'5 2'"), "sources.answers.poll.campaign_code", "must be the campaign's number"),
+    (SURVEYS + POLLED.replace("52", "[]"), "sources.answers.poll.campaign_code", "must be the campaign's number"),
+    (SURVEYS + POLLED.replace("52", '52, state = "closed"'), "sources.answers.poll.state", "unknown key"),
+    (SURVEYS + POLLED.replace("52", '52, every = "5"'), "sources.answers.poll.every", "must be a time with its unit"),
+    (SURVEYS + POLLED.replace("52", "52, since = 5"), "sources.answers.poll.since", "must be a day or a moment"),
+    (SURVEYS + POLLED.replace('_answer"', '"'), "sources.answers.mapping", "unknown mapping"),
+    (
+        SURVEYS + POLLED.replace('"tracksale_answer"', '"lead"'),
+        "sources.answers.poll.call",
+        'brings what "tracksale_answer" reads, not "lead"',
+    ),
+    (
+        SURVEYS + POLLED.replace('account = "surveys"', ""),
+        "sources.answers.account",
+        'is required: "tracksale.answers" asks tracksale',
+    ),
+    (
+        DIALLER + POLLED.replace("surveys", "dialler"),
+        "sources.answers.account",
+        '"dialler" is an account of wolkvox, and "tracksale.',
+    ),
+    (
+        POLLED.replace("surveys", "serveys") + SURVEYS,
+        "sources.answers.account",
+        'unknown account "serveys", did you mean "surveys"?',
+    ),
+    (BY_CHANNEL.replace("channel", "chanel"), "sources.helpdesk.poll.chanel", 'unknown key, did you mean "channel"?'),
+    (BY_CHANNEL.replace(', channel = "email"', ""), "sources.helpdesk.poll", "needs either state"),
+    (BY_CHANNEL.replace("channel", 'state = "open", channel'), "sources.helpdesk.poll", "needs either state"),
+    (
+        BY_CHANNEL.replace('channel = "email"', 'state = "close"'),
+        "sources.helpdesk.poll.state",
+        '"close" is none of "open", "closed", "ignored", "inProgress", did you mean "closed"?',
+    ),
+    (
+        BY_CHANNEL.replace('channel = "email"', 'state = "open", overlap = "1d"'),
+        "sources.helpdesk.poll.overlap",
+        "is of no use with state",
+    ),
     (
         LANDING + "[sources.landing.fields]\nphones = 'b'",
         "sources.landing.fields",

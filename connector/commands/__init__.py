@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.commands import checking, deciding, forgetting, importing, looking, mapping, running
+from connector.commands import backfilling, checking, deciding, forgetting, importing, looking, mapping, running
 from connector.commands.face import Face
 
 
@@ -19,10 +19,12 @@ for command in (
     running.web,
     running.consume,
     running.work,
+    running.poll,
     running.migrate,
     checking.check,
     mapping.map_,
     importing.import_,
+    backfilling.backfill,
     looking.status,
     looking.deliveries,
     looking.explain,

@@ -29,6 +29,7 @@ def status(as_json: bool) -> None:
     zone = here.settings.locale.timezone
     _accounts(found["accounts"], zone)
     _backlog(found["destinations"])
+    _polls(found["polls"], zone)
     _day(found)
     _left(found["left_configuration"])
 
@@ -78,6 +79,25 @@ def _backlog(destinations: Sequence[Mapping[str, Any]]) -> None:
         for one in destinations
     ]
     show.table(columns, rows, title="Destinations")
+
+
+def _polls(polls: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
+    if not polls:
+        return
+    columns = ("poll", "asks", "last", "next", "through up to", "new events", "what went wrong")
+    rows = [
+        (
+            one["poll"],
+            one["call"] or "left the configuration",
+            show.moment(one["last_at"], zone),
+            "now" if one["polling"] else show.moment(one["next_at"], zone) or "when a poller runs",
+            show.moment(one["through_up_to"] or one["reached"], zone),
+            one["stored"],
+            f"{show.moment(one['error_at'], zone)}: {one['error']}" if one["error"] else "",
+        )
+        for one in polls
+    ]
+    show.table(columns, rows, title="Polls")
 
 
 def _day(found: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The commands that stay: web, consumer and worker, alone or together; the sandbox; the demo. And `migrate`."""
+"""The commands that stay: web, consumer, worker and poller, alone or together; the sandbox; the demo. And `migrate`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from connector.settings import Settings
 
 
 class Together:
-    """Web, worker and (where a source has a queue) consumer in this process.
+    """Web, worker and (where a source has a queue, or a poll) consumer and poller in this process.
 
     Raises `ConnectorError` when the port is in use or the database cannot be used; nothing has started then.
     """
 
     def __init__(self, settings: Settings, host: str, port: int) -> None:
         from connector.consumer import Consumer
+        from connector.poller import Poller
         from connector.web import create_app
         from connector.web.server import Embedded
         from connector.worker import Worker
@@ -39,6 +40,8 @@ class Together:
         if any(source.queue for source in settings.sources.values()):
             receiver = Receiver(settings, Router(settings, destinations.name_of))
             self._consumer = Consumer(settings, self.database, receiver, self._committer)
+        polled = any(source.poll for source in settings.sources.values())
+        self._poller = Poller(settings, self.database) if polled else None
         self.url = f"http://{host}:{self._web.port}"
 
     def start(self) -> None:
@@ -46,6 +49,8 @@ class Together:
         self._worker.start()
         if self._consumer is not None:
             self._consumer.start()
+        if self._poller is not None:
+            self._poller.start()
 
     def ended(self) -> bool:
         """Whether it ended by itself. Raises `ConnectorError` when the broker refuses us."""
@@ -53,19 +58,22 @@ class Together:
 
     def stop(self, ending: Ending) -> None:
         """Takes nothing more, stores and settles what is in hand. Calls in flight are waited for beside the rest."""
-        worker = threading.Thread(target=lambda: self._worker.stop(ending.left_s()), name="ending", daemon=True)
-        worker.start()
+        callers = [self._worker.stop, *([self._poller.stop] if self._poller is not None else [])]
+        calling = [threading.Thread(target=lambda stop=stop: stop(ending.left_s()), daemon=True) for stop in callers]
+        for thread in calling:
+            thread.start()
         consumer = self._consumer
         stop_consumer = [lambda: consumer.stop(ending.left_s())] if consumer is not None else []
         ending.take(lambda: self._web.stop(ending.left_s()), *stop_consumer, self._committer.close)
-        worker.join(ending.left_s())
+        for thread in calling:
+            thread.join(ending.left_s())
 
 
 @click.command()
 def run() -> None:
-    """Web, worker and consumer in one process.
+    """All of it in one process.
 
-    The consumer only where a source has a queue.
+    Web and worker; consumer and poller only where a source has a queue, or a poll.
     """
     from connector.web.server import address
 
@@ -135,6 +143,23 @@ def work() -> None:
     worker.start()
     ending.wait()
     worker.stop(ending.left_s())
+
+
+@click.command()
+def poll() -> None:
+    """Asks vendors for what they do not send.
+
+    A worker delivers what it brings.
+    """
+    from connector.poller import Poller
+
+    settings = face.settings()
+    db.migrate(settings.database_url)
+    ending = Ending()
+    poller = Poller(settings, db.Database(settings.database_url))
+    poller.start()
+    ending.wait()
+    poller.stop(ending.left_s())
 
 
 @click.command()

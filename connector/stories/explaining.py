@@ -17,6 +17,7 @@ from connector.inbox import HASHED
 from connector.log import masked, redacted
 from connector.quota import Wait
 from connector.settings import Settings
+from connector.stories import asked
 from connector.stories.words import NotThere, events_called, iso, own_id, typed
 from connector.tables import attempts, deliveries, events, records
 
@@ -102,15 +103,16 @@ def _event(scene: _Scene, row_id: int, only: int | None) -> dict[str, Any]:
     }
     if scene.show_record:
         shown["payload"] = row.payload
-    shown["story"] = sorted([*_received(shown), *_sent(told), *_forgotten(shown)], key=lambda line: line["at"])
+    how = asked.came(scene.settings.sources.get(row.source))
+    shown["story"] = sorted([*_received(shown, how), *_sent(told), *_forgotten(shown)], key=lambda line: line["at"])
     shown["now"], shown["next"] = _event_now(scene, shown)
     return shown
 
 
-def _received(shown: Mapping[str, Any]) -> list[dict[str, str]]:
+def _received(shown: Mapping[str, Any], how: str) -> list[dict[str, str]]:
     at = shown["received_at"]
     what = shown["type"] or "something without a type"
-    lines = [f"received from {shown['source']}: {what}, {_called(shown['event_id'])}"]
+    lines = [f"{how} {shown['source']}: {what}, {_called(shown['event_id'])}"]
     lines += [f"noted while reading: {note}" for note in shown["notes"]]
     lines += [f"{error['field']}: {error['message']}" for error in shown["errors"]]
     return [{"at": at, "said": line} for line in lines]

@@ -15,6 +15,7 @@ from connector.destinations import name_of
 from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT
 from connector.settings import Account, Settings
 from connector.standing import AccountStanding, DestinationStanding
+from connector.stories import asked
 from connector.stories.words import first_since, iso
 from connector.tables import attempts as attempts_table
 from connector.tables import deliveries, events
@@ -37,7 +38,7 @@ Counts = dict[str, dict[str, Any]]  #: destination -> {"pending": n, …, "oldes
 
 
 def status(database: Database, settings: Settings) -> dict[str, Any]:
-    """Accounts with their quota, destinations with their backlog, the last day's events, the speed to lead.
+    """Accounts with their quota, destinations with their backlog, polls, the last day's events, the speed to lead.
 
     Raises `StoreUnavailable`.
     """
@@ -48,6 +49,7 @@ def status(database: Database, settings: Settings) -> dict[str, Any]:
             "at": iso(now),
             "accounts": _accounts(conn, settings, now),
             "destinations": _destinations(conn, settings, counts, now),
+            "polls": asked.told(conn, settings, now),
             "events_24h": _events(conn, now),
             "speed_24h": _speed(conn, list(counts), now),
             "left_configuration": _left(conn, settings, counts),

@@ -85,7 +85,7 @@ class PostCenter:
         """
         path = f"ticket/{_step(agent_ticket_id)}/by_agent_id/"
         answer = self._call("GET", path, deadline)
-        return self._call("POST", path, deadline) if _status(answer) == 405 else answer
+        return self._call("POST", path, deadline) if status_of(answer) == 405 else answer
 
     def get_possible_agent(self, ref: str, *, deadline: Deadline | None = None) -> Answer:
         """An agent who could answer a ticket; see `assignation_of`."""
@@ -184,7 +184,7 @@ _ELSEWHERE: Final = (301, 302, 307, 308)
 
 def body_of(answer: Answer) -> Mapping[str, Any]:
     """The JSON of a success, by HTTP's status and the body's own. Raises `PostCenterError` for anything else."""
-    body, status = _body(answer), _status(answer)
+    body, status = _body(answer), status_of(answer)
     if body and 200 <= status < 300:
         return body
     said = body.get("message")
@@ -194,8 +194,8 @@ def body_of(answer: Answer) -> Mapping[str, Any]:
     raise PostCenterError(f"PostCenter answered {status}: {words}")
 
 
-def _status(answer: Answer) -> int:
-    """The body's own where it has one and HTTP says that all is well."""
+def status_of(answer: Answer) -> int:
+    """What an answer says of itself: the body's own status where it has one and HTTP says that all is well."""
     inside = count_of(_body(answer).get("status"))
     return inside if inside is not None and 200 <= answer.status < 300 else answer.status
 
