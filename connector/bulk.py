@@ -32,7 +32,7 @@ from connector.decode import event_key
 from connector.errors import ConnectorError, Unreadable
 from connector.inbox import HASHED, Arrival, Stored
 from connector.options import listed, quote
-from connector.outbox import BULK
+from connector.outbox import BULK_OF
 from connector.receive import Receiver, unreadable
 from connector.routes import Router
 from connector.settings import Settings, Source
@@ -702,7 +702,7 @@ class Bulk:
             if arrival.event_id.startswith(HASHED):
                 arrival.event_id = f"{key}.{index}" if len(arrivals) > 1 else key
             for delivery in arrival.deliveries:
-                delivery.lane = BULK
+                delivery.lane = BULK_OF[delivery.lane]
         return arrivals
 
     def _unknown(self, batch: Sequence[Row]) -> list[tuple[Row, str]]:

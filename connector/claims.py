@@ -15,10 +15,10 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from connector import attempts, outbox, quota, settle, standing, waiting
+from connector import attempts, do_not_contact, outbox, quota, settle, standing, waiting
 from connector.attempts import Attempt
 from connector.db import now_ms
-from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT
+from connector.outbox import BULK, BULK_SPLIT, CHECK_OF, LIVE, LIVE_SPLIT
 from connector.quota import Wait
 from connector.settings import Account
 from connector.standing import DestinationStanding
@@ -26,6 +26,10 @@ from connector.standing import DestinationStanding
 BULK_EVERY: Final = 10  #: calls, of which bulk gets one at least
 REPORT_EVERY_MS: Final = 300_000  #: wolkvox's real-time report: at most every five minutes
 REPORT_GOOD_MS: Final = 360_000  #: so that a fresh one can be read while deliveries go on
+
+CHECK_GOOD_MS: Final = 3_600_000  #: how long the vendor's word that a person may be contacted is good for
+#: How long those whom the vendor agreed to wait for each other while more are asked about: they leave together.
+CHECKED_WAIT_MS: Final = 3_000
 
 WORKER: Final = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -43,6 +47,17 @@ class Claimable(settle.Settleable, Protocol):
     @property
     def once_within_ms(self) -> Mapping[str, int]:
         """Routes with a ``once_per``: how long it holds."""
+
+    @property
+    def contacts_people(self) -> bool:
+        """Whether a person hears of what is sent here."""
+
+    @property
+    def checks(self) -> bool:
+        """Whether the vendor is asked first who may be contacted."""
+
+    def closed(self, now: int) -> Mapping[str, tuple[int, str]]:
+        """Routes that may contact nobody now: until when (unix ms), and why in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +173,9 @@ def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
 
 def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soonest: list[int]) -> Claim | Wait | None:
     """A claim on this destination's whole or split lane, in turns; None when nothing may go there now."""
+    place = turn.places[stand.name]
+    if place.checks and (found := _check(turn, stand.name, place, lanes, soonest)):
+        return found
     for lane in lanes if stand.claimed_lane != lanes[0] else lanes[::-1]:
         head = outbox.next_due(turn.conn, stand.name, lane)
         if head is None:
@@ -165,7 +183,8 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
         if head[0] > turn.now:
             soonest.append(head[0])
             continue
-        place = turn.places[stand.name]
+        if held := _held(turn, place):
+            return held
         status = _campaign_status(turn, place, soonest)
         if isinstance(status, Claim):
             return status
@@ -173,6 +192,49 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
             return None
         return _send(turn, place, lane, head[1], status)
     return None
+
+
+def _held(turn: _Turn, place: Claimable) -> Wait | None:
+    """Puts off what is due outside its route's contact hours."""
+    closed = place.closed(turn.now)
+    held = [outbox.hold(turn.conn, place.name, route, *until, turn.now) for route, until in closed.items()]
+    return Wait(0, "what was due is held until its contact hours; look again") if any(held) else None
+
+
+def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soonest: list[int]) -> Claim | Wait | None:
+    """A claim to ask the vendor about one person; None when there is nobody, or others are to leave first."""
+    conn, now, lane = turn.conn, turn.now, CHECK_OF[lanes[0]]
+    outbox.check_again(conn, name, now - CHECK_GOOD_MS, now)
+    head = outbox.next_due(conn, name, lane)
+    if head is None or head[0] > now:
+        soonest += [head[0]] if head else []
+        return None
+    checked = outbox.next_due(conn, name, lanes[0])
+    if checked is not None and checked[0] <= now - CHECKED_WAIT_MS:
+        return None
+    if held := _held(turn, place):
+        return held
+    attempt = _start(conn, turn.account, name, "check", now)
+    outbox.take(conn, attempt.id, name, lane, None, 1, now)
+    if _guarded(turn, place, attempt.id):
+        attempts.forget(conn, attempt.id)
+        return Wait(0, "all that was due ended by a guard; look again")
+    attempts.set_records(conn, attempt.id, 1)
+    standing.claimed(conn, name, lane, now)
+    standing.count_call(conn, turn.account.name, bulk=lanes[0] == BULK)
+    return Claim(attempt)
+
+
+def _guarded(turn: _Turn, place: Claimable, attempt: int) -> int:
+    """Ends those members that must not be sent: too old, not to be contacted, sent before. Returns how many."""
+    conn, now = turn.conn, turn.now
+    ended = outbox.suppress_expired(conn, attempt, now)
+    if place.contacts_people:
+        ended += do_not_contact.suppress(conn, attempt, now)
+    if ended and place.once_within_ms:
+        outbox.revive_copies(conn, ended, now)
+    once = place.once_within_ms.items()
+    return len(ended) + sum(outbox.suppress_repeated(conn, attempt, route, within, now) for route, within in once)
 
 
 def _campaign_status(turn: _Turn, place: Claimable, soonest: list[int]) -> str | Claim | None:
@@ -200,12 +262,7 @@ def _send(turn: _Turn, place: Claimable, lane: int, split: int | None, status: s
     taken = outbox.take(conn, attempt.id, place.name, lane, split, place.batch_size, now)
     if lane == LIVE and taken < place.batch_size:
         taken += outbox.take(conn, attempt.id, place.name, BULK, None, place.batch_size - taken, now)
-    expired = outbox.suppress_expired(conn, attempt.id, now)
-    taken -= len(expired)
-    if expired and place.once_within_ms:
-        outbox.revive_copies(conn, expired, now)
-    for route, within_ms in place.once_within_ms.items():
-        taken -= outbox.suppress_repeated(conn, attempt.id, route, within_ms, now)
+    taken -= _guarded(turn, place, attempt.id)
     if not taken:
         attempts.forget(conn, attempt.id)
         return Wait(0, "all that was due ended by a guard; look again")

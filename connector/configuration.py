@@ -17,6 +17,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 import mappings
+from connector import guards
 from connector.errors import ConfigError
 from connector.options import (
     Checked,
@@ -34,7 +35,19 @@ from connector.options import (
     listed,
     quote,
 )
-from connector.settings import Account, OncePer, Poll, Retention, Route, Secret, Settings, Source, Verify
+from connector.settings import (
+    Account,
+    ContactHours,
+    OncePer,
+    Poll,
+    Retention,
+    Route,
+    Secret,
+    Settings,
+    Source,
+    Span,
+    Verify,
+)
 from connector.signatures import problems
 from mappings.base import Locale
 
@@ -74,6 +87,10 @@ class DestinationSpec(Protocol):
     @property
     def on_unknown(self) -> str:
         """What becomes of unknown outcomes where a route does not say: "ask" or "resend"."""
+
+    @property
+    def contacts_people(self) -> bool:
+        """Whether a person hears of what is sent there."""
 
 
 class Faults:
@@ -587,6 +604,52 @@ class _OncePerShape(Strict):
     within = Duration(required=True, needed='is required: a time like "24h"')
 
 
+class _Span(Checked[Span]):
+    """ "08:00-18:00"; "" for not at all."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Span:
+        if value == "":
+            return None
+        found = re.fullmatch(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})", value) if isinstance(value, str) else None
+        hours = [int(part) for part in found.groups()] if found else []
+        opens, closes = (hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]) if hours else (0, 0)
+        if not opens < closes <= guards.DAY or hours[1] > 59 or hours[3] > 59:
+            raise ValidationError('must be hours of one day like "08:00-18:00", or "" for not at all')
+        return opens, closes
+
+
+class _OwnHours(Strict):
+    weekdays = _Span(required=True, needed='is required: "08:00-18:00", or "" for not at all')
+    saturday = _Span(load_default=None)
+    sunday = _Span(load_default=None)
+    holidays = _Span(load_default=None)
+    country = Text(load_default="", pattern="[A-Z]{2}", says='must be a country\'s two capital letters, like "CL"')
+
+    @validates_schema(skip_on_field_errors=True)
+    def _can_be_kept(self, data: dict[str, Any], **_: Any) -> None:
+        if not any(data[name] for name in ("weekdays", "saturday", "sunday")):
+            raise ValidationError("never open: nobody could ever be contacted", "weekdays")
+        if data["country"] and not guards.has_holidays(data["country"]):
+            said = f"the public holidays of {quote(data['country'])} are not known: take it out"
+            raise ValidationError(said, "country")
+        if data["holidays"] and not data["country"]:
+            raise ValidationError('whose? Say so: country = "CL"', "holidays")
+
+
+class _ContactHours(Checked[ContactHours]):
+    """A country whose law is known, or a table of hours."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> ContactHours:
+        if isinstance(value, dict):
+            own = _OwnHours().load(value)
+            return ContactHours(name="its own", **own)
+        if value not in guards.PRESETS:
+            said = f"{quote(value)} has no hours that are known here"
+            offer = 'write your own: { weekdays = "08:00-18:00", saturday = "09:00-13:00", country = "CL" }'
+            raise ValidationError(f"{said} (there is {listed(guards.PRESETS)}): {offer}")
+        return guards.PRESETS[value]
+
+
 class _RouteShape(Strict):
     name = Text(required=True, needed='is required, and is kept with every delivery: name = "dial new leads"')
     on = Words(required=True, needed='is required: an event type like "lead.created", or a list of them')
@@ -594,6 +657,7 @@ class _RouteShape(Strict):
     to = Text(required=True, needed='is required: a destination like "wolkvox.add_record"')
     account = Text(required=True, needed="is required: the name of one of the accounts")
     expires_after = Duration(load_default=7 * 86400.0)
+    contact_hours = _ContactHours(load_default=None)
     once_per = fields.Nested(_OncePerShape, load_default=None)
     on_unknown = Text(load_default="", validate=choice("ask", "resend"))
 
@@ -792,6 +856,7 @@ def _built_route(data: dict[str, Any], spec: DestinationSpec) -> Route:
         sources=data["sources"],
         options={key: data[key] for key in spec.options().fields if key in data},
         expires_after_s=data["expires_after"],
+        contact_hours=data["contact_hours"],
         once_per=OncePer(key=once["key"], within_s=once["within"]) if once else None,
         on_unknown="resend" if (data["on_unknown"] or spec.on_unknown) == "resend" else "ask",
     )
@@ -815,6 +880,8 @@ def _check_references(
     if spec and vendor in VENDOR_URLS and vendor != spec.vendor:
         said = f"{quote(account)} is an account of {vendor}, and {table['to']} needs one of {spec.vendor}"
         faults.add((*place, "account"), said)
+    if spec and not spec.contacts_people and isinstance(table, dict) and "contact_hours" in table:
+        faults.add((*place, "contact_hours"), f"is of no use: {table['to']} contacts nobody; take it out")
     named = _words(table, "sources")
     for source in named:
         _check_known("source", source, tables["sources"], (*place, "sources"), faults)

@@ -18,7 +18,7 @@ from connector.metrics import ANSWERS, CALL_SECONDS
 from connector.outcomes import Outcome
 from connector.quota import Wait
 from connector.settings import Account
-from connector.settle import account_fault, settle
+from connector.settle import account_fault, settle, settle_check
 from connector.vendors import Vendor, Wolkvox
 
 log = get("deliver")
@@ -51,6 +51,8 @@ def perform(line: Line, claimed: Claim, deadline: Deadline) -> None:
     started_s = time.monotonic()
     if claimed.attempt.kind == "report":
         outcome = _report(line, claimed, deadline)
+    elif claimed.attempt.kind == "check":
+        outcome = _check(line, place, claimed, deadline)
     else:
         outcome = _send(line, place, claimed, deadline)
     CALL_SECONDS.labels(line.account.name, claimed.attempt.kind).observe(time.monotonic() - started_s)
@@ -66,6 +68,27 @@ def _send(line: Line, place: Destination, claimed: Claim, deadline: Deadline) ->
     patiently(lambda: _settle(line, call.claimed, place, outcome, ids))
     _note(call.claimed, outcome, len(records))
     return outcome
+
+
+def _check(line: Line, place: Destination, claimed: Claim, deadline: Deadline) -> Outcome:
+    """Asks whether the one person may be contacted."""
+    records = _members(line, claimed.attempt.id)
+    agreed: bool | None = None
+    try:
+        agreed, outcome = place.agreed(place.ask_first(line.vendor, records[0], deadline))
+    except NotSent as fault:
+        outcome = not_sent(str(fault))
+    except NoAnswer as fault:
+        outcome = no_answer(str(fault))
+    ids = [number for number, _ in records]
+    patiently(lambda: _settle_check(line, claimed, outcome, ids, agreed))
+    _note(claimed, outcome, len(records))
+    return outcome
+
+
+def _settle_check(line: Line, claimed: Claim, outcome: Outcome, ids: list[int], agreed: bool | None) -> None:
+    with line.database.write(serialise=line.account.name) as conn:
+        settle_check(conn, claimed.attempt, outcome, ids, agreed)
 
 
 def _members(line: Line, attempt: int) -> list[Record]:

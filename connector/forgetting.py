@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, text, update
 
-from connector import forgotten, inbox, outbox, probe, replay, settle
+from connector import do_not_contact, forgotten, inbox, outbox, probe, replay, settle
 from connector.db import Database, insert_rows, now_ms
 from connector.destinations import tracksale, wolkvox
 from connector.errors import ConnectorError
@@ -232,6 +232,7 @@ NOTHING: Final = "what was said of it was forgotten"
 #: How words begin that quote nobody: ours, and a vendor's that its table knows. Longer ones first.
 _BEGINNINGS: Final = (
     *(re.escape(words) for words in (outbox.EXPIRED, outbox.ERASED, replay.LANDED, replay.NOT_LANDED, settle.LAPSED)),
+    *(re.escape(words) for words in (outbox.EXPIRED_HELD, settle.TOO_SOON, do_not_contact.REFUSED)),
     *(re.escape(words) for words in (probe.LANDED, probe.ABSENT, probe.NO_SAMPLE, probe.DISAGREE, probe.NOT_SEEN)),
     *(rf"{re.escape(words)}\d+" for words in (outbox.ONCE, ONCE_FORGOTTEN)),
     rf"{re.escape(tracksale.HAS_ALREADY)}(?:: {re.escape(settle.LANDED_BEFORE)})?",

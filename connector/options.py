@@ -15,8 +15,6 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 NOT_BUILT = frozenset(
     {
         "after",
-        "contact_hours",
-        "ninety_day_rule",
         "working_hours",
     }
 )
@@ -302,6 +300,7 @@ class DispatchOptions(Strict):
     campaign_code = _campaign("campaign_code", "52")
     schedule = Schedule(load_default="now")
     tags = Tags(load_default=dict)
+    ninety_day_rule = Flag(load_default=False)
 
 
 class EmptyTagsOptions(Strict):

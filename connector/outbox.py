@@ -5,7 +5,7 @@ Deliveries are never deleted by delivering. `take` and the ``settle_*`` function
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,14 +28,28 @@ from sqlalchemy import (
 )
 
 from connector.db import columns_of, insert_rows
+from connector.guards import HELD
 from connector.tables import attempts, deliveries, records
 
 LIVE: Final = 0
 BULK: Final = 1
 LIVE_SPLIT: Final = 2  #: members of a refused batch, on the way to its bad record
 BULK_SPLIT: Final = 3
+LIVE_CHECK: Final = 5  #: the vendor is to be asked first whether this person may be contacted
+BULK_CHECK: Final = 6
 LANES: Final = (LIVE, BULK, LIVE_SPLIT, BULK_SPLIT)
-SPLIT_OF: Final = {LIVE: LIVE_SPLIT, BULK: BULK_SPLIT, LIVE_SPLIT: LIVE_SPLIT, BULK_SPLIT: BULK_SPLIT}
+DUE_LANES: Final = (*LANES, LIVE_CHECK, BULK_CHECK)  #: all in which a delivery's time may come
+SPLIT_OF: Final = {
+    LIVE: LIVE_SPLIT,
+    BULK: BULK_SPLIT,
+    LIVE_SPLIT: LIVE_SPLIT,
+    BULK_SPLIT: BULK_SPLIT,
+    LIVE_CHECK: LIVE_CHECK,
+    BULK_CHECK: BULK_CHECK,
+}
+CHECK_OF: Final = {LIVE: LIVE_CHECK, BULK: BULK_CHECK, LIVE_SPLIT: LIVE_CHECK, BULK_SPLIT: BULK_CHECK}
+CHECKED: Final = {LIVE_CHECK: LIVE, BULK_CHECK: BULK}  #: where a delivery goes once the vendor agreed
+BULK_OF: Final = {LIVE: BULK, LIVE_CHECK: BULK_CHECK}  #: the same, behind what is live
 
 _d = deliveries.c
 
@@ -57,6 +71,7 @@ class NewDelivery:
     expires_at: int  #: unix ms
     lane: int = LIVE
     contact: str | None = None
+    contacts: str | None = None  #: JSON list, see the table
     once_key: str | None = None
     state: str = "pending"  #: or dead, when it could not be rendered
     reason: str | None = None
@@ -92,7 +107,13 @@ def _row(event: int, new: NewDelivery, now: int) -> dict[str, Any]:
 
 def _record(delivery: int, new: NewDelivery) -> dict[str, Any]:
     notes = orjson.dumps(new.notes).decode() if new.notes else None
-    return {"delivery": delivery, "record": new.record, "notes": notes, "contact": new.contact}
+    return {
+        "delivery": delivery,
+        "record": new.record,
+        "notes": notes,
+        "contact": new.contact,
+        "contacts": new.contacts,
+    }
 
 
 # --- adding in one statement with the event, on Postgres ------------------------------------------------------------
@@ -152,10 +173,10 @@ def next_due(conn: Connection, destination: str, lane: int) -> tuple[int, int | 
 
 def soonest_due(conn: Connection, names: Sequence[str], now: int) -> int | None:
     """When the next delivery to any of these destinations is due; ``now`` where one is. None: there is none."""
-    due = and_(IS_PENDING, _d.destination.in_(names), _d.lane.in_(LANES), _d.due_at <= now)
+    due = and_(IS_PENDING, _d.destination.in_(names), _d.lane.in_(DUE_LANES), _d.due_at <= now)
     if conn.execute(select(_d.id).where(due).limit(1)).first() is not None:
         return now
-    heads = [next_due(conn, name, lane) for name in names for lane in LANES]
+    heads = [next_due(conn, name, lane) for name in names for lane in DUE_LANES]
     return min((head[0] for head in heads if head), default=None)
 
 
@@ -193,14 +214,29 @@ def _of(attempt: int) -> ColumnElement[bool]:
 def suppress_expired(conn: Connection, attempt: int, now: int) -> list[int]:
     """Ends the members that are too old to be sent. Returns their ids."""
     late = and_(_of(attempt), _d.state == "sending", _d.expires_at <= now)
-    reason = case((_d.expires_at == 0, ERASED), else_=EXPIRED)
+    reason = case((_d.expires_at == 0, ERASED), (_d.reason.startswith(HELD), EXPIRED_HELD), else_=EXPIRED)
     ended = update(deliveries).where(late).values(state="suppressed", reason=reason, updated_at=now)
     return list(conn.execute(ended.returning(_d.id)).scalars())
 
 
 EXPIRED: Final = "expired: older than the route's expires_after when its turn came"
+EXPIRED_HELD: Final = "expired: its contact hours began only after the route's expires_after"
 ERASED: Final = "erased on request"
 ONCE: Final = "once_per: the same person is in delivery d"
+
+
+def hold(conn: Connection, destination: str, route: str, until: int, reason: str, now: int) -> int:
+    """Puts off what of a route is due, up to `HELD_AT_ONCE` at a time. Returns how many.
+
+    Off the lane's head, so that a hundred thousand that wait for the morning cost the next claim nothing.
+    """
+    due = and_(_d.destination == destination, _d.lane.in_(DUE_LANES), IS_PENDING, _d.due_at <= now, _d.route == route)
+    some = select(_d.id).where(due).limit(HELD_AT_ONCE)
+    values = {"due_at": until, "reason": reason, "updated_at": now}
+    return conn.execute(update(deliveries).where(_d.id.in_(some.scalar_subquery())).values(values)).rowcount
+
+
+HELD_AT_ONCE: Final = 5000
 
 
 def suppress_repeated(conn: Connection, attempt: int, route: str, within_ms: int, now: int) -> int:
@@ -252,10 +288,12 @@ def settle(
     first: int | None = None,
     last: int | None = None,
     split: int | None = None,
+    lanes: Mapping[int, int] | None = None,
 ) -> int:
     """Gives the attempt's members (with ids from ``first`` to ``last``) a new state. Returns how many.
 
-    Members that go back to pending keep their lane; with ``split`` they go to its split lane, as one group.
+    Members that go back to pending keep their lane, or change it as ``lanes`` says; with ``split`` they go to its split
+    lane, as one group.
     """
     chosen = _of(attempt)
     if first is not None:
@@ -267,6 +305,8 @@ def settle(
         values["due_at"] = due_at
     if split is not None:
         values |= {"split": split, "lane": case(SPLIT_OF, value=_d.lane)}
+    if lanes is not None:
+        values["lane"] = case(lanes, value=_d.lane, else_=_d.lane)
     return conn.execute(update(deliveries).where(chosen).values(values)).rowcount
 
 
@@ -328,6 +368,20 @@ def erase(conn: Connection, events: Sequence[int], account: str, now: int) -> li
     # Not `updated_at`: it did not change yet. Should it come back, its next claim ends it (`suppress_expired`).
     conn.execute(update(deliveries).where(mine, _d.state.in_(("sending", "uncertain"))).values(expires_at=0))
     return ended
+
+
+def check_again(conn: Connection, destination: str, before: int, now: int) -> int:
+    """What the vendor agreed to before that moment, and was not sent since, is asked about again."""
+    old = and_(_d.destination == destination, _d.lane.in_(LANES), IS_PENDING, _d.due_at <= now)
+    values = {"lane": case(CHECK_OF, value=_d.lane), "split": None, "updated_at": now}
+    return conn.execute(update(deliveries).where(old, _d.updated_at < before).values(values)).rowcount
+
+
+def follow_rule(conn: Connection, route: str, *, checks: bool) -> int:
+    """Pending deliveries of a route are asked about first, or not any more, as the route says now."""
+    to = CHECK_OF if checks else CHECKED
+    mine = and_(IS_PENDING, _d.route == route, _d.lane.in_(to))
+    return conn.execute(update(deliveries).where(mine).values(lane=case(to, value=_d.lane), split=None)).rowcount
 
 
 def sent_before(conn: Connection, destination: str, delivery: int) -> bool:

@@ -24,7 +24,7 @@ from connector.decode import Payload, decode
 from connector.enrich import unrepeated
 from connector.errors import ConnectorError, Unreadable, UnsupportedType
 from connector.inbox import Arrival
-from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT, NewDelivery
+from connector.outbox import BULK, BULK_SPLIT, CHECK_OF, CHECKED, LIVE, LIVE_SPLIT, NewDelivery
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings, Source
@@ -350,17 +350,18 @@ def _make_pending(conn: Connection, row: Any, new: NewDelivery, now: int) -> boo
         "destination": new.destination,
         "once_key": new.once_key,
         "expires_at": new.expires_at,
+        "lane": case(_CHECKED_LANE if new.lane in CHECKED else _WHOLE_LANE, value=_d.lane, else_=_d.lane),
     }
-    if conn.execute(update(deliveries).where(same).values(values | _pending_again("replayed", now))).rowcount != 1:
+    if conn.execute(update(deliveries).where(same).values(_pending_again("replayed", now) | values)).rowcount != 1:
         return False
     notes = orjson.dumps(new.notes).decode() if new.notes else None
-    conn.execute(
-        update(records).where(_r.delivery == row.id).values(record=new.record, notes=notes, contact=new.contact)
-    )
+    values = {"record": new.record, "notes": notes, "contact": new.contact, "contacts": new.contacts}
+    conn.execute(update(records).where(_r.delivery == row.id).values(values))
     return True
 
 
-_WHOLE_LANE: Final = {LIVE_SPLIT: LIVE, BULK_SPLIT: BULK}
+_WHOLE_LANE: Final = {LIVE_SPLIT: LIVE, BULK_SPLIT: BULK, **CHECKED}
+_CHECKED_LANE: Final = {**CHECK_OF, **{lane: lane for lane in CHECKED}}
 
 
 def _pending_again(reason: str, now: int) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import orjson
 
-from connector.outbox import LIVE, NewDelivery
+from connector.outbox import CHECK_OF, LIVE, NewDelivery
 from connector.settings import Account, Route, Settings
 from mappings import RECORDS
 from mappings.base import Invalid, RecordMapping, Rendering, lookup
-from mappings.events import Event
+from mappings.events import Event, Lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ class Router:
         if not prepared:
             return ()
         since_ms = int((event.time.timestamp() if event.time else time.time()) * 1000)
-        contact = self._hash("", _contact(event))
-        return tuple(self._delivery(p, event, since_ms, contact, lane) for p in prepared)
+        ways = [self._hash("", way) for way in _ways(event)]
+        return tuple(self._delivery(p, event, since_ms, ways, lane) for p in prepared)
 
     def _delivery(
-        self, prepared: _Prepared, event: Event, since_ms: int, contact: str | None, lane: int
+        self, prepared: _Prepared, event: Event, since_ms: int, ways: list[str | None], lane: int
     ) -> NewDelivery:
         route = prepared.route
         once = self._hash(route.name, lookup(event, route.once_per.key)) if route.once_per else None
@@ -62,8 +62,9 @@ class Router:
             destination=prepared.destination,
             record="",
             expires_at=since_ms + int(route.expires_after_s * 1000),
-            lane=lane,
-            contact=contact,
+            lane=CHECK_OF[lane] if route.options.get("ninety_day_rule") else lane,
+            contact=ways[0] if ways else None,
+            contacts=orjson.dumps(ways).decode() if len(ways) > 1 else None,
             once_key=once,
         )
         try:
@@ -79,18 +80,29 @@ class Router:
         return self._hash("", value)
 
     def _hash(self, scope: str, value: Any) -> str | None:
-        text = "" if value is None else str(value).strip().casefold()
-        if not text:
-            return None
-        return hashlib.blake2b(f"{scope}\0{text}".encode(), digest_size=16, key=self._key).hexdigest()
+        return hashed(self._key, scope, value)
+
+
+def hashed(key: bytes, scope: str, value: Any) -> str | None:
+    """The keyed hash under which a value is found again; None of nothing. ``scope`` is "" for phones and e-mails."""
+    text = "" if value is None else str(value).strip().casefold()
+    if not text:
+        return None
+    return hashlib.blake2b(f"{scope}\0{text}".encode(), digest_size=16, key=key).hexdigest()
 
 
 def _wants(route: Route, source: str, event_type: str) -> bool:
     return event_type in route.on and (route.sources is None or source in route.sources)
 
 
-def _contact(event: Event) -> str:
-    return str(lookup(event, "phone") or lookup(event, "email") or "")
+def _ways(event: Event) -> list[str]:
+    """Every phone and e-mail of the person, each once, the first one first."""
+    if isinstance(event, Lead):
+        phones, email = (*event.phones, event.callback_phone), event.email
+    else:
+        phones, email = (event.customer.phone,), event.customer.email
+    found = [*(phone.e164 for phone in phones if phone is not None), email.strip().casefold()]
+    return list(dict.fromkeys(way for way in found if way))
 
 
 def _mapping(settings: Settings, route: Route) -> RecordMapping:

@@ -116,6 +116,21 @@ class OncePer:
     within_s: float
 
 
+Span = tuple[int, int] | None  #: minutes of a day, from and until (exclusive); None: not at all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactHours:
+    """When a route may contact people, by the configured timezone."""
+
+    name: str  #: for a person who reads why something waits: "CO"
+    weekdays: Span
+    saturday: Span
+    sunday: Span
+    holidays: Span
+    country: str  #: whose public holidays; "": no day is one
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Which events go to which destination, and how."""
@@ -129,6 +144,7 @@ class Route:
     expires_after_s: float = 7 * 86400
     once_per: OncePer | None = None
     on_unknown: Literal["ask", "resend"] = "ask"
+    contact_hours: ContactHours | None = None  #: None: at any time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

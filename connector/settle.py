@@ -39,6 +39,8 @@ def lapse(conn: Connection, attempt: Attempt, place: Settleable | None, now: int
     attempts.finish(conn, attempt.id, state="unknown", now=now, words=LAPSED)
     if attempt.kind == "send":
         _unknown(conn, attempt, place, LAPSED, ask=True, now=now)
+    elif attempt.kind == "check":  # it only asked
+        outbox.settle(conn, attempt.id, state="pending", now=now, reason=LAPSED, due_at=now)
 
 
 def settle(conn: Connection, attempt: Attempt, place: Settleable, outcome: Outcome, ids: list[int]) -> None:
@@ -55,6 +57,27 @@ def settle(conn: Connection, attempt: Attempt, place: Settleable, outcome: Outco
     else:
         _settle_all(conn, attempt, outcome.verdict, ids, now)
     announce(conn)
+
+
+def settle_check(conn: Connection, attempt: Attempt, outcome: Outcome, ids: list[int], agreed: bool | None) -> None:
+    """Settles a ``check``: whether the vendor ``agreed`` to the member's being contacted; None: it did not say."""
+    now = now_ms(conn)
+    words = outcome.words or None
+    if not attempts.finish(conn, attempt.id, state=outcome.attempt, now=now, status=outcome.status, words=words):
+        return
+    account_fault(conn, attempt.account, outcome, now)
+    if agreed:
+        outbox.settle(conn, attempt.id, state="pending", now=now, due_at=now, lanes=outbox.CHECKED)
+    elif agreed is not None:
+        outbox.settle(conn, attempt.id, state="suppressed", now=now, reason=TOO_SOON)
+    elif outcome.verdict.fate is Fate.REFUSED:
+        _refused(conn, attempt, outcome.words, ids, now)
+    else:
+        outbox.settle(conn, attempt.id, state="pending", now=now, reason=f"asked in vain: {outcome.words}", due_at=now)
+    announce(conn)
+
+
+TOO_SOON: Final = "ninety_day_rule: Tracksale says that this customer was asked too recently"
 
 
 def account_fault(conn: Connection, account: str, outcome: Outcome, now: int) -> None:

@@ -132,6 +132,7 @@ records = Table(
     Column("record", Text, nullable=False),  #: JSON, as it will be sent
     Column("notes", Text),  #: JSON list: what rendering cut or left out
     Column("contact", Text),  #: keyed hash of the person's first phone or e-mail
+    Column("contacts", Text),  #: JSON list: those of all their phones and e-mails, where there are several
 )
 # Here and not on the deliveries: every claim and every settling would write this index anew, at a random place.
 Index("ix_records_contact", records.c.contact)
@@ -207,6 +208,15 @@ destinations = Table(
     Column("claimed_lane", SmallInteger, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),  #: 0: never
     Column("refusals", Text, nullable=False),  #: JSON: words of lone records refused since something was accepted
+)
+
+do_not_contact = Table(
+    "do_not_contact",
+    metadata,
+    Column("hash", Text, primary_key=True),  #: keyed hash of a phone or an e-mail
+    Column("hint", Text, nullable=False),  #: what may be shown of it
+    Column("reason", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
 )
 
 campaign_reports = Table(

@@ -153,6 +153,7 @@ def prepare(settings: Settings, database: Database, found: Places) -> None:
             if source.account and (moved := waiting.follow_source(conn, source.name, source.account, now_ms(conn))):
                 log.info("waiting events follow their source", source=source.name, count=moved)
         for route in settings.routes:
+            outbox.follow_rule(conn, route.name, checks=bool(route.options.get("ninety_day_rule")))
             moved = outbox.follow_route(conn, route.name, route.account, route.to, name_of(route))
             if moved:
                 log.info("pending deliveries follow their route", route=route.name, count=moved)

@@ -32,10 +32,10 @@ from tests.telling import World, environment, lead
 COMMANDS = (
     *("demo", "run", "web", "consume", "work", "poll", "migrate", "check", "map", "import", "backfill", "status"),
     *("deliveries", "explain"),
-    *("replay", "resolve", "pause", "resume", "redrive", "purge", "erase", "sandbox"),
+    *("replay", "resolve", "pause", "resume", "redrive", "suppress", "purge", "erase", "sandbox"),
 )
 __all__ = ["broker"]  # the fixture
-LATER = ("campaigns", "nps", "lots", "suppress")
+LATER = ("campaigns", "nps", "lots")
 PROJECT = Path(__file__).resolve().parent.parent
 
 Run = Callable[..., Result]

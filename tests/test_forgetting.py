@@ -233,7 +233,10 @@ STAYS = {
     "events": {"source", "key", "type", "state", "content_type", "fingerprint", "account", "attempts", "second_key"},
     "facts": {"name", "value"},
     "forgetting": set(),
-    "records": {"contact"},  # a keyed hash
+    "do_not_contact": {"hash", "hint", "reason"},  # a keyed hash, two digits of it, and an operator's own words
+    # ids and moments of answers and tickets, and why a page could not be read
+    "polls": {"name", "source", "what", "cursor", "seen", "holder", "error"},
+    "records": {"contact", "contacts"},  # keyed hashes
 }
 GOES = {"events": {"event_id", "payload", "errors", "notes", "fetched"}, "records": {"record", "notes"}}
 

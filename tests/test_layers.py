@@ -41,7 +41,7 @@ TIERS: list[tuple[str, ...]] = [
             "committer",
             "wake",
         ),
-        *("routes", "client", "signatures", "decode", "quota", "guards", "outcomes", "configuration"),
+        *("routes", "client", "signatures", "decode", "quota", "guards", "do_not_contact", "outcomes", "configuration"),
     ),
     ("db", "tables", "settings", "options", "log", "memory", "metrics", "errors"),
 ]

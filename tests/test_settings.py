@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema
 
-from connector import configuration
+from connector import configuration, guards
 from connector.errors import ConfigError
 from connector.options import (
     AnswersOptions,
@@ -39,6 +39,7 @@ class Spec:
     vendor: str
     options: type[Schema]
     on_unknown: str = "ask"
+    contacts_people: bool = True
 
 
 DESTINATIONS = {
@@ -198,6 +199,22 @@ def test_the_example_environment_explains_every_variable_that_is_read():
     assert not {name for name in named if name not in text}
 
 
+def test_contact_hours_are_a_country_s_or_its_own(read):
+    def hours(text):
+        closed = WHOLE.replace('to = "tracksale.dispatch"', f'to = "tracksale.dispatch"\ncontact_hours = {text}')
+        return read(closed).routes[1].contact_hours
+
+    assert hours('"CO"') == guards.PRESETS["CO"]
+    own = hours('{ weekdays = "08:00-18:30", saturday = "09:00-24:00", country = "CL" }')
+    assert (own.weekdays, own.saturday, own.sunday, own.holidays, own.country) == (
+        (480, 1110),
+        (540, 1440),
+        None,
+        None,
+        "CL",
+    )
+
+
 def test_every_table_becomes_a_frozen_value(read):
     settings = read(WHOLE)
     assert settings.accounts["dialler"] == Account(
@@ -214,7 +231,12 @@ def test_every_table_becomes_a_frozen_value(read):
         "opt": (),
         "trace_field": "",
     }
-    assert settings.routes[1].options == {"campaign_code": "52", "schedule": "now", "tags": {}}
+    assert settings.routes[1].options == {
+        "campaign_code": "52",
+        "schedule": "now",
+        "tags": {},
+        "ninety_day_rule": False,
+    }
     assert settings.routes[0].expires_after_s == 7 * 86400
 
 
@@ -434,8 +456,32 @@ poll = { call = "postcenter.tickets", channel = "email" }
 """
 WRONG = [
     # text, place, message
-    (WHOLE + "ninety_day_rule = true", 'routes."note on answers".ninety_day_rule', NOT_BUILT),
-    (WHOLE + 'contact_hours = "8-20"', 'routes."note on answers".contact_hours', NOT_BUILT),
+    (WHOLE + "ninety_day_rule = true", 'routes."note on answers".ninety_day_rule', "belongs to tracksale.dispatch"),
+    (
+        WHOLE + 'contact_hours = "8-20"',
+        'routes."note on answers".contact_hours',
+        '"8-20" has no hours that are known here (there is "CO"): write your own',
+    ),
+    (
+        WHOLE + 'contact_hours = { weekdays = "18:00-08:00" }',
+        'routes."note on answers".contact_hours.weekdays',
+        "must be hours of one day",
+    ),
+    (
+        WHOLE + 'contact_hours = { weekdays = "" }',
+        'routes."note on answers".contact_hours.weekdays',
+        "never open",
+    ),
+    (
+        WHOLE + 'contact_hours = { weekdays = "08:00-18:00", country = "ZZ" }',
+        'routes."note on answers".contact_hours.country',
+        'the public holidays of "ZZ" are not known',
+    ),
+    (
+        WHOLE + 'contact_hours = { weekdays = "08:00-18:00", holidays = "10:00-12:00" }',
+        'routes."note on answers".contact_hours.holidays',
+        "whose?",
+    ),
     (WHOLE + 'after = "2h"', 'routes."note on answers".after', NOT_BUILT),
     (DIALLER + 'working_hours = "07:00-19:00"', "accounts.dialler.working_hours", NOT_BUILT),
     (LANDING + 'poll = "5m"', "sources.landing.poll", "must be a table"),

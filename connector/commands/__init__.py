@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from connector.commands import backfilling, checking, deciding, forgetting, importing, looking, mapping, running
+from connector.commands import (
+    backfilling,
+    checking,
+    deciding,
+    forgetting,
+    importing,
+    looking,
+    mapping,
+    running,
+    suppressing,
+)
 from connector.commands.face import Face
 
 
@@ -33,6 +43,7 @@ for command in (
     deciding.pause,
     deciding.resume,
     deciding.redrive,
+    suppressing.suppress,
     forgetting.purge,
     forgetting.erase,
     running.sandbox,

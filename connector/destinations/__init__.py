@@ -50,7 +50,7 @@ def places(settings: Settings) -> Places:
 
 
 #: Options that shape a call or what becomes of it, and so belong to the destination, not to the route.
-_SHARED: Final = ("campaign_status", "trace_field")
+_SHARED: Final = ("campaign_status", "trace_field", "ninety_day_rule")
 
 
 def _differences(first: Route, route: Route) -> list[str]:
@@ -64,6 +64,9 @@ def _destination(settings: Settings, route: Route, name: str, before: Destinatio
     once = dict(before.once_within_ms) if before else {}
     if route.once_per is not None:
         once[route.name] = int(route.once_per.within_s * 1000)
+    hours = dict(before.hours) if before else {}
+    if route.contact_hours is not None:
+        hours[route.name] = route.contact_hours
     auto = route.options.get("campaign_status") == "auto"
     return DESTINATIONS[route.to](
         account=settings.accounts[route.account],
@@ -72,6 +75,7 @@ def _destination(settings: Settings, route: Route, name: str, before: Destinatio
         locale=settings.locale,
         on_unknown_says=route.on_unknown,
         once_within_ms=once,
+        hours=hours,
         campaign=str(route.options["campaign_id"]) if auto else "",
     )
 
@@ -84,6 +88,7 @@ class Spec:
         self.options: Final[type[Schema]] = destination.options_schema
         self.on_unknown: Final[str] = destination.on_unknown
         self.results: Final[tuple[str, ...]] = destination.results
+        self.contacts_people: Final[bool] = destination.contacts_people
 
 
 SPECS: Final = {name: Spec(destination) for name, destination in DESTINATIONS.items()}

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema
 
+from connector import guards
 from connector.client import Answer, Deadline, retry_after_s
 from connector.errors import ConnectorError
 from connector.outcomes import Fate, Outcome, Verdict
-from connector.settings import Account
+from connector.settings import Account, ContactHours
 from mappings.base import Locale
 
 Record = tuple[int, str]  #: delivery id, record as JSON
@@ -58,6 +59,7 @@ class Destination:
     locale: Locale = field(default_factory=Locale)
     on_unknown_says: str = "ask"
     once_within_ms: Mapping[str, int] = field(default_factory=dict)
+    hours: Mapping[str, ContactHours] = field(default_factory=dict)  #: of routes that have any
 
     vendor: ClassVar[str]
     options_schema: ClassVar[type[Schema]]
@@ -67,6 +69,7 @@ class Destination:
     all_or_nothing: ClassVar[bool] = False  #: a few records tell the fate of a batch
     absence_settles: ClassVar[bool] = False  #: not seen after the deadline means not landed
     results: ClassVar[tuple[str, ...]] = ()  #: what of the vendor's answer is kept for the routes after this one
+    contacts_people: ClassVar[bool] = False  #: a person hears of what is sent here
     campaign: str = ""  #: whose status must be known before sending
 
     @property
@@ -81,6 +84,29 @@ class Destination:
     @property
     def resend(self) -> bool:
         return self.repeatable or self.on_unknown_says == "resend"
+
+    @property
+    def checks(self) -> bool:
+        """Whether the vendor is asked first who may be contacted: `ask_first` and `agreed`."""
+        return bool(self.options.get("ninety_day_rule"))
+
+    def closed(self, now: int) -> Mapping[str, tuple[int, str]]:
+        """Routes that may contact nobody now: until when (unix ms), and why in words."""
+        zone = self.locale.timezone
+        until = {route: guards.opening(hours, zone, now) for route, hours in self.hours.items()}
+        return {
+            route: (opens, guards.held(self.hours[route], zone, opens))
+            for route, opens in until.items()
+            if opens is not None
+        }
+
+    def ask_first(self, vendor: Any, record: Record, deadline: Deadline) -> Answer:
+        """Asks the vendor whether this person may be contacted. Raises `NotSent` or `NoAnswer`."""
+        raise NotImplementedError
+
+    def agreed(self, answer: Answer) -> tuple[bool | None, Outcome]:
+        """What that was answered (None: it does not say), and what it means for the account. Never raises."""
+        raise NotImplementedError
 
     @staticmethod
     def place(options: Mapping[str, Any]) -> str:

@@ -29,7 +29,15 @@ from connector.destinations.base import (
 from connector.options import AnswersOptions, DispatchOptions, EmptyTagsOptions, LinksOptions, NoteOptions, delay_s
 from connector.outcomes import Fate, Outcome, Verdict
 from connector.vendors.base import count_of, number_of
-from connector.vendors.tracksale import CUSTOMERS_PER_CALL, Tracksale, fault_of, tags_of, text_of, words_of
+from connector.vendors.tracksale import (
+    CUSTOMERS_PER_CALL,
+    Tracksale,
+    can_impact_of,
+    fault_of,
+    tags_of,
+    text_of,
+    words_of,
+)
 
 CAPTCHA: Final = "solve the CAPTCHA in a browser from this machine's address, wait five minutes, then resume"
 CREDENTIALS: Final = "check the account's token, then resume"
@@ -75,6 +83,7 @@ class Dispatch(Destination):
     options_schema: ClassVar = DispatchOptions
     can_ask: ClassVar[bool] = True
     results: ClassVar[tuple[str, ...]] = ("dispatch_code",)
+    contacts_people: ClassVar[bool] = True
 
     @staticmethod
     def place(options: Mapping[str, Any]) -> str:
@@ -95,6 +104,19 @@ class Dispatch(Destination):
         if 200 <= answer.status < 300 and isinstance(body := answer.json(), dict) and "status" in body:
             return settle_customers(answer, body, [orjson.loads(text) for _, text in records])
         return meaning(answer) or unrecognised(answer, _words(answer))
+
+    def ask_first(self, vendor: Tracksale, record: Record, deadline: Deadline) -> Answer:
+        """The 90-day rule, by the first that the customer has of e-mail, phone and identification."""
+        customer: dict[str, Any] = orjson.loads(record[1])
+        known = {name: str(customer[name]) for name in ("email", "phone", "identification") if customer.get(name)}
+        name, value = next(iter(known.items()), ("email", ""))
+        return vendor.can_impact(str(self.options["campaign_code"]), **{name: value}, deadline=deadline)
+
+    def agreed(self, answer: Answer) -> tuple[bool | None, Outcome]:
+        said = can_impact_of(answer.json()) if 200 <= answer.status < 300 else None
+        if (unwell := meaning(answer)) is not None or said is None:
+            return None, unwell or unrecognised(answer, _words(answer))
+        return said, delivered(answer, "may be asked" if said else "asked too recently")
 
     def ask(
         self, vendor: Tracksale, records: Sequence[Record], started_at: int, install: str, deadline: Deadline

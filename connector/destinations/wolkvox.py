@@ -105,6 +105,7 @@ class AddRecord(Destination):
     vendor: ClassVar[str] = "wolkvox"
     options_schema: ClassVar = WolkvoxOptions
     can_ask: ClassVar[bool] = True
+    contacts_people: ClassVar[bool] = True
     all_or_nothing: ClassVar[bool] = True
     absence_settles: ClassVar[bool] = True
 

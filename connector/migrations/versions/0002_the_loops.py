@@ -43,6 +43,15 @@ def _polls() -> None:
 
 def _people() -> None:
     """Who must not be contacted, and what is checked before a person is."""
+    op.add_column("records", sa.Column("contacts", sa.Text(), nullable=True))
+    op.create_table(
+        "do_not_contact",
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
 
 
 def _forgetting() -> None:

@@ -1,0 +1,159 @@
+"""`connector suppress`: the people who must not be contacted, by phone or e-mail, however they write it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from connector import bulk, do_not_contact
+from connector.commands import face, show
+from connector.commands.face import Surroundings
+from connector.db import now_ms
+from connector.do_not_contact import Entry
+from connector.errors import ConnectorError
+from connector.persons import Person, person
+from connector.routes import hashed
+from connector.stories.words import iso
+
+_CELLS: Final = re.compile(r"[,;\t|]")
+_AT_ONCE: Final = 1000
+
+
+@click.group(invoke_without_command=False)
+def suppress() -> None:
+    """Keeps the do-not-contact list.
+
+    Who is on it is sent nothing that reaches them: no call, no survey. Asked whenever something is about to be sent.
+    """
+
+
+@suppress.command()
+@click.argument("who", nargs=-1, required=True, metavar="PHONE|EMAIL…")
+@click.option("--reason", default="", help="Why, for whoever reads the list. Nothing personal.")
+def add(who: Sequence[str], reason: str) -> None:
+    """Puts people on the list.
+
+    Kept are keyed hashes, and two digits by which you know them again.
+    """
+    with face.opened() as here:
+        _demand_key(here)
+        people = [person(text, here.settings) for text in who]
+        with here.database.write() as conn:
+            new = do_not_contact.add(conn, _entries(here, people, reason, now_ms(conn)))
+            waiting = sum(do_not_contact.waiting_for(conn, _hash(here, one)) for one in people)
+    show.line(f"{new} added" + (f", {len(people) - new} were on the list already" if new < len(people) else ""))
+    if waiting:
+        show.line(f"{waiting} deliveries to them wait, and will end suppressed when their turn comes")
+
+
+@suppress.command()
+@click.argument("who", nargs=-1, required=True, metavar="PHONE|EMAIL…")
+def remove(who: Sequence[str]) -> None:
+    """Takes people off the list.
+
+    What was suppressed meanwhile stays so: connector replay sends it.
+    """
+    with face.opened() as here:
+        people = [person(text, here.settings) for text in who]
+        with here.database.write() as conn:
+            gone = sum(do_not_contact.remove(conn, _hash(here, one)) for one in people)
+    show.line(f"{gone} removed")
+    if gone < len(people):
+        face.fail(f"{len(people) - gone} of them were not on the list")
+
+
+@suppress.command("list")
+@face.json_option
+def list_(as_json: bool) -> None:
+    """Shows the list, newest first."""
+    with face.opened() as here, here.database.read() as conn:
+        found = do_not_contact.entries(conn)
+        zone = here.settings.locale.timezone
+    if as_json:
+        show.as_json([{"hint": one.hint, "reason": one.reason, "since": iso(one.since)} for one in found])
+        return
+    rows = [(one.hint, one.reason, show.moment(iso(one.since), zone)) for one in found]
+    show.table(("who", "reason", "since"), rows)
+    show.line(f"{len(found)} on the list")
+
+
+@suppress.command("import")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--reason", default="", help="Why, for whoever reads the list. Nothing personal.")
+@click.option("--encoding", default="", help="Of the file, where it is not recognised: mac-roman, cp850 …")
+def import_(file: Path, reason: str, encoding: str) -> None:
+    """Puts every phone and e-mail of a file on the list.
+
+    FILE is text or CSV in any encoding and with any separator that spreadsheets use; what is neither is passed over.
+    The same file again changes nothing.
+    """
+    if not file.is_file():
+        click.echo(f"connector: {show.printable(f'there is no file {file}')}", err=True)
+        sys.exit(2)
+    added = people = lines = 0
+    with face.opened() as here, bulk.opened(file, encoding) as given:
+        _demand_key(here)
+        for batch in _batches(_people_of(here, given)):
+            lines += sum(1 for found in batch if not found)
+            with here.database.write() as conn:
+                some = [one for found in batch for one in found]
+                people += len(some)
+                added += do_not_contact.add(conn, _entries(here, some, reason, now_ms(conn)))
+    show.line(f"{added} added, {people - added} were on the list already")
+    if lines:
+        show.line(f"{lines} lines name nobody, and were passed over")
+    if not people:
+        face.fail(f"{file.name} holds neither a phone nor an e-mail")
+
+
+def _people_of(here: Surroundings, given: bulk.File) -> Iterator[list[Person]]:
+    """Those that each line names."""
+    for _, raw in given.lines():
+        cells = (bulk.cell(cell.strip().strip('"')) for cell in _CELLS.split(given.text(raw)))
+        yield [found for cell in cells if cell and (found := _person(here, cell)) is not None]
+
+
+def _person(here: Surroundings, cell: str) -> Person | None:
+    try:
+        return person(cell, here.settings)
+    except ConnectorError:
+        return None
+
+
+def _batches(rows: Iterator[list[Person]]) -> Iterator[list[list[Person]]]:
+    batch: list[list[Person]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _entries(here: Surroundings, people: Sequence[Person], reason: str, now: int) -> list[Entry]:
+    return [Entry(_hash(here, one), _hint(one), reason, now) for one in people]
+
+
+def _hash(here: Surroundings, one: Person) -> str:
+    return str(hashed(here.settings.hash_key, "", one.value))
+
+
+def _hint(one: Person) -> str:
+    """Enough to know somebody again whom one knows: "+57…01", "a…@….com"."""
+    if one.is_phone:
+        return f"{one.value[:3]}…{one.value[-2:]}"
+    return f"{one.value[:1]}…@….{one.value.rsplit('.', 1)[-1]}"
+
+
+def _demand_key(here: Surroundings) -> None:
+    if not here.settings.secret_key:
+        face.fail(
+            "CONNECTOR_SECRET_KEY is not set: without it whoever is on the list could be guessed;"
+            " set it once (openssl rand -hex 32), and keep it"
+        )

@@ -1,0 +1,360 @@
+"""Reasons not to send now: contact hours, the do-not-contact list, the 90-day rule; and what becomes of who waits."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from connector import claims, do_not_contact, guards, outbox, tables
+from connector.db import Database, now_ms
+from connector.do_not_contact import Entry
+from connector.outbox import BULK, BULK_CHECK, LIVE_CHECK
+from connector.quota import Wait
+from connector.sandbox import Sandbox
+from connector.settings import ContactHours
+from mappings.events import Customer, Phone
+from tests import delivering
+from tests.delivering import Out, dial, lead, leads, note, once, survey, ticket
+
+store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
+
+BOGOTA = ZoneInfo("America/Bogota")
+SANTIAGO = ZoneInfo("America/Santiago")  # its clocks are changed at midnight
+NEVER = ContactHours(name="never", weekdays=None, saturday=None, sunday=None, holidays=None, country="")
+ALWAYS = ContactHours(
+    name="always", weekdays=(0, 1440), saturday=(0, 1440), sunday=(0, 1440), holidays=(0, 1440), country=""
+)
+OWN = ContactHours(
+    name="its own", weekdays=(480, 1080), saturday=(540, 780), sunday=None, holidays=(600, 660), country="CL"
+)
+
+
+def at(text: str, zone: ZoneInfo = BOGOTA) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() * 1000)
+
+
+# --- contact hours: the decision ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("moment", "opens"),
+    [
+        ("2026-11-27T07:00", None),  # a Friday
+        ("2026-11-27T06:59:59", "2026-11-27T07:00"),
+        ("2026-11-27T18:59:59", None),
+        ("2026-11-27T19:00", "2026-11-28T08:00"),
+        ("2026-11-28T14:59", None),
+        ("2026-11-28T15:00", "2026-11-30T07:00"),  # over the Sunday
+        ("2026-11-29T12:00", "2026-11-30T07:00"),
+        ("2026-11-14T16:00", "2026-11-17T07:00"),  # the Monday is a holiday: Independence of Cartagena
+        ("2026-12-08T10:00", "2026-12-09T07:00"),
+        ("2026-12-24T20:00", "2026-12-26T08:00"),
+    ],
+)
+def test_law_2300_says_when_people_may_be_contacted(moment: str, opens: str | None) -> None:
+    assert guards.opening(guards.PRESETS["CO"], BOGOTA, at(moment)) == (at(opens) if opens else None)
+
+
+def test_the_words_say_until_when() -> None:
+    said = guards.held(guards.PRESETS["CO"], BOGOTA, at("2026-11-30T07:00"))
+    assert said == "held until Monday 2026-11-30 07:00: outside the contact hours (CO)"
+
+
+spans = st.none() | st.tuples(st.integers(0, 1438), st.integers(1, 1440)).filter(lambda s: s[0] < s[1])
+hours = st.builds(
+    ContactHours,
+    name=st.just("drawn"),
+    weekdays=spans,
+    saturday=spans,
+    sunday=spans,
+    holidays=spans,
+    country=st.sampled_from(["", "CO", "CL", "BR"]),
+).filter(lambda one: one.weekdays or one.saturday or one.sunday)
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1))  # noqa: DTZ001 - made aware below
+
+
+@given(hours, st.sampled_from([BOGOTA, SANTIAGO, ZoneInfo("America/Sao_Paulo"), UTC]), moments)
+def test_the_next_opening_is_open_and_no_minute_before_it_is(drawn: ContactHours, zone: Any, moment: datetime) -> None:
+    now = int(moment.replace(tzinfo=UTC).timestamp() * 1000)
+    opens = guards.opening(drawn, zone, now)
+    if opens is None:
+        assert guards.opening(drawn, zone, now) is None
+        return
+    assert opens > now
+    assert guards.opening(drawn, zone, opens) is None, "it is open when it opens"
+    for before in (opens - 1, now + (opens - now) // 2, now):
+        assert guards.opening(drawn, zone, before) == opens, "and was not before"
+
+
+def test_a_day_whose_clock_is_changed_has_its_hours() -> None:
+    # On 6 September 2026 the clocks of Santiago go from midnight to one; on 5 April back from midnight to eleven.
+    early = ContactHours(name="early", weekdays=None, saturday=None, sunday=(0, 120), holidays=None, country="")
+    opens = guards.opening(early, SANTIAGO, at("2026-09-05T12:00", SANTIAGO))
+    assert opens is not None and guards.opening(early, SANTIAGO, opens) is None
+    for day in (date(2026, 4, 4), date(2026, 4, 5), date(2026, 9, 6)):
+        noon = at(f"{day}T12:30", SANTIAGO)
+        assert guards.opening(ALWAYS, SANTIAGO, noon) is None
+
+
+def test_whoever_never_opens_waits_without_end_but_without_a_loop() -> None:
+    now = at("2026-11-27T12:00")
+    assert guards.opening(NEVER, BOGOTA, now) == now + timedelta(days=400) // timedelta(milliseconds=1)
+
+
+# --- contact hours: the deliveries ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Until when every route with hours is closed (unix ms); 0: open."""
+    until = {"until": 0}
+    monkeypatch.setattr(guards, "opening", lambda _hours, _zone, now: until["until"] if until["until"] > now else None)
+    return until
+
+
+def test_what_is_due_outside_its_hours_is_held_and_leaves_when_they_begin(
+    database: Database, sandbox: Sandbox, clock: dict[str, int]
+) -> None:
+    out = Out(database, dial(contact_hours=OWN), dial("1043", on=("lead.updated",)), sandbox=sandbox)
+    out.put(leads(3))
+    out.put(leads(2, first=10), lane=BULK)
+    out.put([lead(20, type="lead.updated")])
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    out.drain()
+    rows = out.deliveries()
+    assert [row.state for row in rows] == ["pending"] * 5 + ["delivered"], "only the route with hours waits"
+    assert {row.due_at for row in rows[:5]} == {clock["until"]}
+    assert all((row.reason or "").startswith("held until ") for row in rows[:5])
+    answer = out.claim()
+    assert isinstance(answer, Wait) and answer.seconds is not None and 3500 < answer.seconds <= 3600
+    out.later(3601)
+    clock["until"] = 0
+    out.drain()
+    assert out.states() == {"delivered": 6}
+    assert [row["tel1"] for row in sandbox.wolkvox.rows("1042")] == [f"3{n:09d}" for n in (1, 2, 3, 10, 11)], (
+        "the oldest first"
+    )
+
+
+def test_what_expires_while_it_is_held_says_so(database: Database, sandbox: Sandbox, clock: dict[str, int]) -> None:
+    out = Out(database, dial(contact_hours=OWN, expires_after_s=1800), sandbox=sandbox)
+    out.put(leads(2))
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    out.drain()
+    out.later(3601)
+    clock["until"] = 0
+    out.drain()
+    assert {(row.state, row.reason) for row in out.deliveries()} == {("suppressed", outbox.EXPIRED_HELD)}
+
+
+def test_many_that_wait_for_the_morning_cost_later_claims_nothing(
+    database: Database, sandbox: Sandbox, clock: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "HELD_AT_ONCE", 100)
+    out = Out(database, dial(contact_hours=OWN), sandbox=sandbox)
+    out.put(leads(250))
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    waits = [out.claim() for _ in range(4)]
+    assert [answer.seconds == 0 for answer in waits if isinstance(answer, Wait)] == [True, True, True, False]
+    assert isinstance(out.claim(), Wait) and out.attempts() == []
+    assert {row.attempts for row in out.deliveries()} == {""}, "none was a member of anything"
+
+
+# --- the do-not-contact list ----------------------------------------------------------------------------------------
+
+
+def refuse(out: Out, *values: str) -> None:
+    with out.database.write() as conn:
+        entries = [Entry(str(out.router.contact_hash(value)), "…", "", now_ms(conn)) for value in values]
+        assert do_not_contact.add(conn, entries) == len(entries)
+
+
+def test_whoever_is_on_the_list_is_not_dialled_by_any_of_their_phones_or_e_mails(
+    database: Database, sandbox: Sandbox
+) -> None:
+    out = Out(database, dial(), sandbox=sandbox)
+    second = Phone(57, "6012345678")
+    out.put(
+        [
+            lead(1),
+            lead(2, phones=(Phone(57, "3000000002"), second)),
+            lead(3, email="Ana.3@Example.com"),
+            lead(4),
+            lead(5, callback_phone=Phone(57, "3110000005")),
+        ]
+    )
+    refuse(out, "+573000000004", second.e164, "ana.3@example.com", "+573110000005")
+    out.drain()
+    assert [row.state for row in out.deliveries()] == [
+        *("delivered", "suppressed", "suppressed", "suppressed", "suppressed")
+    ]
+    assert {row.reason for row in out.deliveries("suppressed")} == {do_not_contact.REFUSED}
+    assert len(sandbox.wolkvox.rows("1042")) == 1
+
+
+def test_the_list_holds_for_bulk_and_for_surveys_and_not_for_notes(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, dial(), survey(), note(), sandbox=sandbox)
+    out.put([lead(1)], lane=BULK)
+    out.put([ticket(1), ticket(2), ticket(3, type="ticket.updated", answer_id=6805511)])
+    refuse(out, "+573000000001", "zoe.1@example.com", "zoe.3@example.com")
+    out.drain()
+    out.drain("surveys")
+    assert [row.state for row in out.deliveries()][:3] == ["suppressed", "suppressed", "delivered"]
+    assert out.deliveries()[3].reason != do_not_contact.REFUSED
+
+
+def test_who_was_put_on_the_list_while_waiting_for_a_second_try_is_not_sent(database: Database) -> None:
+    out = Out(database, dial())
+    out.put(leads(2))
+    claimed = out.claimed()
+    refuse(out, "+573000000001")
+    out.settle(claimed, delivering.Outcome(attempt="not_sent", verdict=delivering.Verdict(delivering.Fate.AGAIN)))
+    assert out.claimed().attempt.kind == "send"
+    assert [row.state for row in out.deliveries()] == ["suppressed", "sending"]
+
+
+def test_ten_thousand_rows_meet_a_long_list_in_one_statement(database: Database) -> None:
+    out = Out(database, dial())
+    out.put(leads(2000))
+    with database.write() as conn:
+        do_not_contact.add(conn, [Entry(f"{n:032x}", "…", "", 1) for n in range(20_000)])
+    refuse(out, "+573000001000")
+    assert out.claimed().attempt.kind == "send"
+    assert out.states() == {"sending": 1999, "suppressed": 1}
+
+
+def test_an_entry_is_added_once_and_can_be_taken_off(database: Database) -> None:
+    with database.write() as conn:
+        assert do_not_contact.add(conn, [Entry("a", "+57…01", "asked", 5)]) == 1
+        assert do_not_contact.add(conn, [Entry("a", "+57…01", "again", 6), Entry("b", "+57…02", "", 7)]) == 1
+        assert [(one.hash, one.reason) for one in do_not_contact.entries(conn)] == [("b", ""), ("a", "asked")]
+        assert (do_not_contact.remove(conn, "a"), do_not_contact.remove(conn, "a")) == (True, False)
+
+
+# --- the 90-day rule ------------------------------------------------------------------------------------------------
+
+
+def rule(**values: Any) -> Any:
+    return survey(options={"campaign_code": "52", "schedule": "now", "tags": {}, "ninety_day_rule": True}, **values)
+
+
+def test_only_whom_the_vendor_agrees_to_is_surveyed(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, survey(), sandbox=sandbox)
+    out.put([ticket(1)])
+    out.drain("surveys")
+    out = Out(database, rule(name="with rule"), sandbox=sandbox)
+    out.put([ticket(number, id=f"U-{number}") for number in (1, 2, 3)])
+    assert {row.lane for row in out.deliveries("pending")} == {LIVE_CHECK}
+    made = out.drain("surveys")
+    assert [claim.attempt.kind for claim in made] == ["check", "check", "check", "send"], "the agreed go together"
+    found = {row.event: (row.state, row.reason) for row in out.deliveries() if row.route == "with rule"}
+    assert [state for state, _ in found.values()] == ["suppressed", "delivered", "delivered"]
+    assert next(iter(found.values()))[1] == "ninety_day_rule: Tracksale says that this customer was asked too recently"
+    assert len(sandbox.tracksale.customers(52)) == 3
+
+
+def test_those_agreed_to_do_not_wait_for_ever_for_the_others(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    out.put([ticket(number) for number in range(1, 6)])
+    out.step("surveys")
+    with database.write() as conn:
+        past = now_ms(conn) - claims.CHECKED_WAIT_MS - 1000
+        conn.execute(tables.deliveries.update().where(tables.deliveries.c.lane == 0).values(due_at=past))
+    assert out.claimed("surveys").attempt.kind == "send"
+
+
+def test_a_word_that_grew_old_is_asked_for_again(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    out.put([ticket(1)])
+    out.step("surveys")
+    assert out.deliveries()[0].lane == 0
+    out.later(3601)
+    out.drain("surveys")
+    assert out.kinds() == [("check", "accepted"), ("check", "accepted"), ("send", "accepted")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "reason"),
+    [
+        ({"kind": "captcha_405"}, "blocked", "CAPTCHA"),
+        ({"kind": "status", "status": 401}, "blocked", "401"),
+        ({"kind": "status", "status": 503}, "open", ""),
+        ({"kind": "cut"}, "open", ""),
+        ({"kind": "garbage_json"}, "open", ""),
+    ],
+)
+def test_a_fault_of_the_question_costs_no_record(
+    database: Database, sandbox: Sandbox, fault: dict[str, Any], state: str, reason: str
+) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    out.put([ticket(1)])
+    sandbox.fault("tracksale.can_impact", **fault)
+    out.step("surveys")
+    assert [(row.state, row.lane) for row in out.deliveries()] == [("pending", LIVE_CHECK)]
+    account = out.account("surveys")
+    assert account.state == state and reason in (account.reason or "")
+    out.resume("surveys")
+    out.later(120)
+    out.drain("surveys")
+    assert out.states() == {"delivered": 1}
+
+
+def test_a_worker_that_died_while_asking_leaves_the_question_to_another(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    out.put([ticket(1)])
+    assert out.claimed("surveys").attempt.kind == "check"
+    out.later(10)
+    out.drain("surveys")
+    assert out.states() == {"delivered": 1}
+
+
+def test_guards_come_before_the_question_as_each_costs_a_call(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(once_per=once()), sandbox=sandbox)
+    phone = Phone(57, "3000000001")
+    customer = Customer(name="Zoë", phone=phone, email="zoe.1@example.com")
+    out.put([ticket(1, customer=customer), ticket(2, customer=customer), ticket(3)])
+    refuse(out, "zoe.3@example.com")
+    out.drain("surveys")
+    assert [row.state for row in out.deliveries()] == ["delivered", "suppressed", "suppressed"]
+    assert [kind for kind, _ in out.kinds()] == ["check", "send"]
+
+
+def test_bulk_is_asked_about_behind_what_is_live(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    out.put([ticket(1)], lane=BULK)
+    out.put([ticket(2)])
+    assert [row.lane for row in out.deliveries()] == [BULK_CHECK, LIVE_CHECK]
+    claimed = out.claimed("surveys")
+    assert out.deliveries("sending")[0].lane == LIVE_CHECK
+    out.make(claimed)
+    out.drain("surveys")
+    assert out.states() == {"delivered": 2}
+
+
+def test_a_route_that_gives_the_rule_up_frees_what_waits_to_be_asked_about(
+    database: Database, sandbox: Sandbox
+) -> None:
+    Out(database, rule(), sandbox=sandbox).put([ticket(1)])
+    out = Out(database, survey(), sandbox=sandbox)
+    out.drain("surveys")
+    assert out.states() == {"delivered": 1}
+    assert [kind for kind, _ in out.kinds()] == ["send"]
+
+
+def test_every_way_to_a_person_is_kept_as_a_hash_only(database: Database) -> None:
+    out = Out(database, dial())
+    out.put([lead(1), lead(2, email="ana@example.com")])
+    with database.read() as conn:
+        rows = conn.execute(select(tables.records.c.contact, tables.records.c.contacts)).all()
+    assert rows[0].contacts is None
+    assert rows[1].contacts.count('"') == 4 and rows[1].contact in rows[1].contacts
+    assert "ana" not in rows[1].contacts

@@ -1,0 +1,114 @@
+"""`connector suppress`: people however they are written, kept as hashes that nobody can read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from connector import do_not_contact
+from connector.commands import connector
+from connector.db import Database
+from connector.tables import do_not_contact as table
+
+CONFIGURATION = """
+[accounts.dialler]
+vendor = "wolkvox"
+base_url = "http://127.0.0.1:9"
+token = "invented"
+dial_prefix = "9"
+
+[sources.open]
+mapping = "lead"
+verify = { scheme = "none" }
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "connector.toml").write_text(CONFIGURATION)
+    monkeypatch.setenv("CONNECTOR_CONFIG", str(tmp_path / "connector.toml"))
+    monkeypatch.setenv("DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
+    monkeypatch.setenv("CONNECTOR_SECRET_KEY", "invented-key")
+    return lambda *words: CliRunner().invoke(connector, ["suppress", *words])
+
+
+@pytest.fixture
+def rows(database: Database) -> Any:
+    def read() -> list[str]:
+        with database.read() as conn:
+            return list(conn.execute(select(table.c.hash).order_by(table.c.hash)).scalars())
+
+    return read
+
+
+def test_one_person_however_written_is_one_entry(run: Any, rows: Any) -> None:
+    assert "1 added" in run("add", "300 000 0001", "--reason", "asked by phone").output
+    for again in ("+57 300-000-0001", "(300) 0000001", "93000000001"):
+        assert "0 added, 1 were on the list already" in run("add", again).output
+    assert "1 added" in run("add", "Zoë.Núñez@Example.com").output
+    assert len(rows()) == 2
+    listed = json.loads(run("list", "--json").output)
+    assert {(one["hint"], one["reason"]) for one in listed} == {("+57…01", "asked by phone"), ("z…@….com", "")}
+    assert "1 removed" in run("remove", "+573000000001").output
+    gone = run("remove", "+573000000001")
+    assert gone.exit_code == 1 and "not on the list" in gone.output
+    assert len(rows()) == 1
+
+
+def test_nothing_that_names_a_person_is_kept_or_said(run: Any, database: Database) -> None:
+    said = run("add", "+573000000001", "ana@example.com").output + run("list").output
+    with database.read() as conn:
+        kept = str([tuple(row) for row in conn.execute(select(table))])
+    for text in (said, kept):
+        assert "3000000001" not in text and "ana@" not in text
+
+
+def test_what_is_no_person_is_refused_without_repeating_it(run: Any, rows: Any) -> None:
+    refused = run("add", "12")
+    assert refused.exit_code == 1 and "neither a phone number nor an e-mail" in refused.output
+    assert rows() == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+def test_a_file_in_any_encoding_gives_all_that_it_names_once(
+    run: Any, rows: Any, tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "no llamar.csv"
+    file.write_bytes(
+        'Teléfono;Correo\r\n"300 000 0001";ana@example.com\r\n+57 3000000002;\r\nnadie\r\n'.encode(encoding)
+    )
+    first, second = run("import", str(file), "--reason", "2026 list"), run("import", str(file))
+    assert first.exit_code == 0 and "3 added, 0 were" in first.output, first.output
+    assert "0 added, 3 were" in second.output
+    assert len(rows()) == 3
+
+
+def test_a_file_that_names_nobody_or_is_not_there_is_said(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("nobody here\n")
+    assert run("import", str(tmp_path / "empty.txt")).exit_code == 1
+    assert run("import", str(tmp_path / "none.txt")).exit_code == 2
+
+
+def test_without_a_key_nobody_is_put_on_the_list(run: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONNECTOR_SECRET_KEY")
+    refused = run("add", "+573000000001")
+    assert refused.exit_code == 1 and "CONNECTOR_SECRET_KEY" in refused.output
+    assert rows() == []
+
+
+def test_the_command_and_the_claim_mean_the_same_person(run: Any, database: Database) -> None:
+    from tests.delivering import Out, dial, lead
+
+    out = Out(database, dial())
+    object.__setattr__(out.settings, "secret_key", type(out.settings.secret_key)("invented-key"))
+    out.router = type(out.router)(out.settings, lambda route: "dialler/wolkvox.add_record/1042")
+    run("add", "300 000 0001")
+    out.put([lead(1), lead(2)])
+    out.claimed()
+    assert [row.reason for row in out.deliveries("suppressed")] == [do_not_contact.REFUSED]
+    assert out.states() == {"suppressed": 1, "sending": 1}
