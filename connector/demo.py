@@ -98,6 +98,45 @@ to = "tracksale.note"
 account = "surveys"
 """
 
+CALL_BACK: Final = "1043"
+HELPDESK_SECRET: Final = "demo-helpdesk"
+NOTED: Final = "Se le devolverá la llamada: está en la campaña 1043."
+
+#: What closes the circle: a ticket is surveyed, its answer is asked for, and whoever is unhappy is called back.
+CIRCLE: Final = """\
+
+[accounts.helpdesk]
+vendor = "postcenter"
+base_url = "{url}"
+token = "demo-postcenter"
+
+[sources.helpdesk]
+mapping = "postcenter"
+account = "helpdesk"
+verify = {{ scheme = "postcenter", secrets = ["{helpdesk}"] }}
+
+[sources.answers]
+mapping = "tracksale_answer"
+account = "surveys"
+poll = {{ call = "tracksale.answers", campaign_code = "52", every = "1s" }}
+
+[[routes]]
+name = "call the unhappy back"
+on = "answer.detractor"
+to = "wolkvox.add_record"
+account = "dialler"
+campaign_id = "1043"
+campaign_status = "start"
+opt = ["score", "comment"]
+
+[[routes]]
+name = "note that they are called back"
+on = "answer.detractor"
+to = "tracksale.note"
+account = "surveys"
+text = "{noted}"
+"""
+
 #: first name, last name, city
 PEOPLE: Final = (
     ("Ana", "Núñez", "Medellín"),
@@ -121,18 +160,24 @@ BAD: Final = 11  #: whose row the vendor refuses
 BAD_ID: Final = f"10000002{BAD:02}"
 
 
-def play(*, keep: bool = False) -> bool:
-    """Shows it all; True when everything is as it must be. ``keep`` leaves it running until a signal comes."""
+def play(*, keep: bool = False, full: bool = False) -> bool:
+    """Shows it all; True when everything is as it must be. ``keep`` leaves it running until a signal comes.
+
+    ``full`` goes the whole circle besides: a closed ticket, its survey, a low answer, the call back, a note.
+    """
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"  # nothing here leaves this machine
     log.configure("CRITICAL")
     started_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="connector-demo-") as folder, _stage(Path(folder)) as stage:
+    with tempfile.TemporaryDirectory(prefix="connector-demo-") as folder, _stage(Path(folder), full=full) as stage:
         _title("Leads")
         _leads(stage)
         _title("A batch with one bad row")
         _batch(stage)
         _title("Tickets")
         _tickets(stage)
+        if full:
+            _title("The whole circle")
+            _circle(stage)
         _title("What reached the vendors")
         _vendors(stage)
         _title("Is everything as it must be?")
@@ -162,9 +207,9 @@ class _Stage:
 
 
 @contextmanager
-def _stage(folder: Path) -> Iterator[_Stage]:
+def _stage(folder: Path, *, full: bool) -> Iterator[_Stage]:
     with Sandbox(poison=[BAD_ID]) as sandbox:
-        settings = _settings(folder, sandbox.url)
+        settings = _settings(folder, sandbox.url, full=full)
         db.migrate(settings.database_url)
         together = Together(settings, "127.0.0.1", 0)
         together.start()
@@ -177,9 +222,12 @@ def _stage(folder: Path) -> Iterator[_Stage]:
             together.database.close()
 
 
-def _settings(folder: Path, url: str) -> Settings:
+def _settings(folder: Path, url: str, *, full: bool) -> Settings:
     path = folder / "connector.toml"
-    path.write_text(CONFIG.format(url=url, secret=SECRET, form=FORM_TOKEN, tickets=TICKETS_TOKEN), encoding="utf-8")
+    written = CONFIG.format(url=url, secret=SECRET, form=FORM_TOKEN, tickets=TICKETS_TOKEN)
+    if full:
+        written += CIRCLE.format(url=url, helpdesk=HELPDESK_SECRET, noted=NOTED)
+    path.write_text(written, encoding="utf-8")
     environ = {"DATABASE_URL": f"sqlite:///{folder / 'connector.db'}", "CONNECTOR_SECRET_KEY": "demo"}
     return configuration.load(environ, config_path=str(path), destinations=destinations.SPECS)
 
@@ -379,6 +427,52 @@ def _tickets(stage: _Stage) -> None:
     tags = stage.sandbox.tracksale.tags.get(6805511, {})
     stage.must("the answer's empty tags are filled", tags == {"Canal": "email", "Ejecutivo": "Thaís Gutiérrez"})
     stage.must("the note is there, once", [n["comment"] for n in stage.sandbox.tracksale.notes] == [comment])
+
+
+def _circle(stage: _Stage) -> None:
+    """A ticket is closed, its customer surveyed and unhappy: wolkvox calls back, and a note on the answer says so."""
+    address = "begona.nino@example.com"
+    number = stage.sandbox.postcenter.add_ticket(
+        900, "email", is_closed=True, account=address, updated_time=_now().removesuffix("+00:00")
+    )
+    told = _notify(stage, {"event": "ticket_closed", "ticket": {"id": number}})
+    surveyed = _until(lambda: address in {one["email"] for one in stage.sandbox.tracksale.customers(SURVEY)})
+    answer = stage.sandbox.tracksale.add_answer(
+        campaign_code=int(SURVEY),
+        nps_answer=2,
+        nps_comment="Esperé demasiado.",
+        name="Begoña Niño",
+        email=address,
+        phone="573000000900",
+    )
+    called = _until(lambda: stage.sandbox.wolkvox.count(CALL_BACK) == 1)
+    noted = _until(lambda: [one["comment"] for one in stage.sandbox.tracksale.notes][-1:] == [NOTED])
+    time.sleep(1.5)  # another look at the answers, which must change nothing
+    _until(lambda: _over(stage))
+    rows = stage.sandbox.wolkvox.rows(CALL_BACK)
+    row = rows[0] if rows else {}
+    show.table(
+        ("what happened", "as it was seen"),
+        [
+            ("PostCenter notifies of a closed ticket", f"HTTP {told}; the ticket and its messages are read"),
+            ("Tracksale surveys the customer", f"campaign {SURVEY}, {address}"),
+            ("the customer answers", "score 2, “Esperé demasiado.”; the answers are asked for every second"),
+            ("wolkvox gets a row", f"campaign {CALL_BACK}: {row.get('tel1', '')}, opt1 {row.get('opt1', '')}"),
+            ("the answer gets a note", NOTED),
+        ],
+    )
+    notes = [one for one in stage.sandbox.tracksale.notes if one["comment"] == NOTED]
+    stage.must("the closed ticket's customer was surveyed", surveyed)
+    stage.must("the unhappy customer is called back, once", called and len(rows) == 1)
+    stage.must("the note is on their answer, once", noted and [one["answer_id"] for one in notes] == [answer])
+
+
+def _notify(stage: _Stage, payload: Mapping[str, Any]) -> int:
+    """As PostCenter does it: the secret is a part of the address."""
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"{stage.together.url}/webhooks/helpdesk/{HELPDESK_SECRET}"
+        return session.post(url, json=payload, timeout=30).status_code
 
 
 def _vendors(stage: _Stage) -> None:

@@ -34,11 +34,20 @@ def test_it_shows_everything_and_ends_well() -> None:
     began = time.monotonic()
     shown = subprocess.run(DEMO, cwd=PROJECT, capture_output=True, text=True, timeout=60)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60, "a minute is promised, whatever else the machine does"
     for said in ("duplicate", "refused: this is the bad one", "SOME PARAMETERS ARE REQUIRED", "Núñez", "Conceição"):
         assert said in shown.stdout
     assert "✗" not in shown.stdout
     assert shown.stdout.count("✓") >= 12
+
+
+def test_the_whole_circle_from_a_closed_ticket_to_the_call_back_and_its_note() -> None:
+    shown = subprocess.run([*DEMO, "--full"], cwd=PROJECT, capture_output=True, text=True, timeout=90)
+    assert (shown.returncode, shown.stderr) == (0, ""), shown.stdout
+    for said in ("✓ the closed ticket's customer was surveyed", "✓ the unhappy customer is called back, once"):
+        assert said in shown.stdout
+    assert "✓ the note is on their answer, once" in shown.stdout
+    assert "✗" not in shown.stdout
 
 
 def test_it_needs_no_terminal_that_knows_every_letter() -> None:

@@ -187,11 +187,12 @@ def sandbox(port: int) -> None:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave it running, to try things out.")
-def demo(keep: bool) -> None:
+@click.option("--full", is_flag=True, help="The whole circle too: ticket, survey, low answer, call back, note.")
+def demo(keep: bool, full: bool) -> None:
     """Shows everything at work.
 
     On a throw-away database and simulated vendors.
     """
     from connector.demo import play
 
-    sys.exit(0 if play(keep=keep) else 1)
+    sys.exit(0 if play(keep=keep, full=full) else 1)
