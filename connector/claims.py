@@ -1,8 +1,8 @@
 """The claim: quota, batch and the STARTED attempt decided together, in one transaction serialised per account.
 
 Any number of workers on any number of machines share an account's limits exactly this way, with no leader: the database
-decides. Order: probes, then live deliveries rotating over destinations, then bulk, which also fills what room a live
-batch leaves and gets every tenth call at least.
+decides. Order: probes, thin events, then live deliveries rotating over destinations, then bulk, which also fills what
+room a live batch leaves and gets every tenth call at least; then thin events of the past.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Claimable]) -
     if isinstance(answer, Wait):
         return answer
     turn = _Turn(conn, account, places, now)
-    return _probe(turn) or _fetch(turn) or _next(turn, stand.calls_since_bulk)
+    found = _probe(turn) or _fetch(turn, behind=False) or _next(turn, stand.calls_since_bulk)
+    return found if isinstance(found, Claim) else _fetch(turn, behind=True) or found
 
 
 def again(conn: Connection, account: Account, before: Claim, places: Mapping[str, Claimable]) -> Claim | Wait:
@@ -141,10 +142,10 @@ def _probe(turn: _Turn) -> Claim | None:
     return Claim(attempt)
 
 
-def _fetch(turn: _Turn) -> Claim | None:
-    """The rest of the thin event that has waited longest."""
+def _fetch(turn: _Turn, *, behind: bool) -> Claim | None:
+    """The rest of the thin event that has waited longest; of the past (``behind``) when there is nothing else to do."""
     head = waiting.next_due(turn.conn, turn.account.name, turn.now)
-    if head is None or head[0] > turn.now:
+    if head is None or head[0] > turn.now or head[2] is not behind:
         return None
     attempt = _start(turn.conn, turn.account, f"{turn.account.name}/fetch", "fetch", turn.now, about=head[1])
     waiting.take(turn.conn, head[1], attempt.id, attempt.deadline)

@@ -158,11 +158,12 @@ class Polling:
         return Step(wait_ms / 1000, wait.why, closed=blocked)
 
     def _failed(self, stand: Stand, outcome: Outcome) -> Step:
-        """The account has paid for it already, if it is to blame; a refused page is read anew from the first one on."""
+        """The account has paid for it already, if it is to blame. Where a page is gone, the look begins anew."""
         refused = outcome.verdict.fate is Fate.REFUSED
         why = cut(masked(outcome.words)) or "no answer"
         wait_ms = int(max(wait_s(stand.faults + 1), self._poll.every_s if refused else 0) * 1000)
-        cursor = pages.given_up(stand.cursor) if refused else None
+        gone = refused and "next" in stand.cursor
+        cursor = pages.given_up(stand.cursor) if gone else None
 
         def settle() -> None:
             with self._database.write(serialise=self._lock) as conn:

@@ -50,17 +50,17 @@ def _later(when: int) -> ColumnElement[int]:
     return case((_e.due_at >= BEHIND, BEHIND + when), else_=when)
 
 
-def next_due(conn: Connection, account: str, now: int) -> tuple[int, int] | None:
-    """(due at, row id) of the event that is to be fetched next, due or not; None: none waits."""
+def next_due(conn: Connection, account: str, now: int) -> tuple[int, int, bool] | None:
+    """(due at, row id, behind) of the event that is to be fetched next, due or not; None: none waits."""
     mine = and_(IS_WAITING, _e.account == account)
     query = select(_e.due_at, _e.id).order_by(_e.due_at, _e.id).limit(1)
     head = conn.execute(query.where(mine)).first()
     if head is None or head.due_at <= now:
-        return (head.due_at, head.id) if head else None
+        return (head.due_at, head.id, False) if head else None
     after = head if head.due_at >= BEHIND else conn.execute(query.where(mine, _e.due_at >= BEHIND)).first()
     if after is None or head.due_at <= after.due_at - BEHIND:
-        return head.due_at, head.id
-    return after.due_at - BEHIND, after.id
+        return head.due_at, head.id, False
+    return after.due_at - BEHIND, after.id, True
 
 
 def take(conn: Connection, event: int, attempt: int, deadline: int) -> None:

@@ -15,26 +15,30 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
-from connector import calls, polling, polls, standing, tables, waiting
+from connector import configuration, enrich, polling, polls, standing, tables, waiting
+from connector.client import Deadline
 from connector.commands import connector as command
 from connector.committer import Committer
 from connector.db import Database, now_ms
 from connector.deliver import Line, claim, perform
-from connector.destinations import places
+from connector.destinations import name_of, places
 from connector.outbox import BULK, LIVE
 from connector.pages import Span
 from connector.poller import Poller
 from connector.polling import Polling, Step
 from connector.quota import Wait
+from connector.receive import Receiver
+from connector.routes import Router
 from connector.sandbox import Sandbox
 from connector.settings import Account, Poll, Route, Secret, Settings, Source, Verify
 from connector.vendors import VENDORS
+from connector.vendors.fetching import Fetching
 from connector.web import create_app
 from connector.worker import Worker, prepare
 from tests import delivering
@@ -335,7 +339,7 @@ def test_a_note_of_literal_words_goes_to_the_answer(database: Database, sandbox:
     account = asked.settings.accounts["surveys"]
     line = Line(database, account, dict(asked.places["surveys"]), VENDORS["tracksale"](account), "a1b2c3")
     while not isinstance(claimed := claim(line), Wait):
-        perform(line, claimed, calls.Deadline.after(3))
+        perform(line, claimed, Deadline.after(3))
     assert sorted((one["answer_id"], one["comment"]) for one in sandbox.tracksale.notes) == [
         (number, "Nadie"),
         (number, "Se llamará hoy"),
@@ -832,6 +836,46 @@ def test_backfilled_tickets_wait_behind_those_that_are_live(database: Database, 
     assert len(asked.rows()) == 121, "what was read before is not read again"
     asked.fetch()
     assert Counter(lane for _, _, lane in asked.sent()) == {BULK: 120, LIVE: 1}
+
+
+def test_what_is_fetched_of_the_past_comes_after_every_delivery(database: Database, sandbox: Sandbox) -> None:
+    close = Route(name="close", on=("ticket.updated",), to="postcenter.close", account="helpdesk")
+    asked = Asked(database, sandbox, EMAIL, survey(), close)
+    asked.look()
+    past = ticket(sandbox, 1000, created_s=seconds(days=4))
+    asked.look(asked.another(Span(seconds(days=5), seconds(days=3))))
+    ticket(sandbox, 300, closed=False)
+    asked.look()  # this one is fetched, and is to be closed
+    account = asked.settings.accounts["helpdesk"]
+    vendor = VENDORS["postcenter"](account)
+    line = Line(database, account, dict(asked.places["helpdesk"]), vendor, "a1b2c3")
+    receiver = Receiver(asked.settings, Router(asked.settings, name_of))
+    kinds = []
+    while not isinstance(claimed := claim(line), Wait):
+        kinds.append(claimed.attempt.kind)
+        if claimed.attempt.kind == "fetch":
+            source = enrich.Source(database, asked.settings, account, receiver, cast(Fetching, vendor))
+            enrich.enrich(source, claimed, Deadline.after(3))
+        else:
+            perform(line, claimed, Deadline.after(3))
+    assert kinds == ["fetch", "fetch", "send", "fetch", "fetch"]
+    assert [row.state for row in asked.rows() if json.loads(row.payload)["id"] == past] == ["accepted"]
+
+
+def test_a_refused_backfill_keeps_what_it_has(environ: dict[str, str], sandbox: Sandbox) -> None:
+    args = ("backfill", "answers", "--from", _day(6), "--to", _day(1))
+    invoke(environ, "migrate")
+    refusal = {"status": 400, "body": {"error": "Invalid Time"}}
+    sandbox.fault("tracksale.report_answer", "status", after=4, **refusal)
+    shown = invoke(environ, *args)
+    assert shown.exit_code == 1 and "Invalid Time" in shown.stderr
+    database = Database(configuration.database_url(environ))
+    with database.write() as conn:
+        conn.execute(update(tables.polls).values(due_at=0))
+    database.close()
+    made = len(sandbox.calls)
+    assert invoke(environ, *args).exit_code == 0
+    assert len(sandbox.calls) - made == 2
 
 
 def test_a_backfill_by_state_takes_what_was_created_then(database: Database, sandbox: Sandbox) -> None:
