@@ -137,7 +137,10 @@ def _routes() -> str:
 
 
 def _needed(to: str) -> dict[str, Any]:
-    return {"wolkvox.add_record": {"campaign_id": "1042"}, "tracksale.dispatch": {"campaign_code": "52"}}.get(to, {})
+    """The campaign, where a route must name one."""
+    wanted = destinations.SPECS[to].options().fields
+    campaigns = {"campaign_id": "1042", "campaign_code": "52"}
+    return {name: code for name, code in campaigns.items() if name in wanted and wanted[name].required}
 
 
 @contextlib.contextmanager
