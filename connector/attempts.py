@@ -22,7 +22,7 @@ class Attempt:
     id: int
     account: str
     destination: str
-    kind: str  #: send | probe | report
+    kind: str  #: send | probe | report | fetch | budget, or of a call beside the deliveries
     started_at: int
     deadline: int
     records: int = 0
@@ -100,14 +100,39 @@ def _read(conn: Connection, where: Any) -> list[Attempt]:
 
 
 def usage(conn: Connection, account: str, allowed: Limits, now: int) -> tuple[Used, list[Used]]:
-    """What counts now: calls in flight, and calls in each of the windows."""
-    return _used(conn, account, now, 0), [_used(conn, account, now, w.length_ms) for w in allowed.windows]
+    """What counts now: calls in flight, and calls in each of the windows. One question, as every claim puts it."""
+    lengths = [0, *(window.length_ms for window in allowed.windows)]
+    wanted = [column for length_ms in lengths for column in _used(account, now, length_ms)]
+    row = conn.execute(select(*wanted)).one()
+    in_flight, *windows = [
+        Used(calls, None if first is None else first + length_ms)
+        for calls, first, length_ms in zip(row[::2], row[1::2], lengths, strict=True)
+    ]
+    return in_flight, windows
 
 
-def _used(conn: Connection, account: str, now: int, length_ms: int) -> Used:
+def _used(account: str, now: int, length_ms: int) -> tuple[Any, Any]:
     counted = and_(_a.account == account, _a.ended_at > now - length_ms)
-    calls, first = conn.execute(select(func.count(), func.min(_a.ended_at)).where(counted)).one()
-    return Used(calls, None if first is None else first + length_ms)
+    # The first by the index, not by a minimum over all that are counted.
+    first = select(_a.ended_at).where(counted).order_by(_a.ended_at).limit(1)
+    return select(func.count()).where(counted).scalar_subquery(), first.scalar_subquery()
+
+
+def frees(conn: Connection, account: str, now: int, *, step_ms: int, steps: int) -> list[int]:
+    """How many calls stop counting for the day in each of the next steps."""
+    begins = now - step_ms * steps
+    step = ((_a.ended_at - begins) // step_ms).label("step")
+    counted = and_(_a.account == account, _a.ended_at > begins, _a.ended_at <= now)
+    found = [0] * steps
+    for at, calls in conn.execute(select(step, func.count()).where(counted).group_by(step)):
+        found[min(at, steps - 1)] += calls
+    return found
+
+
+def settled_since(conn: Connection, account: str, moment: int, now: int) -> int:
+    """Calls that began and ended since then: what the vendor has surely seen of us, or never will."""
+    counted = and_(_a.account == account, _a.ended_at > moment, _a.ended_at <= now, _a.started_at >= moment)
+    return int(conn.execute(select(func.count()).where(counted)).scalar_one())
 
 
 # --- asking about unknown ones --------------------------------------------------------------------------------------

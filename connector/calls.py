@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from connector import attempts, claims, outbox, quota, standing
+from connector import attempts, budget, claims, outbox, quota, standing
 from connector.attempts import Attempt
 from connector.client import Answer, Deadline, NoAnswer, NotSent, patiently
 from connector.db import Database, announce, now_ms
@@ -38,8 +38,9 @@ def start(database: Database, account: Account, kind: str, *, behind: Collection
             return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
         if behind and _live_is_due(conn, account.name, behind, now):
             return Wait(LOOK_S, f"live deliveries of {account.name} go first")
-        allowed = quota.limits(account) if behind is None else _leaving_room(quota.limits(account))
-        answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
+        room = budget.look(conn, account, stand, now)
+        allowed = room.allowed if behind is None else _leaving_room(room.allowed)
+        answer = quota.decide(allowed, room.in_flight, room.windows, now)
         if isinstance(answer, Wait):
             return Wait(answer.seconds, f"no call of {account.name} is free: {answer.why}")
         return attempts.start(

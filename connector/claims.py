@@ -10,20 +10,22 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from connector import attempts, do_not_contact, outbox, quota, settle, standing, waiting
+from connector import attempts, budget, do_not_contact, outbox, settle, standing, waiting
 from connector.attempts import Attempt
+from connector.budget import Pace
 from connector.db import now_ms
-from connector.outbox import BULK, BULK_SPLIT, CHECK_OF, LIVE, LIVE_SPLIT
+from connector.outbox import BULK, BULK_CHECK, BULK_LANES, CHECK_OF, LIVE, LIVE_CHECK, LIVE_LANES
 from connector.quota import Wait
 from connector.settings import Account
-from connector.standing import DestinationStanding
+from connector.standing import AccountStanding, DestinationStanding
 
 BULK_EVERY: Final = 10  #: calls, of which bulk gets one at least
+LONGEST_S: Final = 3600.0  #: where nobody can say how long
 REPORT_EVERY_MS: Final = 300_000  #: wolkvox's real-time report: at most every five minutes
 REPORT_GOOD_MS: Final = 360_000  #: so that a fresh one can be read while deliveries go on
 
@@ -79,13 +81,18 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Claimable]) -
         return Wait(None, f"{account.name} is {stand.state}: {stand.reason}")
     if stand.hold_until > now:
         return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
-    allowed = quota.limits(account)
-    answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
-    if isinstance(answer, Wait):
+    room = budget.look(conn, account, stand, now)
+    turn = _Turn(conn, account, places, now, Pace(room, lambda: budget.rate(conn, room)), _bulk_is_due(stand))
+    if room.may_ask_budget:
+        return _ask_budget(turn)
+    if isinstance(answer := room.answer, Wait):
         return answer
-    turn = _Turn(conn, account, places, now)
-    found = _probe(turn) or _fetch(turn, behind=False) or _next(turn, stand.calls_since_bulk)
-    return found if isinstance(found, Claim) else _fetch(turn, behind=True) or found
+    found = _probe(turn) or _fetch(turn, behind=False) or _next(turn)
+    if isinstance(found, Wait):
+        found = _fetch(turn, behind=True) or found
+    if turn.pace.renewed is not None:
+        standing.paced(conn, account.name, turn.pace.renewed)
+    return found
 
 
 def again(conn: Connection, account: Account, before: Claim, places: Mapping[str, Claimable]) -> Claim | Wait:
@@ -94,9 +101,7 @@ def again(conn: Connection, account: Account, before: Claim, places: Mapping[str
     stand = standing.account(conn, account.name)
     if stand.state != "open" or stand.hold_until > now:
         return Wait(None, f"{account.name} is {stand.state if stand.state != 'open' else 'held'}")
-    allowed = quota.limits(account)
-    answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
-    if isinstance(answer, Wait):
+    if isinstance(answer := budget.look(conn, account, stand, now).answer, Wait):
         return answer
     old = before.attempt
     attempt = _start(conn, account, old.destination, old.kind, now, about=old.about)
@@ -115,6 +120,14 @@ class _Turn:
     account: Account
     places: Mapping[str, Claimable]
     now: int
+    pace: Pace
+    bulk_is_due: bool
+    whys: list[str] = field(default_factory=list)  #: of what is due and waits for its pace
+
+
+def _bulk_is_due(stand: AccountStanding) -> bool:
+    """Whether bulk goes first, as if it were live."""
+    return stand.calls_since_bulk >= BULK_EVERY - 1
 
 
 def _start(
@@ -131,6 +144,15 @@ def _start(
         timeout_ms=timeout_ms,
         about=about,
     )
+
+
+def _ask_budget(turn: _Turn) -> Claim:
+    """A question to the vendor about the day's budget."""
+    name = turn.account.name
+    attempt = _start(turn.conn, turn.account, f"{name}/budget", "budget", turn.now)
+    # Should this worker die, or the answer be none, it is asked again, but not at once.
+    standing.ask_budget(turn.conn, name, attempt.deadline + standing.ASK_AGAIN_MS)
+    return Claim(attempt)
 
 
 def _probe(turn: _Turn) -> Claim | None:
@@ -152,12 +174,12 @@ def _fetch(turn: _Turn, *, behind: bool) -> Claim | None:
     return Claim(attempt)
 
 
-def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
+def _next(turn: _Turn) -> Claim | Wait:
     stands = [s for s in standing.of_account(turn.conn, turn.account.name) if s.name in turn.places]
     waits = [s.reason or "" for s in stands if s.state == "stopped"]
     open_ones = [s for s in stands if s.state == "open"]
-    live_first = [(s, lanes) for lanes in ((LIVE, LIVE_SPLIT), (BULK, BULK_SPLIT)) for s in open_ones]
-    if calls_since_bulk >= BULK_EVERY - 1:
+    live_first = [(s, lanes) for lanes in (LIVE_LANES, BULK_LANES) for s in open_ones]
+    if turn.bulk_is_due:
         live_first = [*live_first[len(open_ones) :], *live_first[: len(open_ones)]]
     soonest: list[int] = []
     for stand, lanes in live_first:
@@ -169,7 +191,7 @@ def _next(turn: _Turn, calls_since_bulk: int) -> Claim | Wait:
     if (head := waiting.next_due(turn.conn, turn.account.name, turn.now)) is not None:
         soonest.append(head[0])
     seconds = max(0.001, (min(soonest) - turn.now) / 1000) if soonest else None
-    return Wait(seconds, "; ".join(waits) or "nothing is due")
+    return Wait(seconds, "; ".join(dict.fromkeys([*waits, *turn.whys])) or "nothing is due")
 
 
 def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soonest: list[int]) -> Claim | Wait | None:
@@ -186,6 +208,8 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
             continue
         if held := _held(turn, place):
             return held
+        if _is_paced(turn, lanes, soonest):
+            return None
         status = _campaign_status(turn, place, soonest)
         if isinstance(status, Claim):
             return status
@@ -193,6 +217,17 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
             return None
         return _send(turn, place, lane, head[1], status)
     return None
+
+
+def _is_paced(turn: _Turn, lanes: tuple[int, int], soonest: list[int]) -> bool:
+    """Whether what is due in these lanes waits for its pace."""
+    wait = turn.pace.wait(bulk=lanes == BULK_LANES and not turn.bulk_is_due)
+    if wait is None:
+        return False
+    turn.whys.append(wait.why)
+    if wait.seconds is not None:
+        soonest.append(turn.now + round(wait.seconds * 1000))
+    return True
 
 
 def _held(turn: _Turn, place: Claimable) -> Wait | None:
@@ -215,6 +250,8 @@ def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soo
         return None
     if held := _held(turn, place):
         return held
+    if _is_paced(turn, lanes, soonest):
+        return None
     attempt = _start(conn, turn.account, name, "check", now)
     outbox.take(conn, attempt.id, name, lane, None, 1, now)
     if _guarded(turn, place, attempt.id):
@@ -269,7 +306,9 @@ def _send(turn: _Turn, place: Claimable, lane: int, split: int | None, status: s
         return Wait(0, "all that was due ended by a guard; look again")
     attempts.set_records(conn, attempt.id, taken)
     standing.claimed(conn, place.name, lane, now)
-    standing.count_call(conn, turn.account.name, bulk=lane in (BULK, BULK_SPLIT))
+    bulk = lane in BULK_LANES
+    credit = turn.pace.spent(bulk=bulk and not turn.bulk_is_due)
+    standing.count_call(conn, turn.account.name, bulk=bulk, credit=credit)
     return Claim(attempt, (), status)
 
 
@@ -286,12 +325,32 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Claimable
         return None
     if stand.hold_until > now:
         return (stand.hold_until - now) / 1000
-    allowed = quota.limits(account)
-    answer = quota.decide(allowed, *attempts.usage(conn, account.name, allowed, now), now)
-    if isinstance(answer, Wait):
-        return answer.seconds
     names = list(places)
     fetch = waiting.next_due(conn, account.name, now)
-    moments = (fetch and fetch[0], attempts.next_ask(conn, names), outbox.soonest_due(conn, names, now))
+    found = (fetch and fetch[0], attempts.next_ask(conn, names), stand.told.ask_at or None)
+    moments = [moment for moment in found if moment is not None]
+    lanes = {False: (*LIVE_LANES, LIVE_CHECK), True: (*BULK_LANES, BULK_CHECK)}
+    due = {bulk: outbox.soonest_due(conn, names, now, some) for bulk, some in lanes.items()}
+    # Most looks end here: whoever waits is told of every change, and there may be thousands a second.
+    if all(moment > now for moment in (*moments, *due.values()) if moment is not None):
+        return _until([*moments, *due.values()], now)
+    room = budget.look(conn, account, stand, now)
+    if isinstance(answer := room.answer, Wait) and not room.may_ask_budget:
+        return answer.seconds
+    pace = Pace(room)
+    moments += [
+        moment if moment > now else now + _paced_ms(pace, bulk=bulk and not _bulk_is_due(stand))
+        for bulk, moment in due.items()
+        if moment is not None
+    ]
+    return _until(moments, now)
+
+
+def _paced_ms(pace: Pace, *, bulk: bool) -> int:
+    wait = pace.wait(bulk=bulk)
+    return 0 if wait is None else round((wait.seconds if wait.seconds is not None else LONGEST_S) * 1000)
+
+
+def _until(moments: Sequence[int | None], now: int) -> float | None:
     soonest = min((moment for moment in moments if moment is not None), default=None)
     return None if soonest is None else max(0.0, (soonest - now) / 1000)

@@ -24,6 +24,7 @@ from connector.options import (
     Codes,
     Duration,
     Flag,
+    HoursOfDay,
     Path,
     Seconds,
     Strict,
@@ -47,6 +48,7 @@ from connector.settings import (
     Source,
     Span,
     Verify,
+    WorkingHours,
 )
 from connector.signatures import problems
 from mappings.base import Locale
@@ -450,6 +452,7 @@ class _AccountShape(Strict):
     )
     base_url = _Address(load_default="")
     timeout_s = Seconds(least=1, load_default=65.0)
+    working_hours = HoursOfDay(load_default=(7 * 60, 19 * 60))
 
 
 class _WolkvoxAccount(_AccountShape):
@@ -682,8 +685,8 @@ def _with_options(to: str, destinations: Mapping[str, DestinationSpec]) -> type[
 def _parts(document: dict[str, Any], destinations: Mapping[str, DestinationSpec], faults: Faults) -> dict[str, Any]:
     top = _read(_TopShape(), document, (), faults)
     tables: dict[str, Any] = {"accounts": {}, "sources": {}, "routes": [], **top}
-    accounts = {name: _account(name, table, faults) for name, table in tables["accounts"].items()}
     locale = Locale(top["region"], top["timezone"]) if {"region", "timezone"} <= top.keys() else Locale()
+    accounts = {name: _account(name, table, locale, faults) for name, table in tables["accounts"].items()}
     sources = {name: _source(name, table, locale.timezone, faults) for name, table in tables["sources"].items()}
     routes = tuple(_route(index, table, destinations, faults) for index, table in enumerate(tables["routes"]))
     _refuse_shared_tokens(tables["accounts"], faults)
@@ -724,7 +727,7 @@ def _retention(table: Any, faults: Faults) -> Retention | None:
     return Retention(purge_after_s=data["purge_after"], every_s=data["every"]) if len(data) == 2 else None
 
 
-def _account(name: str, table: Any, faults: Faults) -> Account | None:
+def _account(name: str, table: Any, locale: Locale, faults: Faults) -> Account | None:
     place = ("accounts", name)
     _check_name(name, place, faults)
     vendor = _text(table, "vendor")
@@ -736,7 +739,9 @@ def _account(name: str, table: Any, faults: Faults) -> Account | None:
         # Paged calls follow base_url: an account that points at a stand-in must not show its token to the real vendor.
         data["paged_base_url"] = data["paged_base_url"] or data["base_url"] or PAGED_URL
     data["base_url"] = data["base_url"] or VENDOR_URLS[vendor].format(server=data.get("server"))
-    return Account(name=name, **{**data, "token": Secret(data["token"])})
+    opens, closes = data["working_hours"]
+    hours = WorkingHours(opens, closes, locale.timezone)
+    return Account(name=name, **{**data, "token": Secret(data["token"]), "working_hours": hours})
 
 
 def _source(name: str, table: Any, timezone: ZoneInfo, faults: Faults) -> Source | None:

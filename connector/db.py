@@ -128,6 +128,8 @@ class Database:
 
 def now_ms(conn: Connection) -> int:
     """The database's clock. On SQLite there is one machine, so the machine's."""
+    if (clock := conn.get_execution_options().get("connector_clock")) is not None:
+        return int(clock())  # of whoever lets days pass in seconds
     if conn.dialect.name == "sqlite":
         return time.time_ns() // 1_000_000
     return int(conn.execute(_PG_NOW).scalar_one())

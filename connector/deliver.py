@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from connector import attempts, claims, outbox, standing
+from connector import attempts, budget, claims, outbox, standing
 from connector.claims import Claim
 from connector.client import Deadline, NoAnswer, NotSent, patiently, tries
 from connector.db import Database, announce, now_ms
 from connector.destinations.base import Destination, Record, Sending, no_answer, not_sent
-from connector.destinations.wolkvox import read_report
+from connector.destinations.wolkvox import read_budget, read_report
 from connector.errors import ConnectorError, StoreUnavailable
 from connector.log import get
 from connector.metrics import ANSWERS, CALL_SECONDS
@@ -20,6 +20,7 @@ from connector.quota import Wait
 from connector.settings import Account
 from connector.settle import account_fault, settle, settle_check
 from connector.vendors import Vendor, Wolkvox
+from connector.vendors.wolkvox import TokenUse
 
 log = get("deliver")
 
@@ -47,14 +48,15 @@ def claim(line: Line) -> Claim | Wait:
 
 def perform(line: Line, claimed: Claim, deadline: Deadline) -> None:
     """Makes the claimed call and settles it."""
-    place = line.places[claimed.attempt.destination]
     started_s = time.monotonic()
     if claimed.attempt.kind == "report":
         outcome = _report(line, claimed, deadline)
+    elif claimed.attempt.kind == "budget":
+        outcome = _ask_budget(line, claimed, deadline)
     elif claimed.attempt.kind == "check":
-        outcome = _check(line, place, claimed, deadline)
+        outcome = _check(line, line.places[claimed.attempt.destination], claimed, deadline)
     else:
-        outcome = _send(line, place, claimed, deadline)
+        outcome = _send(line, line.places[claimed.attempt.destination], claimed, deadline)
     CALL_SECONDS.labels(line.account.name, claimed.attempt.kind).observe(time.monotonic() - started_s)
     ANSWERS.labels(line.account.name, claimed.attempt.kind, outcome.attempt).inc()
 
@@ -185,6 +187,34 @@ def _settle_report(line: Line, claimed: Claim, outcome: Outcome, statuses: dict[
             standing.report_not_asked(conn, line.account.name)
         else:
             standing.report_asked(conn, line.account.name, now)
+        announce(conn)
+
+
+def _ask_budget(line: Line, claimed: Claim, deadline: Deadline) -> Outcome:
+    """Asks how many of the day's calls are used, by the vendor's own count."""
+    assert isinstance(line.vendor, Wolkvox)
+    use = None
+    try:
+        answer = line.vendor.token_info(deadline=deadline)
+        use, outcome = read_budget(answer, line.account.working_hours.zone)
+    except NotSent as fault:
+        outcome = not_sent(str(fault))
+    except NoAnswer as fault:
+        outcome = no_answer(str(fault))
+    patiently(lambda: _settle_budget(line, claimed, outcome, use))
+    _note(claimed, outcome, 0)
+    return outcome
+
+
+def _settle_budget(line: Line, claimed: Claim, outcome: Outcome, use: TokenUse | None) -> None:
+    with line.database.write(serialise=line.account.name) as conn:
+        now, name = now_ms(conn), line.account.name
+        words = outcome.words or None
+        attempts.finish(conn, claimed.attempt.id, state=outcome.attempt, now=now, status=outcome.status, words=words)
+        account_fault(conn, name, outcome, now)
+        if use is not None:
+            told = budget.told(conn, line.account, use.token_use_today, use.token_limit, now)
+            standing.budget_told(conn, name, told)
         announce(conn)
 
 

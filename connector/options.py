@@ -15,7 +15,6 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 NOT_BUILT = frozenset(
     {
         "after",
-        "working_hours",
     }
 )
 OPT_COLUMNS = tuple(f"opt{number}" for number in range(1, 13))  #: wolkvox's free columns
@@ -26,6 +25,8 @@ Kind = TypeVar("Kind")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _LONGEST_S = 3650 * 86400
+_HOURS = re.compile(r"([0-9]{2}):([0-5][0-9])-([0-9]{2}):([0-5][0-9])")
+_DAY_MINUTES = 24 * 60
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{1,15}")
 
@@ -189,6 +190,17 @@ class Duration(Checked[float]):
             return seconds(value)
         except (TypeError, ValueError):
             raise ValidationError('must be a time with its unit, like "90s", "30m", "24h" or "7d"') from None
+
+
+class HoursOfDay(Checked[tuple[int, int]]):
+    """ "07:00-19:00", loaded as minutes after midnight; "22:00-06:00" ends on the next day, "00:00-24:00" never."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> tuple[int, int]:
+        found = _HOURS.fullmatch(value) if isinstance(value, str) else None
+        opens, closes = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
+        if found is None or opens >= _DAY_MINUTES or closes > _DAY_MINUTES or opens == closes:
+            raise ValidationError('must be when work begins and ends, like "07:00-19:00"')
+        return opens, closes
 
 
 class Flag(Checked[bool]):

@@ -37,7 +37,9 @@ LIVE_SPLIT: Final = 2  #: members of a refused batch, on the way to its bad reco
 BULK_SPLIT: Final = 3
 LIVE_CHECK: Final = 5  #: the vendor is to be asked first whether this person may be contacted
 BULK_CHECK: Final = 6
-LANES: Final = (LIVE, BULK, LIVE_SPLIT, BULK_SPLIT)
+LIVE_LANES: Final = (LIVE, LIVE_SPLIT)
+BULK_LANES: Final = (BULK, BULK_SPLIT)
+LANES: Final = (*LIVE_LANES, *BULK_LANES)
 DUE_LANES: Final = (*LANES, LIVE_CHECK, BULK_CHECK)  #: all in which a delivery's time may come
 SPLIT_OF: Final = {
     LIVE: LIVE_SPLIT,
@@ -171,12 +173,12 @@ def next_due(conn: Connection, destination: str, lane: int) -> tuple[int, int | 
     return (row.due_at, row.split) if row else None
 
 
-def soonest_due(conn: Connection, names: Sequence[str], now: int) -> int | None:
-    """When the next delivery to any of these destinations is due; ``now`` where one is. None: there is none."""
-    due = and_(IS_PENDING, _d.destination.in_(names), _d.lane.in_(DUE_LANES), _d.due_at <= now)
+def soonest_due(conn: Connection, names: Sequence[str], now: int, lanes: Sequence[int]) -> int | None:
+    """When the next delivery in these lanes to any of the destinations is due; ``now`` where one is. None: none is."""
+    due = and_(IS_PENDING, _d.destination.in_(names), _d.lane.in_(lanes), _d.due_at <= now)
     if conn.execute(select(_d.id).where(due).limit(1)).first() is not None:
         return now
-    heads = [next_due(conn, name, lane) for name in names for lane in DUE_LANES]
+    heads = [next_due(conn, name, lane) for name in names for lane in lanes]
     return min((head[0] for head in heads if head), default=None)
 
 

@@ -46,6 +46,7 @@ class Outcome:
     hold_s: float | None = None
     block: str = ""
     ask: bool = True  #: unknown: whether asking the vendor could bring light
+    over_budget: bool = False  #: the vendor counts more calls of the day than we do
 
     def of(self, position: int) -> Verdict:
         return self.each.get(position, self.verdict)

@@ -7,12 +7,14 @@ The vendor counts arrivals, we only know start and finish: so a call counts in a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connector.settings import Account
 
 DAY_MS: Final = 24 * 3600 * 1000
+KEPT_OF_A_DAY: Final = 200  #: bulk leaves the last call of so many: five of a thousand, so that 99 % can be used
+KEPT_OF_A_WINDOW: Final = 20  #: the same of minutes, where what is left unused is soon there again
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Window:
     calls: int
     length_ms: int
     why: str  #: what a person reads while waiting for it
+    kept: int = 0  #: of these calls bulk leaves so many, for whatever is live
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Limits:
 
     in_flight: int
     windows: tuple[Window, ...] = ()
+    paced: bool = False  #: the first window is a day's budget, spread over the working day: see `pacing`
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,19 @@ class Wait:
 
 
 def _wolkvox(account: Account) -> Limits:
-    day = Window(account.licences * 1000, DAY_MS, f"the day's {account.licences * 1000} calls are used")
-    return Limits(in_flight=2, windows=(day,))
+    return Limits(in_flight=2, windows=(_day(account.licences * 1000),), paced=True)
+
+
+def _day(calls: int) -> Window:
+    return Window(calls, DAY_MS, f"the day's {calls} calls are used", kept=calls // KEPT_OF_A_DAY)
 
 
 def _requests_per_window(account: Account) -> Limits:
     length_ms = int(account.window_seconds * 1000)
     why = f"{account.requests_per_window} requests in {account.window_seconds:g} s are used"
     # No limit on simultaneous requests is documented; four keep an account busy enough.
-    return Limits(in_flight=4, windows=(Window(account.requests_per_window, length_ms, why),))
+    kept = account.requests_per_window // KEPT_OF_A_WINDOW
+    return Limits(in_flight=4, windows=(Window(account.requests_per_window, length_ms, why, kept),))
 
 
 def _postcenter(_account: Account) -> Limits:
@@ -78,18 +86,27 @@ LIMITS: Final[dict[str, Callable[[Account], Limits]]] = {
 }
 
 
-def limits(account: Account) -> Limits:
-    """The documented limits of the account's vendor, under the account's licences and settings."""
-    return LIMITS[account.vendor](account)
+def limits(account: Account, told: int | None = None) -> Limits:
+    """The documented limits of the account's vendor, under the account's licences and settings.
+
+    ``told``: a day's calls as the vendor itself says; obeyed where they are fewer.
+    """
+    found = LIMITS[account.vendor](account)
+    if told and found.paced and told < found.windows[0].calls:
+        return replace(found, windows=(_day(told), *found.windows[1:]))
+    return found
 
 
-def decide(allowed: Limits, in_flight: Used, windows: Sequence[Used], now: int) -> Slot | Wait:
-    """``windows`` in the order of ``allowed.windows``."""
+def decide(allowed: Limits, in_flight: Used, windows: Sequence[Used], now: int, *, bulk: bool = False) -> Slot | Wait:
+    """``windows`` in the order of ``allowed.windows``; ``bulk``: the call is not for what is kept."""
     if in_flight.calls >= allowed.in_flight:
         return Wait(_until(in_flight.next_free_at, now), f"{in_flight.calls} calls are in flight")
     for window, used in zip(allowed.windows, windows, strict=True):
         if used.calls >= window.calls:
             return Wait(_until(used.next_free_at, now), window.why)
+        if bulk and used.calls >= window.calls - window.kept:
+            why = f"the last {window.kept} of {window.calls} calls are kept for live leads"
+            return Wait(_until(used.next_free_at, now), why)
     return Slot()
 
 

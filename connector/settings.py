@@ -61,6 +61,15 @@ class Verify:
     tolerance_s: int = 300  #: replay window, both ways
 
 
+@dataclass(frozen=True, slots=True)
+class WorkingHours:
+    """The part of each day over which a day's calls are spread. Minutes after midnight; it may end the day after."""
+
+    opens: int = 7 * 60
+    closes: int = 19 * 60
+    zone: ZoneInfo = field(default_factory=lambda: Locale().timezone)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A vendor credential and its quota."""
@@ -78,6 +87,7 @@ class Account:
     window_seconds: float = 300  #: tracksale, hubspot, meta
     api_version: str = ""  #: meta only, "25.0"
     timeout_s: float = 65  #: the whole call; longer than the vendor's own 60 s
+    working_hours: WorkingHours = field(default_factory=WorkingHours)  #: for pacing, where a day's calls are limited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,8 @@ def account_fault(conn: Connection, account: str, outcome: Outcome, now: int) ->
     if outcome.block:
         standing.block(conn, account, outcome.block, now)
     elif outcome.hold:
+        if outcome.over_budget:  # asking now would be one call more beyond the limit: when the hold is over
+            standing.ask_budget(conn, account, now)
         faults = standing.account(conn, account).faults
         seconds = outcome.hold_s if outcome.hold_s is not None else wait_s(faults + 1)
         standing.hold(conn, account, outcome.hold, now + int(seconds * 1000))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, or_, select, update
 
 from connector.db import insert_rows
+from connector.pacing import Credit
 from connector.tables import accounts, campaign_reports, destinations
 
 _a = accounts.c
@@ -17,6 +18,21 @@ _d = destinations.c
 _r = campaign_reports.c
 
 DAY_MS: Final = 24 * 3600 * 1000
+ASK_AGAIN_MS: Final = 3600 * 1000  #: how often starting workers ask for the budget, all together
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the vendor said of the day's budget. Times in unix ms; 0: never."""
+
+    others: int = 0  #: calls that other programs made with the token
+    limit: int | None = None
+    at: int = 0
+    ask_at: int = 0  #: when to ask (again)
+
+    def others_count(self, now: int) -> bool:
+        """Whether the others' calls may still count at the vendor, whenever its day begins."""
+        return self.others > 0 and now < self.at + DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,8 @@ class AccountStanding:
     hold_reason: str | None
     faults: int
     calls_since_bulk: int
+    credit: Credit | None = None  #: None: no call was asked for yet
+    told: Told = Told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +80,18 @@ def ensure(conn: Connection, names: Iterable[str], wheres: Iterable[tuple[str, s
 
 def account(conn: Connection, name: str) -> AccountStanding:
     """The account's row; it must have been ensured."""
-    row = conn.execute(select(accounts).where(_a.name == name)).one()
-    return AccountStanding(*row)
+    return _account(conn.execute(select(accounts).where(_a.name == name)).one())
 
 
 def all_accounts(conn: Connection) -> list[AccountStanding]:
-    return [AccountStanding(*row) for row in conn.execute(select(accounts).order_by(_a.name))]
+    return [_account(row) for row in conn.execute(select(accounts).order_by(_a.name))]
+
+
+def _account(row: Sequence[Any]) -> AccountStanding:
+    live, bulk, at, rate, rate_at, others, told_limit, told_at, ask_at = row[8:]
+    hand = None if live is None else Credit(live, bulk, at, rate, rate_at)
+    told = Told(others or 0, told_limit, told_at or 0, ask_at or 0)
+    return replace(AccountStanding(*row[:8]), credit=hand, told=told)
 
 
 def destination(conn: Connection, name: str) -> DestinationStanding:
@@ -124,9 +148,43 @@ def resume(conn: Connection, name: str, now: int) -> bool:
     return conn.execute(update(accounts).where(_a.name == name).values(cleared)).rowcount == 1
 
 
-def count_call(conn: Connection, name: str, *, bulk: bool) -> None:
-    """Keeps count of how long bulk has waited for a call of its own."""
-    values = {"calls_since_bulk": 0 if bulk else _a.calls_since_bulk + 1}
+def count_call(conn: Connection, name: str, *, bulk: bool, credit: Credit | None = None) -> None:
+    """Keeps count of how long bulk has waited for a call of its own; and what is left in hand, where that is kept."""
+    values = {"calls_since_bulk": 0 if bulk else _a.calls_since_bulk + 1} | (_credit(credit) if credit else {})
+    conn.execute(update(accounts).where(_a.name == name).values(values))
+
+
+def paced(conn: Connection, name: str, credit: Credit) -> None:
+    """What is in hand, and the rate at which it grows."""
+    conn.execute(update(accounts).where(_a.name == name).values(_credit(credit)))
+
+
+def _credit(credit: Credit) -> dict[str, Any]:
+    return {
+        "live_credit": credit.live,
+        "bulk_credit": credit.bulk,
+        "credit_at": credit.at,
+        "rate": credit.rate,
+        "rate_at": credit.rate_at,
+    }
+
+
+# --- what the vendor says of the budget -----------------------------------------------------------------------------
+
+
+def ask_budget(conn: Connection, name: str, when: int) -> None:
+    """The vendor is asked at ``when``."""
+    conn.execute(update(accounts).where(_a.name == name).values(ask_at=when))
+
+
+def ask_budget_again(conn: Connection, name: str, now: int) -> None:
+    """The vendor is asked as soon as may be, unless somebody has lately."""
+    lately = (_a.name == name) & or_(_a.told_at.is_(None), _a.told_at <= now - ASK_AGAIN_MS)
+    conn.execute(update(accounts).where(lately).values(ask_at=now))
+
+
+def budget_told(conn: Connection, name: str, told: Told) -> None:
+    values = {"others": told.others, "told_limit": told.limit, "told_at": told.at, "ask_at": told.ask_at}
     conn.execute(update(accounts).where(_a.name == name).values(values))
 
 

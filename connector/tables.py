@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -143,7 +144,7 @@ attempts = Table(
     Column("id", Id, primary_key=True),
     Column("account", Text, nullable=False),
     Column("destination", Text, nullable=False),
-    Column("kind", Text, nullable=False),  #: send | probe | report | fetch | check | poll
+    Column("kind", Text, nullable=False),  #: send | probe | report | fetch | budget | check | poll
     Column("state", Text, nullable=False),  #: started | accepted | rejected | not_sent | unknown
     Column("worker", Text, nullable=False),
     Column("records", Integer, nullable=False),
@@ -194,6 +195,17 @@ accounts = Table(
     Column("hold_reason", Text),
     Column("faults", Integer, nullable=False),  #: account faults in a row, for the exponential wait
     Column("calls_since_bulk", Integer, nullable=False),
+    # Where a day's calls are spread over the working day (see pacing.Credit):
+    Column("live_credit", Float),  #: calls in hand at `credit_at`; NULL: no call was asked for yet
+    Column("bulk_credit", Float),
+    Column("credit_at", BigInteger),
+    Column("rate", Float),  #: calls for each ms of working time, worked out at `rate_at`
+    Column("rate_at", BigInteger),
+    # What the vendor says of the day's budget:
+    Column("others", Integer),  #: calls that other programs made with the token, when it was told
+    Column("told_limit", Integer),  #: the day's calls by the vendor's own count
+    Column("told_at", BigInteger),
+    Column("ask_at", BigInteger),  #: when to ask (again); NULL: never asked
 )
 
 destinations = Table(

@@ -41,6 +41,7 @@ class Worker:
         self._stopping = threading.Event()
         found = places(settings)
         prepare(settings, database, found)
+        ask_budgets(settings, database)
         install = install_id(database)
         self._wake = Wake(database)
         self._vendors = {name: VENDORS[account.vendor](account) for name, account in settings.accounts.items()}
@@ -157,3 +158,11 @@ def prepare(settings: Settings, database: Database, found: Places) -> None:
             moved = outbox.follow_route(conn, route.name, route.account, route.to, name_of(route))
             if moved:
                 log.info("pending deliveries follow their route", route=route.name, count=moved)
+
+
+def ask_budgets(settings: Settings, database: Database) -> None:
+    """A worker starts: vendors that count a day's calls are asked first for theirs, unless another was lately."""
+    for name, account in settings.accounts.items():
+        if quota.limits(account).paced:
+            with database.write(serialise=name) as conn:
+                standing.ask_budget_again(conn, name, now_ms(conn))

@@ -239,8 +239,8 @@ class Out:
             return list(conn.execute(select(tables.attempts).order_by(tables.attempts.c.id)))
 
     def kinds(self) -> list[tuple[str, str]]:
-        """(kind, state) of every attempt, in order."""
-        return [(row.kind, row.state) for row in self.attempts()]
+        """(kind, state) of every attempt, in order; but for what a worker asks when it starts."""
+        return [(row.kind, row.state) for row in self.attempts() if row.kind != "budget"]
 
     def account(self, name: str = "dialler") -> standing.AccountStanding:
         with self.database.read() as conn:
@@ -275,7 +275,7 @@ _MOMENTS: Mapping[Any, tuple[str, ...]] = {
     tables.events: ("received_at",),
     tables.deliveries: ("due_at", "created_at", "updated_at", "expires_at"),
     tables.attempts: ("started_at", "deadline", "ended_at", "probe_at"),
-    tables.accounts: ("since", "hold_until"),
+    tables.accounts: ("since", "hold_until", "credit_at", "rate_at", "told_at", "ask_at"),
     tables.destinations: ("since", "claimed_at", "accepted_at"),
     tables.campaign_reports: ("asked_at", "read_at"),
 }

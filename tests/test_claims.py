@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from connector import attempts, claims, settle, standing, tables
+from connector import attempts, claims, quota, settle, standing, tables
 from connector.claims import Claim
 from connector.db import Database, now_ms
 from connector.outbox import BULK, LIVE, LIVE_SPLIT
@@ -160,7 +160,7 @@ def test_what_was_provably_not_sent_counts_nowhere(out: Out):
     out.put(leads(1))
     out.claimed()
     with out.database.read() as conn:
-        used, [day] = attempts.usage(conn, "dialler", claims.quota.limits(dialler()), now_ms(conn))
+        used, [day] = attempts.usage(conn, "dialler", quota.limits(dialler()), now_ms(conn))
     assert (used.calls, day.calls) == (1, 1)
 
 

@@ -28,20 +28,9 @@ TIERS: list[tuple[str, ...]] = [
     ("destinations",),
     ("vendors",),
     (
-        *(
-            "forgotten",
-            "inbox",
-            "outbox",
-            "attempts",
-            "waiting",
-            "standing",
-            "polls",
-            "claims",
-            "settle",
-            "committer",
-            "wake",
-        ),
-        *("routes", "client", "signatures", "decode", "quota", "guards", "do_not_contact", "outcomes", "configuration"),
+        *("forgotten", "inbox", "outbox", "attempts", "waiting", "standing", "polls", "claims", "settle", "committer"),
+        *("wake", "routes", "client", "signatures", "decode", "quota", "pacing", "budget", "guards", "do_not_contact"),
+        *("outcomes", "configuration"),
     ),
     ("db", "tables", "settings", "options", "log", "memory", "metrics", "errors"),
 ]

@@ -303,6 +303,16 @@ def test_a_stand_in_for_tracksale_serves_its_pages_too(read):
     assert account.paged_base_url == "http://127.0.0.1:9900"
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("", (420, 1140)), ("08:30-24:00", (510, 1440)), ("22:00-06:00", (1320, 360)), ("00:00-24:00", (0, 1440))],
+)
+def test_working_hours_are_of_the_timezone(read, said, meant):
+    line = f'working_hours = "{said}"' if said else ""
+    hours = read('timezone = "America/Santiago"' + DIALLER + line).accounts["dialler"].working_hours
+    assert (hours.opens, hours.closes, hours.zone.key) == (*meant, "America/Santiago")
+
+
 def test_values_from_the_environment_may_stand_anywhere(read):
     account = read(DIALLER + 'licences = "${LICENCES}"\ndial_prefix = "${PREFIX}"', LICENCES="12", PREFIX="9").accounts[
         "dialler"
@@ -454,6 +464,7 @@ mapping = "postcenter"
 account = "helpdesk"
 poll = { call = "postcenter.tickets", channel = "email" }
 """
+BEGINS_AND_ENDS = 'must be when work begins and ends, like "07:00-19:00"'
 WRONG = [
     # text, place, message
     (WHOLE + "ninety_day_rule = true", 'routes."note on answers".ninety_day_rule', "belongs to tracksale.dispatch"),
@@ -483,7 +494,14 @@ WRONG = [
         "whose?",
     ),
     (WHOLE + 'after = "2h"', 'routes."note on answers".after', NOT_BUILT),
-    (DIALLER + 'working_hours = "07:00-19:00"', "accounts.dialler.working_hours", NOT_BUILT),
+    *(
+        (
+            DIALLER + f"working_hours = {hours}",
+            "accounts.dialler.working_hours",
+            BEGINS_AND_ENDS,
+        )
+        for hours in ('"7-19"', '"07:00-24:01"', '"25:00-26:00"', '"08:00-08:00"', '"07:60-19:00"', "7", '["07:00"]')
+    ),
     (LANDING + 'poll = "5m"', "sources.landing.poll", "must be a table"),
     (SURVEYS + POLLED.replace("call", "cal"), "sources.answers.poll.cal", 'unknown key, did you mean "call"?'),
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
@@ -29,9 +29,11 @@ from connector.options import WolkvoxOptions
 from connector.outcomes import Outcome
 from connector.settings import Account
 from connector.vendors.base import count_of
-from connector.vendors.wolkvox import ROWS_PER_CALL, Wolkvox, campaign_statuses, rows_of
+from connector.vendors.wolkvox import ROWS_PER_CALL, TokenUse, Wolkvox, campaign_statuses, rows_of, token_use_of
 
 CREDENTIALS: Final = "check the account's token, then resume"
+HALF_A_DAY_S: Final = 12 * 3600.0
+ASK_LATER_S: Final = 3 * 3600.0
 LICENCE_CAP: Final = "free records or buy licences in wolkvox, then resume"
 
 
@@ -47,7 +49,7 @@ def _tomorrow(answer: Answer, words: str, zone: ZoneInfo) -> Outcome:
     # The hour of the reset is not published: local midnight is likely, an hour at least does no harm where it is not.
     now = datetime.now(zone)
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=1, second=0, microsecond=0)
-    return held(answer, words, hold_s=max(3600.0, (midnight - now).total_seconds()))
+    return replace(held(answer, words, hold_s=max(3600.0, (midnight - now).total_seconds())), over_budget=True)
 
 
 def _cap(answer: Answer, words: str, _zone: ZoneInfo) -> Outcome:
@@ -216,3 +218,17 @@ def read_report(answer: Answer, account: Account, zone: ZoneInfo) -> tuple[dict[
     if statuses is not None:
         return statuses, delivered(answer)
     return None, meaning(answer, zone) or unrecognised(answer, _words(body))
+
+
+def read_budget(answer: Answer, zone: ZoneInfo) -> tuple[TokenUse | None, Outcome]:
+    """What token_info says (None: no answer to believe), and what the answer means for the account."""
+    body = answer.json()
+    if _is_success(answer, body):
+        use = token_use_of(body)
+        said = [f"{'?' if number is None else number}" for number in (use.token_use_today, use.token_limit)]
+        return use, delivered(answer, f"{said[0]} of {said[1]} calls used today, by wolkvox's own count")
+    outcome = meaning(answer, zone) or unrecognised(answer, _words(body))
+    if outcome.over_budget and (outcome.hold_s or 0.0) > HALF_A_DAY_S:
+        # Midnight has passed and the calls are not there again: the vendor's day begins later than ours.
+        outcome = replace(outcome, hold_s=ASK_LATER_S)
+    return None, outcome

@@ -9,12 +9,13 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, func, select
 
-from connector import attempts as attempt_log
-from connector import quota, standing
+from connector import budget, standing
+from connector.budget import Pace
 from connector.db import Database, now_ms
 from connector.destinations import name_of
 from connector.inbox import HASHED
 from connector.log import masked, redacted
+from connector.outbox import BULK_LANES
 from connector.quota import Wait
 from connector.settings import Settings
 from connector.stories import asked
@@ -406,10 +407,16 @@ def _status_unknown(scene: _Scene, row: Any) -> Obstacle:
 
 def _no_slot(scene: _Scene, row: Any) -> Obstacle:
     account = scene.settings.accounts[row.account]
-    allowed = quota.limits(account)
-    answer = quota.decide(allowed, *attempt_log.usage(scene.conn, account.name, allowed, scene.now), scene.now)
-    if not isinstance(answer, Wait):
+    stand = _account_row(scene, row.account)
+    if stand is None:
         return None
+    room = budget.look(scene.conn, account, stand, scene.now)
+    answer = room.answer
+    if not isinstance(answer, Wait):
+        paced = Pace(room).wait(bulk=row.lane in BULK_LANES)
+        if paced is None:
+            return None
+        answer = paced
     until = "" if answer.seconds is None else f"; the next slot is free in {answer.seconds:.0f} s at the latest"
     return f"{answer.why}{until}", "wait"
 

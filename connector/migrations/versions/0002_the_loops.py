@@ -74,7 +74,19 @@ def _forgetting() -> None:
 
 
 def _budgets() -> None:
-    """What a vendor says of the budget that is used."""
+    """How a day's calls are spread, and what a vendor says of the budget that is used."""
+    for name, type_ in (
+        ("live_credit", sa.Float()),
+        ("bulk_credit", sa.Float()),
+        ("credit_at", sa.BigInteger()),
+        ("rate", sa.Float()),
+        ("rate_at", sa.BigInteger()),
+        ("others", sa.Integer()),
+        ("told_limit", sa.Integer()),
+        ("told_at", sa.BigInteger()),
+        ("ask_at", sa.BigInteger()),
+    ):
+        op.add_column("accounts", sa.Column(name, type_, nullable=True))
 
 
 _STEPS: tuple[Callable[[], None], ...] = (_followers, _lots, _polls, _people, _forgetting, _budgets)

@@ -1,0 +1,279 @@
+"""The day's budget as wolkvox itself counts it: asked for when it may matter, believed where that is the safe side."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from connector import budget, claims, standing
+from connector.claims import Claim
+from connector.db import Database, now_ms
+from connector.outbox import BULK
+from connector.pacing import Credit
+from connector.quota import Wait
+from connector.sandbox import Sandbox
+from connector.standing import Told
+from connector.worker import ask_budgets
+from tests import delivering
+from tests.delivering import Out, accepted, dial, dialler, leads, surveys
+from tests.test_claims import put_rows, waits
+
+store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+
+
+@pytest.fixture
+def out(database: Database, sandbox: Sandbox) -> Out:
+    sandbox.limits.change(licences=1)
+    return Out(database, dial(), accounts=[dialler(sandbox.url, licences=1)])
+
+
+def start_worker(out: Out) -> None:
+    ask_budgets(out.settings, out.database)
+
+
+def told(out: Out) -> Told:
+    return out.account().told
+
+
+def answers(sandbox: Sandbox, status: int, body: dict[str, Any]) -> None:
+    """What token_info answers, once."""
+    sandbox.fault("wolkvox.token_info", "status", status=status, body=body)
+
+
+# --- when it is asked for -------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_starts_asks_and_others_that_start_with_it_do_not(out: Out, sandbox: Sandbox) -> None:
+    start_worker(out)
+    start_worker(out)
+    claimed = out.claimed()
+    assert (claimed.attempt.kind, claimed.attempt.destination) == ("budget", "dialler/budget")
+    waits(out.claim())
+    out.make(claimed)
+    start_worker(out)
+    waits(out.claim())
+    [row] = out.attempts()
+    assert (row.state, row.words) == ("accepted", "1 of 1000 calls used today, by wolkvox's own count")
+    assert [call.operation for call in sandbox.calls] == ["wolkvox.token_info"]
+    out.later(HOUR_S + 1)
+    start_worker(out)
+    assert out.claimed().attempt.kind == "budget"
+
+
+def test_a_lead_does_not_wait_for_the_answer(out: Out) -> None:
+    start_worker(out)
+    out.put(leads(1))
+    assert [out.claimed().attempt.kind for _ in range(2)] == ["budget", "send"]
+
+
+def test_it_is_asked_again_each_day(out: Out) -> None:
+    start_worker(out)
+    out.step()
+    out.later(DAY_S - 60)
+    waits(out.claim())
+    out.later(120)
+    assert out.claimed().attempt.kind == "budget"
+
+
+def test_a_worker_that_dies_asking_does_not_keep_others_from_it_for_good(out: Out) -> None:
+    start_worker(out)
+    out.claimed()
+    out.later(HOUR_S - 60)
+    waits(out.claim())
+    out.later(120)
+    assert out.claimed().attempt.kind == "budget"
+
+
+def test_nobody_is_asked_whose_calls_are_not_counted_by_the_day(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, delivering.survey(), accounts=[surveys(sandbox.url)])
+    start_worker(out)
+    waits(out.claim("surveys"))
+
+
+def test_a_sleeping_worker_wakes_to_ask(out: Out) -> None:
+    start_worker(out)
+    line = out.lines["dialler"]
+    with out.database.read() as conn:
+        assert claims.next_look(conn, line.account, line.places) == 0
+    out.step()
+    with out.database.read() as conn:
+        assert claims.next_look(conn, line.account, line.places) == pytest.approx(DAY_S, abs=60)
+
+
+# --- what it changes ------------------------------------------------------------------------------------------------
+
+
+def test_our_own_calls_are_nobody_elses(out: Out) -> None:
+    out.put(leads(1))
+    out.step()
+    start_worker(out)
+    out.step()
+    assert told(out).others == 0
+
+
+def test_what_another_program_used_counts_too(out: Out, sandbox: Sandbox) -> None:
+    sandbox.limits.change(budget_used=600)
+    start_worker(out)
+    out.step()
+    assert told(out).others in (600, 601), "the question itself may have been seen before midnight, and ours after"
+    put_rows(out, 999 - told(out).others)
+    out.put(leads(1))
+    wait = waits(out.claim())
+    assert wait.why == "the day's 1000 calls are used"
+    out.later(DAY_S + 60)
+    assert out.claimed().attempt.kind == "budget", "by now it has run out, and whether there is more is asked"
+    assert out.claimed().attempt.kind == "send"
+
+
+def test_while_another_program_uses_the_token_it_is_asked_more_often(out: Out, sandbox: Sandbox) -> None:
+    sandbox.limits.change(budget_used=600)
+    start_worker(out)
+    out.step()
+    out.later(2 * HOUR_S + 1)
+    assert out.claimed().attempt.kind == "budget"
+
+
+def test_a_budget_that_others_used_up_is_not_asked_about_before_midnight(out: Out, sandbox: Sandbox) -> None:
+    sandbox.limits.change(budget_used=999)
+    start_worker(out)
+    out.step()
+    asks_at, at = told(out).ask_at, told(out).at
+    local = datetime.fromtimestamp(asks_at / 1000, dialler().working_hours.zone)
+    assert (local.hour, local.minute) == (0, 5)
+    assert at < asks_at <= at + DAY_S * 1000 + budget.AFTER_MIDNIGHT_MS
+    out.put(leads(1))
+    waits(out.claim())
+    sandbox.limits.change(budget_used=0)
+    out.later((asks_at - at) / 1000 + 1)
+    assert isinstance(made := out.step(), Claim) and made.attempt.kind == "budget"
+    assert isinstance(made := out.step(), Claim) and made.attempt.kind == "send"
+
+
+@pytest.mark.parametrize(
+    ("use", "others", "limit"),
+    [
+        ({"token_limit": "800", "token_use_today": "1"}, 0, 800),
+        ({"token_limit": 5000, "token_use_today": 1}, 0, 1000),
+        ({"token_limit": "0", "token_use_today": "0"}, 0, 1000),
+        ({"token_limit": " ", "token_use_today": "many"}, 0, 1000),
+        ({"token_limit": None, "token_use_today": 300}, 299, 1000),
+        ({}, 0, 1000),
+    ],
+)
+def test_the_safer_number_is_believed(out: Out, sandbox: Sandbox, use: dict[str, Any], others: int, limit: int) -> None:
+    answers(sandbox, 200, {"code": "200", "error": None, "msg": "Token information", "data": [use]})
+    start_worker(out)
+    out.step()
+    assert told(out).others in (others, others + 1)
+    with out.database.read() as conn:
+        room = budget.look(conn, dialler(licences=1), standing.account(conn, "dialler"), now_ms(conn))
+    assert room.budget == limit
+    put_rows(out, limit - 1 - told(out).others)
+    out.put(leads(1))
+    assert waits(out.claim()).why == f"the day's {limit} calls are used"
+
+
+# --- answers that are none ------------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_no_table_knows_stops_the_account(out: Out, sandbox: Sandbox) -> None:
+    answers(sandbox, 418, {"code": 418})
+    start_worker(out)
+    out.step()
+    assert out.account().state == "blocked"
+    assert told(out).at == 0
+
+
+def test_a_vendor_that_does_not_know_the_question_changes_nothing(out: Out, sandbox: Sandbox) -> None:
+    answers(sandbox, 400, {"code": "400", "error": "THE API YOU WANT TO CONSULT DOES NOT EXIST"})
+    start_worker(out)
+    out.step()
+    out.put(leads(1))
+    out.claimed()
+    assert (out.account().state, told(out).at) == ("open", 0)
+
+
+def test_after_the_budget_was_said_to_be_exceeded_it_is_asked_for_first(out: Out, sandbox: Sandbox) -> None:
+    """Until midnight nothing is asked: each question would be one more call beyond the limit."""
+    sandbox.fault("wolkvox.add_record", "token_limit_403")
+    out.put(leads(2))
+    out.step()
+    wait = waits(out.claim())
+    assert wait.seconds is not None and "TOKEN LIMIT EXCEEDED" in wait.why
+    out.later(wait.seconds + 1)
+    assert isinstance(made := out.step(), Claim) and made.attempt.kind == "budget"
+    assert isinstance(made := out.step(), Claim) and made.attempt.kind == "send"
+    assert out.states() == {"delivered": 2}
+
+
+def test_a_day_that_begins_later_than_midnight_is_waited_for_in_steps(
+    out: Out, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.fault("wolkvox.token_info", "token_limit_403")
+    monkeypatch.setattr("connector.destinations.wolkvox.datetime", Midnight)
+    start_worker(out)
+    out.step()
+    assert waits(out.claim()).seconds == pytest.approx(3 * HOUR_S, abs=5)
+
+
+class Midnight(datetime):
+    """Five past midnight."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return super().now(tz).replace(hour=0, minute=5)
+
+
+# --- what is kept for whom ------------------------------------------------------------------------------------------
+
+
+def test_bulk_leaves_the_last_calls_of_the_day_to_leads(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=1)])
+    put_rows(out, 995)
+    out.put(leads(1), lane=BULK)
+    assert waits(out.claim()).why == "the last 5 of 1000 calls are kept for live leads"
+    out.put(leads(1, first=2))
+    claimed = out.claimed()
+    assert {row.lane for row in out.deliveries("sending") if row.attempt == claimed.attempt.id} == {0, BULK}
+
+
+def test_bulk_leaves_the_last_requests_of_tracksales_window(database: Database) -> None:
+    out = Out(database, delivering.survey(), accounts=[surveys(requests_per_window=40)])
+    put_rows(out, 38, account="surveys")
+    out.put([delivering.ticket(1)], lane=BULK)
+    assert waits(out.claim("surveys")).why == "the last 2 of 40 calls are kept for live leads"
+    out.put([delivering.ticket(2)])
+    out.settle(out.claimed("surveys"), accepted())
+
+
+def test_where_bulk_is_due_its_tenth_call_it_takes_what_is_kept(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=1)])
+    put_rows(out, 995)
+    with database.write() as conn:
+        for _ in range(claims.BULK_EVERY):
+            standing.count_call(conn, "dialler", bulk=False)
+    out.put(leads(1), lane=BULK)
+    out.claimed()
+
+
+def test_a_sleeping_worker_looks_again_when_bulk_may_go_and_at_once_for_a_lead(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=1)])
+    out.put(leads(1), lane=BULK)
+    line = out.lines["dialler"]
+    with database.write() as conn:
+        now = now_ms(conn)
+        standing.paced(conn, "dialler", Credit(10.0, 0.0, now, 1 / 43_200, now))
+    wait = waits(out.claim())
+    assert "live leads go first" in wait.why
+    with database.read() as conn:
+        soon = claims.next_look(conn, line.account, line.places)
+    assert soon is not None and wait.seconds is not None and 1 < soon <= wait.seconds
+    out.put(leads(1, first=2))
+    with database.read() as conn:
+        assert claims.next_look(conn, line.account, line.places) == 0
+    assert not isinstance(out.claim(), Wait)
