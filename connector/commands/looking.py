@@ -49,6 +49,30 @@ def _accounts(accounts: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
         for one in accounts
     ]
     show.table(columns, rows, title="Accounts")
+    for one in accounts:
+        if one.get("budget"):
+            show.line(f"{one['account']}: {_budget(one['budget'])}")
+
+
+def _budget(budget: Mapping[str, Any]) -> str:
+    """ "732 of 1,000 calls used in the last 24 h, 268 left; live leads leave at once, bulk waits 41 s between…" """
+    said = f"{budget['used']:,} of {budget['limit']:,} calls used in the last 24 h, {budget['left']:,} left"
+    if budget["used_by_others"]:
+        said += f" ({budget['used_by_others']:,} by other programs with this token, as wolkvox told)"
+    if budget["obeys_vendor_limit"]:
+        said += f"; wolkvox allows this token {budget['limit']:,} a day, fewer than its licences say"
+    return f"{said}; {_paced('live leads', budget, 'live')}, {_paced('bulk', budget, 'bulk')}"
+
+
+def _paced(who: str, budget: Mapping[str, Any], kind: str) -> str:
+    if budget["left"] <= (budget["kept_for_live"] if kind == "bulk" else 0):
+        kept = f" (the last {budget['left']:,} are kept for live leads)" if kind == "bulk" and budget["left"] else ""
+        return f"{who} wait{'s' * (kind == 'bulk')} until calls are free again{kept}"
+    if budget["waits_s"][kind] == 0:
+        leaves = "leaves" if kind == "bulk" else "leave"
+        return f"{who} {leaves} at once ({budget['in_hand'][kind]:,} calls in hand)"
+    wait = show.duration(budget["spacing_s"]) or "until calls are free again"
+    return f"{who} wait{'s' * (kind == 'bulk')} {wait} between calls"
 
 
 def _account_state(one: Mapping[str, Any]) -> str:

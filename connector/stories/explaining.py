@@ -15,7 +15,7 @@ from connector.db import Database, now_ms
 from connector.destinations import name_of
 from connector.inbox import HASHED
 from connector.log import masked, redacted
-from connector.outbox import BULK_LANES
+from connector.outbox import BULK_CHECK, BULK_LANES
 from connector.quota import Wait
 from connector.settings import Settings
 from connector.stories import asked
@@ -413,7 +413,7 @@ def _no_slot(scene: _Scene, row: Any) -> Obstacle:
     room = budget.look(scene.conn, account, stand, scene.now)
     answer = room.answer
     if not isinstance(answer, Wait):
-        paced = Pace(room).wait(bulk=row.lane in BULK_LANES)
+        paced = Pace(room).wait(bulk=row.lane in (*BULK_LANES, BULK_CHECK))
         if paced is None:
             return None
         answer = paced

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, func, literal_column, select, text, union_all
 
-from connector import attempts, quota, standing
+from connector import budget, quota, standing
+from connector.budget import Pace, Room
 from connector.db import Database, now_ms
 from connector.destinations import name_of
 from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT
@@ -69,14 +70,13 @@ def _accounts(conn: Connection, settings: Settings, now: int) -> list[dict[str, 
 
 
 def _account(conn: Connection, account: Account, stand: AccountStanding | None, now: int) -> dict[str, Any]:
-    allowed = quota.limits(account)
-    in_flight, windows = attempts.usage(conn, account.name, allowed, now)
+    room = budget.look(conn, account, stand or AccountStanding(account.name, "open", None, now, 0, None, 0, 0), now)
     return {
         "account": account.name,
         "vendor": account.vendor,
         "configured": True,
         **_stand(stand, now),
-        "in_flight": {"used": in_flight.calls, "limit": allowed.in_flight},
+        "in_flight": {"used": room.in_flight.calls, "limit": room.allowed.in_flight},
         "windows": [
             {
                 "seconds": window.length_ms / 1000,
@@ -85,8 +85,28 @@ def _account(conn: Connection, account: Account, stand: AccountStanding | None, 
                 "left": max(0, window.calls - used.calls),
                 "next_free_at": iso(used.next_free_at) if used.calls >= window.calls else None,
             }
-            for window, used in zip(allowed.windows, windows, strict=True)
+            for window, used in zip(room.allowed.windows, room.windows, strict=True)
         ],
+        "budget": _budget(conn, room) if room.allowed.paced else None,
+    }
+
+
+def _budget(conn: Connection, room: Room) -> dict[str, Any]:
+    """The day's calls and their pace. ``spacing_s``: between two calls, once none is in hand."""
+    pace, told, licensed = Pace(room, lambda: budget.rate(conn, room)), room.stand.told, quota.limits(room.account)
+    waits = {kind: pace.wait(bulk=kind == "bulk") for kind in ("live", "bulk")}
+    return {
+        "used": room.windows[0].calls,
+        "limit": room.budget,
+        "left": room.left,
+        "kept_for_live": room.allowed.windows[0].kept,
+        "used_by_others": told.others if told.others_count(room.now) else 0,
+        "vendor_limit": told.limit,
+        "obeys_vendor_limit": room.budget < licensed.windows[0].calls,
+        "told_at": iso(told.at),
+        "in_hand": {"live": int(min(pace.in_hand(bulk=False), room.left)), "bulk": int(pace.in_hand(bulk=True))},
+        "waits_s": {kind: wait.seconds if wait else 0.0 for kind, wait in waits.items()},
+        "spacing_s": pace.spacing_s,
     }
 
 
