@@ -45,7 +45,7 @@ class Lookup(Protocol):
         """The value, or None."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Payload:
     """What one event is read from. With an `error`, `body` is what could be kept of it."""
 
@@ -419,6 +419,8 @@ def _form_body(fields: dict[str, Any]) -> dict[str, Any]:
 
 #: Header prefixes of CloudEvents attributes: HTTP, then AMQP's two, each also as a dict of lower-case names has it.
 _PREFIXES = ("ce-", "cloudEvents:", "cloudEvents_", "cloudevents:", "cloudevents_")
+#: What gives a CloudEvent in binary mode away, with the prefix of its attributes.
+_BINARY = {prefix + name: prefix for prefix in _PREFIXES for name in ("specversion", "id")}
 _REQUIRED = ("id", "source", "type")
 _ATTRIBUTES = (*_REQUIRED, "time", "specversion")
 
@@ -440,8 +442,8 @@ def _timed(body: dict[str, Any]) -> dict[str, Any]:
 
 def _attribute_prefix(headers: Lookup) -> str | None:
     """The prefix of a CloudEvent in binary mode; None if there is none."""
-    for prefix in _PREFIXES:
-        if headers.get(prefix + "specversion") is not None or headers.get(prefix + "id") is not None:
+    for name, prefix in _BINARY.items():
+        if headers.get(name) is not None:
             return prefix
     return None
 

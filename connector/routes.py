@@ -49,7 +49,7 @@ class Router:
             return ()
         since_ms = int((event.time.timestamp() if event.time else time.time()) * 1000)
         ways = [self._hash("", way) for way in _ways(event)]
-        return tuple(self._delivery(p, event, since_ms, ways, lane) for p in prepared)
+        return tuple([self._delivery(p, event, since_ms, ways, lane) for p in prepared])
 
     def _delivery(
         self, prepared: _Prepared, event: Event, since_ms: int, ways: list[str | None], lane: int

@@ -65,7 +65,7 @@ def always(_result: Any) -> bool:
 def arm(step: str, countdown: Countdown) -> None:
     """Wraps what the step is."""
     if step == "received":
-        receive.Receiver.arrivals = after(receive.Receiver.arrivals, countdown, always)  # type: ignore[method-assign]
+        receive.Receiver.read_all = after(receive.Receiver.read_all, countdown, always)  # type: ignore[method-assign]
     elif step == "stored":
         committer._tell = _before(committer._tell, countdown)
     elif step == "claimed":

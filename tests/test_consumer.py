@@ -174,6 +174,30 @@ def test_what_is_no_event_is_kept_as_invalid_and_acked(
     assert field in errors
 
 
+def test_what_cannot_be_read_harms_nothing_that_came_with_it(
+    sqlite: Database, broker: Broker, start: Starting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Receiver.read
+
+    def surprised(self: Receiver, source: Source, body: Any) -> Any:
+        if body["id"] == "L-70":
+            raise ZeroDivisionError
+        return read(self, source, body)
+
+    monkeypatch.setattr(Receiver, "read", surprised)
+    broker.declare()
+    bodies = leads(150)
+    broker.fill([*bodies[:100], b"{", *bodies[100:]])
+    running = start(crm_settings(sqlite, broker), sqlite)
+    wait_until(lambda: count(sqlite) == 149 and count(sqlite, "invalid") == 2)
+    running.stop()
+    assert broker.depth() == 0
+    with sqlite.read() as conn:
+        kept = conn.execute(select(events.c.payload, events.c.errors).where(events.c.state == "invalid")).all()
+    assert sorted(row.payload.encode() for row in kept) == [b"{", bodies[70]]
+    assert any("ZeroDivisionError" in row.errors for row in kept)
+
+
 def test_a_cloud_event_in_the_headers_is_known_by_its_source_and_id(
     sqlite: Database, broker: Broker, start: Starting
 ) -> None:
