@@ -22,10 +22,21 @@ from connector.settle import account_fault
 LOOK_S: Final = 0.2  #: how often a slot is looked for, at the most
 
 
-def start(database: Database, account: Account, kind: str, *, behind: Collection[str] | None = None) -> Attempt | Wait:
+Gate = Callable[[Connection, int], Wait | None]
+
+
+def start(
+    database: Database,
+    account: Account,
+    kind: str,
+    *,
+    behind: Collection[str] | None = None,
+    gate: Gate | None = None,
+) -> Attempt | Wait:
     """The attempt of a call that may be made now and must be finished; or why none may be, and for how long.
 
     ``behind``: the destinations whose live deliveries go first; they are left half of every window and a slot, too.
+    ``gate``: asked last, in the transaction that starts the call (the time in unix ms is given); it may say no, too.
     `Wait.seconds` is None when a person has to act first.
     """
     with database.write(serialise=account.name) as conn:
@@ -43,6 +54,8 @@ def start(database: Database, account: Account, kind: str, *, behind: Collection
         answer = quota.decide(allowed, room.in_flight, room.windows, now)
         if isinstance(answer, Wait):
             return Wait(answer.seconds, f"no call of {account.name} is free: {answer.why}")
+        if gate is not None and (wait := gate(conn, now)) is not None:
+            return wait
         return attempts.start(
             conn,
             account=account.name,
@@ -105,16 +118,17 @@ def ask(
     patience_s: float = 0.0,
     timeout_s: float | None = None,
     behind: Collection[str] | None = None,
+    gate: Gate | None = None,
 ) -> tuple[Answer | None, Outcome | Wait]:
     """Starts, makes and finishes one call. A `Wait` when no slot came free within ``patience_s``.
 
-    ``timeout_s`` may shorten the account's own; ``behind`` as for `start`. Raises `StoreUnavailable`.
+    ``timeout_s`` may shorten the account's own; ``behind`` and ``gate`` as for `start`. Raises `StoreUnavailable`.
     """
     end = time.monotonic() + patience_s
     while True:
         # Taken before the attempt is logged, so that it never ends after the logged one.
         deadline = Deadline.after(min(account.timeout_s, timeout_s or account.timeout_s))
-        started = start(database, account, kind, behind=behind)
+        started = start(database, account, kind, behind=behind, gate=gate)
         if not isinstance(started, Wait):
             break
         left = end - time.monotonic()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from connector import attempts, budget, claims, outbox, standing
 from connector.claims import Claim
@@ -20,7 +21,7 @@ from connector.quota import Wait
 from connector.settings import Account
 from connector.settle import account_fault, settle, settle_check
 from connector.vendors import Vendor, Wolkvox
-from connector.vendors.wolkvox import TokenUse
+from connector.vendors.wolkvox import TokenUse, rows_of
 
 log = get("deliver")
 
@@ -162,31 +163,29 @@ class _Call:
 def _report(line: Line, claimed: Claim, deadline: Deadline) -> Outcome:
     """Reads the campaign report for everybody."""
     assert isinstance(line.vendor, Wolkvox)
-    statuses = None
+    statuses = rows = None
     try:
         answer = line.vendor.campaigns(deadline=deadline)
         statuses, outcome = read_report(answer, line.account, line.places[claimed.attempt.destination].locale.timezone)
+        rows = rows_of(answer.json())
     except NotSent as fault:
         outcome = not_sent(str(fault))
     except NoAnswer as fault:
         outcome = no_answer(str(fault))
-    patiently(lambda: _settle_report(line, claimed, outcome, statuses))
+    patiently(lambda: _settle_report(line, claimed, outcome, statuses, rows))
     _note(claimed, outcome, 0)
     return outcome
 
 
-def _settle_report(line: Line, claimed: Claim, outcome: Outcome, statuses: dict[str, str] | None) -> None:
+def _settle_report(
+    line: Line, claimed: Claim, outcome: Outcome, statuses: dict[str, str] | None, rows: Sequence[Any] | None
+) -> None:
     with line.database.write(serialise=line.account.name) as conn:
         now = now_ms(conn)
         words = outcome.words or None
         attempts.finish(conn, claimed.attempt.id, state=outcome.attempt, now=now, status=outcome.status, words=words)
         account_fault(conn, line.account.name, outcome, now)
-        if statuses is not None:
-            standing.report_read(conn, line.account.name, statuses, now)
-        elif outcome.attempt == "not_sent":
-            standing.report_not_asked(conn, line.account.name)
-        else:
-            standing.report_asked(conn, line.account.name, now)
+        standing.report_ended(conn, line.account.name, outcome.attempt, statuses, rows, now)
         announce(conn)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, text, update
 
-from connector import do_not_contact, forgotten, inbox, outbox, probe, replay, settle
+from connector import do_not_contact, forgotten, inbox, lots, outbox, probe, replay, settle
 from connector.db import Database, insert_rows, now_ms
 from connector.destinations import tracksale, wolkvox
 from connector.errors import ConnectorError
@@ -237,6 +237,7 @@ _BEGINNINGS: Final = (
     *(rf"{re.escape(words)}\d+" for words in (outbox.ONCE, ONCE_FORGOTTEN)),
     rf"{re.escape(tracksale.HAS_ALREADY)}(?:: {re.escape(settle.LANDED_BEFORE)})?",
     *(rf"{status} {re.escape(words)}" for status, words, _ in wolkvox.MEANINGS if words),
+    rf"{re.escape(lots.DISCARDED)} on \d{{4}}-\d\d-\d\d",
     r"All records has been added successfully",
     r"no record can be made of it",
     r"its batch of \d+ was refused",

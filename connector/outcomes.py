@@ -28,6 +28,14 @@ class Verdict:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A campaign's draft lot, by the vendor's codes."""
+
+    campaign: str
+    lot: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What one call brought.
@@ -46,6 +54,7 @@ class Outcome:
     hold_s: float | None = None
     block: str = ""
     ask: bool = True  #: unknown: whether asking the vendor could bring light
+    draft: Draft | None = None  #: the lot in which what was delivered waits for a person
     over_budget: bool = False  #: the vendor counts more calls of the day than we do
 
     def of(self, position: int) -> Verdict:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector import attempts, outbox, standing
+from connector import attempts, lots, outbox, standing
 from connector.attempts import Attempt
 from connector.claims import Claim
 from connector.client import Deadline, NoAnswer, NotSent, patiently, wait_s
@@ -180,6 +180,8 @@ def _settle_seen(conn: Connection, question: Question, seen: Seen, now: int) -> 
     about = question.about.id
     there = [(number, "delivered", LANDED) for number, present in seen.present.items() if present]
     outbox.settle_each(conn, about, there, now, now)
+    for number, draft in seen.drafts.items():
+        lots.put(conn, question.account.name, draft, [number], since=question.about.started_at, now=now)
     looks = int(question.answers.get("looks", 0))
     if len(there) == len(question.members):
         attempts.finish(conn, about, state="accepted", now=now, words=LANDED)

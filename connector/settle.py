@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from connector import attempts, outbox, standing
+from connector import attempts, lots, outbox, standing
 from connector.attempts import Attempt
 from connector.client import wait_s
 from connector.db import announce, now_ms
@@ -56,6 +56,9 @@ def settle(conn: Connection, attempt: Attempt, place: Settleable, outcome: Outco
         _settle_each(conn, attempt, outcome, ids, now)
     else:
         _settle_all(conn, attempt, outcome.verdict, ids, now)
+    if outcome.draft is not None:
+        there = [number for at, number in enumerate(ids) if outcome.of(at).fate is Fate.DELIVERED]
+        lots.put(conn, attempt.account, outcome.draft, there, since=attempt.started_at, now=now)
     announce(conn)
 
 

@@ -236,7 +236,7 @@ class Report:
 
 
 def report(conn: Connection, name: str) -> Report:
-    row = conn.execute(select(campaign_reports).where(_r.account == name)).first()
+    row = conn.execute(select(_r.asked_at, _r.read_at, _r.statuses).where(_r.account == name)).first()
     return Report(row.asked_at, row.read_at, tuple(orjson.loads(row.statuses).items())) if row else Report()
 
 
@@ -246,11 +246,19 @@ def report_asked(conn: Connection, name: str, now: int) -> None:
     conn.execute(update(campaign_reports).where(_r.account == name).values(asked_at=now))
 
 
-def report_read(conn: Connection, name: str, statuses: dict[str, str], now: int) -> None:
-    values = {"asked_at": now, "read_at": now, "statuses": orjson.dumps(statuses).decode()}
+def report_rows(conn: Connection, name: str) -> list[Any] | None:
+    """The vendor's own rows, as they were read at `Report.read_at`; None when they never were."""
+    text = conn.execute(select(_r.rows).where(_r.account == name)).scalar()
+    found: list[Any] | None = orjson.loads(text) if text else None
+    return found
+
+
+def report_ended(
+    conn: Connection, name: str, attempt: str, statuses: dict[str, str] | None, rows: Sequence[Any] | None, now: int
+) -> None:
+    """What asking brought: None when nothing. A question that provably never left may be put again at once."""
+    values: dict[str, Any] = {"asked_at": _r.read_at if attempt == "not_sent" else now}
+    if statuses is not None:
+        kept = orjson.dumps(rows).decode()
+        values |= {"asked_at": now, "read_at": now, "statuses": orjson.dumps(statuses).decode(), "rows": kept}
     conn.execute(update(campaign_reports).where(_r.account == name).values(values))
-
-
-def report_not_asked(conn: Connection, name: str) -> None:
-    """The question provably never left: it may be put again at once."""
-    conn.execute(update(campaign_reports).where(_r.account == name).values(asked_at=_r.read_at))

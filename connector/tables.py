@@ -1,7 +1,7 @@
 """The tables. Times are unix milliseconds by the database's clock; the constraints carry the promises.
 
 inbox: `events`. outbox: `deliveries` (small rows, rewritten often) with `records` (large rows, written once). The log
-of calls: `attempts`. What is known of the outside: `accounts`, `destinations`, `campaign_reports`.
+of calls: `attempts`. What is known of the outside: `accounts`, `destinations`, `campaign_reports`, `lots`.
 """
 
 from __future__ import annotations
@@ -238,6 +238,7 @@ campaign_reports = Table(
     Column("asked_at", BigInteger, nullable=False),  #: when the vendor was last asked, answered or not
     Column("read_at", BigInteger, nullable=False),  #: when `statuses` was true
     Column("statuses", Text, nullable=False),  #: JSON {"1042": "started"}
+    Column("rows", Text),  #: JSON: the vendor's own rows, for whoever wants to see them
 )
 
 polls = Table(
@@ -258,6 +259,32 @@ polls = Table(
     Column("error", Text),  #: why the last page could not be read; NULL once one was
     Column("error_at", BigInteger),
 )
+
+lots = Table(
+    "lots",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("campaign", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("state", Text, nullable=False),  #: draft | fired | discarded | gone
+    Column("changed_at", BigInteger, nullable=False),
+    Column("asked", Text),  #: fire | discard: what a person asked for, until it is known to be done, or not done
+    Column("asked_at", BigInteger),
+    Column("asked_until", BigInteger),  #: from then on the vendor's list tells whether it was done
+    Column("fires_at", BigInteger),  #: when the vendor is to send it
+    UniqueConstraint("account", "campaign", "code", name="uq_lots_code"),
+    sqlite_autoincrement=True,
+)
+
+lot_deliveries = Table(
+    "lot_deliveries",
+    metadata,
+    Column("delivery", Id, primary_key=True, autoincrement=False),
+    Column("lot", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),  #: when it was put there
+)
+Index("ix_lot_deliveries_lot", lot_deliveries.c.lot)
 
 forgetting = Table(
     "forgetting",

@@ -278,6 +278,8 @@ _MOMENTS: Mapping[Any, tuple[str, ...]] = {
     tables.accounts: ("since", "hold_until", "credit_at", "rate_at", "told_at", "ask_at"),
     tables.destinations: ("since", "claimed_at", "accepted_at"),
     tables.campaign_reports: ("asked_at", "read_at"),
+    tables.lots: ("changed_at", "asked_at", "asked_until", "fires_at"),
+    tables.lot_deliveries: ("at",),
 }
 
 

@@ -460,7 +460,7 @@ def told(out: Out, claimed: Claim, **statuses: str) -> None:
         now = now_ms(conn)
         attempts.finish(conn, claimed.attempt.id, state="accepted", now=now)
         found = {name.lstrip("c"): status for name, status in statuses.items()}
-        standing.report_read(conn, "dialler", found, now)
+        standing.report_ended(conn, "dialler", "accepted", found, [], now)
 
 
 def test_the_report_is_read_once_in_five_minutes_whoever_claims(store: str, auto: Out):

@@ -227,12 +227,14 @@ def test_a_purge_goes_on_where_it_stopped(run: Run, world: World, monkeypatch: p
 STAYS = {
     "accounts": {"name", "state", "reason", "hold_reason"},  # what was said of a forgotten person is taken out
     "attempts": {"account", "destination", "kind", "state", "worker", "probed", "words"},  # words: what quotes nobody
-    "campaign_reports": {"account", "statuses"},
+    "campaign_reports": {"account", "statuses", "rows"},  # campaigns and their figures
     "deliveries": {"route", "account", "destination", "state", "attempts", "once_key", "reason"},  # reason: the same
     "destinations": {"name", "account", "state", "reason", "refusals"},  # as of accounts
     "events": {"source", "key", "type", "state", "content_type", "fingerprint", "account", "attempts", "second_key"},
     "facts": {"name", "value"},
     "forgetting": set(),
+    "lot_deliveries": set(),
+    "lots": {"account", "campaign", "code", "state", "asked"},
     "do_not_contact": {"hash", "hint", "reason"},  # a keyed hash, two digits of it, and an operator's own words
     # ids and moments of answers and tickets, and why a page could not be read
     "polls": {"name", "source", "what", "cursor", "seen", "holder", "error"},

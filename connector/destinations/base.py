@@ -15,7 +15,7 @@ from marshmallow import Schema
 from connector import guards
 from connector.client import Answer, Deadline, retry_after_s
 from connector.errors import ConnectorError
-from connector.outcomes import Fate, Outcome, Verdict
+from connector.outcomes import Draft, Fate, Outcome, Verdict
 from connector.settings import Account, ContactHours
 from mappings.base import Locale
 
@@ -47,6 +47,7 @@ class Seen:
     fault: Outcome | None = None
     unclear: str = ""  #: the answer was well-formed, but cannot tell
     results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  #: as a `Verdict` has them
+    drafts: Mapping[int, Draft] = field(default_factory=dict)  #: the lot in which those present wait for a person
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -27,12 +27,13 @@ from connector.destinations.base import (
     unrecognised,
 )
 from connector.options import AnswersOptions, DispatchOptions, EmptyTagsOptions, LinksOptions, NoteOptions, delay_s
-from connector.outcomes import Fate, Outcome, Verdict
+from connector.outcomes import Draft, Fate, Outcome, Verdict
 from connector.vendors.base import count_of, number_of
 from connector.vendors.tracksale import (
     CUSTOMERS_PER_CALL,
     Tracksale,
     can_impact_of,
+    counts_of,
     fault_of,
     tags_of,
     text_of,
@@ -102,7 +103,8 @@ class Dispatch(Destination):
 
     def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
         if 200 <= answer.status < 300 and isinstance(body := answer.json(), dict) and "status" in body:
-            return settle_customers(answer, body, [orjson.loads(text) for _, text in records])
+            outcome = settle_customers(answer, body, [orjson.loads(text) for _, text in records])
+            return replace(outcome, draft=self._draft(counts_of(body).dispatch_code))
         return meaning(answer) or unrecognised(answer, _words(answer))
 
     def ask_first(self, vendor: Tracksale, record: Record, deadline: Deadline) -> Answer:
@@ -130,8 +132,21 @@ class Dispatch(Destination):
         lots = answer.json() if 200 <= answer.status < 300 else None
         if not isinstance(lots, list):
             return asked(meaning(answer) or unrecognised(answer, _words(answer)))
-        known = {identity for lot in lots for customer in _customers(lot) for identity in _identities(customer)}
-        return Seen({number: bool(_identities(orjson.loads(text)) & known) for number, text in records})
+        return self._seen(lots, records)
+
+    def _seen(self, lots: Sequence[Any], records: Sequence[Record]) -> Seen:
+        known: dict[tuple[str, str], str] = {}  #: the lot of each that is there
+        for lot in lots:
+            code = text_of(lot.get("dispatch_code")) if isinstance(lot, dict) else ""
+            known |= {identity: code for customer in _customers(lot) for identity in identities(customer)}
+        found = {n: [known[one] for one in identities(orjson.loads(text)) if one in known] for n, text in records}
+        drafts = {n: draft for n, codes in found.items() if codes and (draft := self._draft(codes[0]))}
+        return Seen({number: bool(codes) for number, codes in found.items()}, drafts=drafts)
+
+    def _draft(self, code: str) -> Draft | None:
+        if self.options["schedule"] != "draft" or not code:
+            return None
+        return Draft(str(self.options["campaign_code"]), code)
 
 
 def _customers(lot: Any) -> list[Mapping[str, Any]]:
@@ -139,7 +154,8 @@ def _customers(lot: Any) -> list[Mapping[str, Any]]:
     return [c for c in customers if isinstance(c, dict)] if isinstance(customers, list) else []
 
 
-def _identities(customer: Mapping[str, Any]) -> set[tuple[str, str]]:
+def identities(customer: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """What tells a customer of Tracksale from others: (kind, value), without regard to case."""
     fields = ("email", "phone", "identification")
     return {(name, str(customer[name]).strip().casefold()) for name in fields if customer.get(name)}
 

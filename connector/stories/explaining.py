@@ -18,7 +18,7 @@ from connector.log import masked, redacted
 from connector.outbox import BULK_CHECK, BULK_LANES
 from connector.quota import Wait
 from connector.settings import Settings
-from connector.stories import asked
+from connector.stories import asked, drafts
 from connector.stories.words import NotThere, events_called, iso, own_id, typed
 from connector.tables import attempts, deliveries, events, records
 
@@ -178,6 +178,7 @@ def _delivery(scene: _Scene, row: Any) -> dict[str, Any]:
         "record": _record(scene, kept.record if kept else ""),
         "record_notes": [scene.words(note) for note in _list(kept.notes if kept else None)],
         "attempts": tried,
+        "draft_lot": drafts.lot_of(scene.conn, row.id),
     }
     shown["story"] = _story(shown)
     shown["now"], shown["next"] = _now(scene, row, shown)
@@ -239,7 +240,7 @@ def _story(shown: Mapping[str, Any]) -> list[dict[str, str]]:
         lines += _call(name, one)
         for probe in one["probes"]:
             lines += _question(name, one, probe)
-    return lines
+    return lines + drafts.told(name, shown["draft_lot"])
 
 
 def _call(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -283,8 +284,12 @@ def _now(scene: _Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, list[s
         return tell(scene, row, shown)
     why = f": {shown['reason']}" if shown["reason"] else ""
     at = f"{row.state} at {shown['changed_at']}"
+    first: list[str] = []
+    if row.state == "delivered" and shown["draft_lot"]:
+        waits, first = drafts.now(shown["draft_lot"])
+        why += f": {waits}"
     gone = scene.conn.execute(select(_e.forgotten_at).where(_e.id == row.event)).scalar() is not None
-    return at + why, [] if gone else _ENDED_NEXT.get(row.state, lambda name: [])(shown["delivery"])
+    return at + why, first + ([] if gone else _ENDED_NEXT.get(row.state, lambda name: [])(shown["delivery"]))
 
 
 _ENDED_NEXT: Final = {

@@ -49,6 +49,17 @@ def since_ms(text: str, settings: Settings, now: int) -> int:
     return int(aware.timestamp() * 1000)
 
 
+def ahead_ms(text: str, settings: Settings, now: int) -> int:
+    """ "2h" (from now), or a time that is still to come, as unix ms."""
+    try:
+        return now + int(seconds(text) * 1000)
+    except (TypeError, ValueError):
+        when = since_ms(text, settings, now)
+    if when <= now:
+        raise ConnectorError(f'"{text}" is past: write a time that is still to come')
+    return when
+
+
 def own_id(conn: Connection, text: str, kind: str) -> int | None:
     """123 of "d123" (``kind`` d: delivery, e: event, a: attempt), or of the "4f1c9a-d123" that vendors see."""
     found = _OWN.fullmatch(typed(text))

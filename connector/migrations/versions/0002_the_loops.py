@@ -17,6 +17,32 @@ def _followers() -> None:
 
 def _lots() -> None:
     """Draft lots, and the campaign report as it was read."""
+    op.add_column("campaign_reports", sa.Column("rows", sa.Text(), nullable=True))
+    row_id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "lots",
+        sa.Column("id", row_id, nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("campaign", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=True),
+        sa.Column("asked_at", sa.BigInteger(), nullable=True),
+        sa.Column("asked_until", sa.BigInteger(), nullable=True),
+        sa.Column("fires_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("account", "campaign", "code", name="uq_lots_code"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "lot_deliveries",
+        sa.Column("delivery", row_id, autoincrement=False, nullable=False),
+        sa.Column("lot", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("delivery"),
+    )
+    op.create_index("ix_lot_deliveries_lot", "lot_deliveries", ["lot"], unique=False)
 
 
 def _polls() -> None:

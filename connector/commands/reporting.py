@@ -1,0 +1,190 @@
+"""The commands that show what the vendors report: campaigns in real time, NPS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import click
+
+from connector import asking, reports
+from connector.commands import face, show
+from connector.commands.face import Surroundings
+from connector.db import now_ms
+from connector.errors import ConnectorError
+from connector.reports import Asked, Figures, Live
+from connector.stories.words import iso, since_ms
+
+DAYS: Final = 30  #: of answers, unless told
+
+account_option = click.option("--account", metavar="NAME", default="", help="Of this account only.")
+
+Row = dict[str, Any]
+
+
+@click.command()
+@account_option
+@face.json_option
+def campaigns(account: str, as_json: bool) -> None:
+    """Shows wolkvox's campaigns in real time.
+
+    The report may be read every five minutes, by whomever: what is shown may be so old, and says how old it is.
+    """
+    found: list[Live] = []
+    faults: list[str] = []
+    with face.opened() as here:
+        for one in asking.accounts_of(here.settings, "wolkvox", account):
+            try:
+                found.append(reports.live(here.settings, here.database, one))
+            except ConnectorError as fault:
+                faults.append(str(fault))
+        zone = here.settings.locale.timezone
+    if as_json:
+        show.as_json([_campaign(report, campaign) for report in found for campaign in report.campaigns])
+    else:
+        for report in found:
+            at = show.moment(iso(report.read_at), zone)
+            show.line(f"{report.account}, as read at {at}, {show.duration(report.age_s)} ago", "bold")
+            _campaigns([_campaign(report, campaign) for campaign in report.campaigns])
+    for report in found:
+        if report.why_old:
+            show.warn(f"{report.why_old}; this is what was read before")
+    if faults:
+        face.fail(*faults)
+
+
+def _campaign(report: Live, campaign: Any) -> Row:
+    return {
+        "account": report.account,
+        "campaign": campaign.id,
+        "name": campaign.name,
+        "status": campaign.status,
+        "skill_id": campaign.skill_id,
+        "figures": {_snake(name): _whole(value) for name, value in campaign.figures.items()},
+        "read_at": iso(report.read_at),
+        "age_s": report.age_s,
+    }
+
+
+def _snake(name: str) -> str:
+    """ "busy_congestion_failed" of "busy/congestion/failed"."""
+    return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
+
+
+def _whole(value: float | None) -> float | int | None:
+    return int(value) if value is not None and value == int(value) else value
+
+
+def _campaigns(rows: Sequence[Row]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row["figures"]))
+    texts = [
+        (row["campaign"], row["status"], row["name"], *(row["figures"].get(name) for name in names)) for row in rows
+    ]
+    show.table(("campaign", "status", "name", *(name.replace("_", " ") for name in names)), texts)
+
+
+# --- NPS ------------------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@account_option
+@click.option("--campaign", "codes", metavar="CODE", multiple=True, help="Of this campaign; may be given again.")
+@click.option("--since", metavar="T", default="", help="30d (ago; the default), or 2026-11-01.")
+@click.option("--until", metavar="T", default="", help="A day, which counts whole; today if left out.")
+@click.option("--by", type=click.Choice(["category", "status"]), default=None, help="How many answers are in each.")
+@click.option("--compare", is_flag=True, help="With the period before.")
+@face.json_option
+def nps(
+    account: str, codes: Sequence[str], since: str, until: str, by: str | None, compare: bool, as_json: bool
+) -> None:
+    """Shows Tracksale's figures.
+
+    Of all campaigns of an account together, or of each that is named: how many were asked, promoters, passives and
+    detractors, and the NPS. One call for each.
+    """
+    if by and compare:
+        raise click.UsageError("--compare goes without --by")
+    rows: list[Row] = []
+    faults: list[str] = []
+    with face.opened() as here:
+        first, last = _days(here, since, until)
+        for one in asking.accounts_of(here.settings, "tracksale", account):
+            with closing(Figures(here.database, one)) as figures:
+                for code in codes or [""]:
+                    about = Asked(campaign=code, since=first, until=last)
+                    try:
+                        said = _KINDS[by or "nps"](figures, about, compare)
+                    except ConnectorError as fault:
+                        faults.append(f"campaign {code}: {fault}" if code else str(fault))
+                        continue
+                    rows += [{"account": one.name, "campaign": code or None, **line} for line in said]
+    if as_json:
+        show.as_json([row | {"since": first, "until": last} for row in rows])
+    else:
+        show.line(f"Answers from {first} to {last}", "bold")
+        _figures(rows)
+    if faults:
+        face.fail(*faults)
+
+
+def _days(here: Surroundings, since: str, until: str) -> tuple[str, str]:
+    zone = here.settings.locale.timezone
+    with here.database.read() as conn:
+        now = now_ms(conn)
+
+    def day(text: str) -> datetime:
+        moment = since_ms(text, here.settings, now) if text else now
+        return datetime.fromtimestamp(moment / 1000, zone)
+
+    last = day(until)
+    first = day(since) if since else last - timedelta(days=DAYS)
+    if first.date() > last.date():
+        raise ConnectorError(f"{first:%Y-%m-%d} is after {last:%Y-%m-%d}: give --since before --until")
+    return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
+
+
+def _nps(figures: Figures, about: Asked, compare: bool) -> list[Row]:
+    said = asdict(figures.nps(about, compare=compare))
+    return [said if compare else {name: value for name, value in said.items() if name != "compare"}]
+
+
+def _categories(figures: Figures, about: Asked, _compare: bool) -> list[Row]:
+    return [{"name": one.name, "total": one.total, "nps": one.nps} for one in figures.categories(about)]
+
+
+def _statuses(figures: Figures, about: Asked, _compare: bool) -> list[Row]:
+    return [{"name": one.name, "total": one.total} for one in figures.statuses(about)]
+
+
+_KINDS: Final[Mapping[str, Callable[[Figures, Asked, bool], list[Row]]]] = {
+    "nps": _nps,
+    "category": _categories,
+    "status": _statuses,
+}
+
+
+def _figures(rows: Sequence[Row]) -> None:
+    if not rows:
+        show.line("there are none")
+        return
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    show.table(
+        [name.replace("_", " ").replace("percentage", "%") for name in columns],
+        [[_shown(name, row.get(name)) for name in columns] for row in flat],
+    )
+
+
+def _flat(row: Row) -> Row:
+    """The period before stands beside: "nps before"."""
+    before = row.get("compare") or {}
+    now = {name: value for name, value in row.items() if name != "compare"}
+    return now | {f"{name} before": value for name, value in before.items() if name in ("dispatches", "nps")}
+
+
+def _shown(name: str, value: Any) -> Any:
+    return "all" if name == "campaign" and value is None else _whole(value) if isinstance(value, float) else value

@@ -1,0 +1,144 @@
+"""Draft lots, where surveys wait for a person: which there are, who is there by us, what became of them. Queries only.
+
+A lot belongs to its campaign and to everybody: people put customers there by hand, too. The vendor's list decides what
+is a draft; here stands what we did. All of it runs under the account's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+
+from connector.db import insert_rows
+from connector.outcomes import Draft
+from connector.tables import deliveries, lot_deliveries, lots, records
+
+_d = deliveries.c
+_l = lots.c
+_m = lot_deliveries.c
+
+DONE: Final = {"fire": "fired", "discard": "discarded"}  #: what was asked for -> the state once it is done
+DISCARDED: Final = "its draft lot was discarded by a person"
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """A row of `lots`. Times in unix ms."""
+
+    id: int
+    account: str
+    campaign: str
+    code: str
+    state: str  #: draft | fired | discarded | gone (not by us)
+    changed_at: int
+    asked: str | None  #: fire | discard, while it is not known whether that was done
+    asked_at: int | None
+    asked_until: int | None
+    fires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Whom we put into a lot: how many, the first and the last moment (unix ms)."""
+
+    count: int = 0
+    first_at: int | None = None
+    last_at: int | None = None
+
+
+def put(conn: Connection, account: str, draft: Draft, members: Sequence[int], *, since: int, now: int) -> None:
+    """These deliveries wait in the lot, by a call that began at ``since``."""
+    if not members:
+        return
+    lot = ensure(conn, account, draft, now)
+    conn.execute(delete(lot_deliveries).where(_m.delivery.in_(members)))  # of a lot that was discarded
+    insert_rows(conn, lot_deliveries, [{"delivery": one, "lot": lot.id, "at": now} for one in members])
+    if lot.state == "discarded" and since <= lot.changed_at:
+        _discard(conn, lot.id, now)
+    elif lot.state in ("discarded", "gone"):  # its code is used again, or a person was asked too early
+        become(conn, lot.id, "draft", now)
+
+
+def ensure(conn: Connection, account: str, draft: Draft, now: int) -> Lot:
+    """The lot's row, new if we know nothing of it yet."""
+    row = {"account": account, "campaign": draft.campaign, "code": draft.lot, "state": "draft", "changed_at": now}
+    insert_rows(conn, lots, [row])
+    found = get(conn, account, draft)
+    assert found is not None
+    return found
+
+
+def get(conn: Connection, account: str, draft: Draft) -> Lot | None:
+    """What we know of a lot."""
+    found = _read(conn, and_(_l.account == account, _l.campaign == draft.campaign, _l.code == draft.lot))
+    return found[0] if found else None
+
+
+def of_campaign(conn: Connection, account: str, campaign: str) -> list[Lot]:
+    """All that we know of, the latest change last."""
+    return _read(conn, and_(_l.account == account, _l.campaign == campaign))
+
+
+def campaigns(conn: Connection, account: str) -> list[str]:
+    """Those of the account in which we know of a draft lot."""
+    drafts = select(_l.campaign).where(_l.account == account, _l.state == "draft")
+    return list(conn.execute(drafts.distinct().order_by(_l.campaign)).scalars())
+
+
+def of_delivery(conn: Connection, delivery: int) -> tuple[Lot, int] | None:
+    """The lot in which a delivery is, and since when."""
+    row = conn.execute(select(_m.lot, _m.at).where(_m.delivery == delivery)).first()
+    found = _read(conn, _l.id == row.lot) if row else []
+    return (found[0], row.at) if row and found else None
+
+
+def _read(conn: Connection, where: ColumnElement[bool]) -> list[Lot]:
+    return [Lot(*row) for row in conn.execute(select(lots).where(where).order_by(_l.changed_at, _l.id))]
+
+
+def ours(conn: Connection, lot: int) -> Ours:
+    """How many of the lot are there by us."""
+    row = conn.execute(select(func.count(), func.min(_m.at), func.max(_m.at)).where(_m.lot == lot)).one()
+    return Ours(*row)
+
+
+def records_of(conn: Connection, lot: int) -> list[str]:
+    """The records of our deliveries in the lot, but for those forgotten."""
+    query = select(records.c.record).join(lot_deliveries, _m.delivery == records.c.delivery)
+    return list(conn.execute(query.where(_m.lot == lot, records.c.record != "")).scalars())
+
+
+# --- what becomes of a lot ------------------------------------------------------------------------------------------
+
+
+def ask(conn: Connection, lot: int, what: str, *, fires_at: int | None, until: int, now: int) -> bool:
+    """A person asks for it to be fired or discarded: written down before the call. False when that was done before."""
+    free = and_(_l.id == lot, _l.state == "draft", _l.asked.is_(None))
+    values = {"asked": what, "asked_at": now, "asked_until": until, "fires_at": fires_at}
+    return conn.execute(update(lots).where(free).values(values)).rowcount == 1
+
+
+_UNASKED: Final[dict[str, Any]] = {"asked": None, "asked_at": None, "asked_until": None}
+
+
+def not_done(conn: Connection, lot: int) -> None:
+    """What was asked for surely did not happen."""
+    conn.execute(update(lots).where(_l.id == lot).values(**_UNASKED, fires_at=None))
+
+
+def become(conn: Connection, lot: int, state: str, now: int) -> None:
+    """The lot is now in this state. Deliveries of ours that were discarded with it end unsent."""
+    conn.execute(update(lots).where(_l.id == lot).values(state=state, changed_at=now, **_UNASKED))
+    if state == "discarded":
+        _discard(conn, lot, now)
+
+
+def _discard(conn: Connection, lot: int, now: int) -> None:
+    day = f"{datetime.fromtimestamp(now / 1000, UTC):%Y-%m-%d}"
+    mine = select(_m.delivery).where(_m.lot == lot)
+    values = {"state": "suppressed", "reason": f"{DISCARDED} on {day}", "updated_at": now}
+    conn.execute(update(deliveries).where(_d.id.in_(mine), _d.state == "delivered").values(values))
