@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from connector import attempts, budget, do_not_contact, outbox, settle, standing, waiting
+from connector import attempts, budget, do_not_contact, followers, outbox, settle, standing, waiting
 from connector.attempts import Attempt
 from connector.budget import Pace
 from connector.db import now_ms
@@ -272,7 +272,10 @@ def _guarded(turn: _Turn, place: Claimable, attempt: int) -> int:
     if ended and place.once_within_ms:
         outbox.revive_copies(conn, ended, now)
     once = place.once_within_ms.items()
-    return len(ended) + sum(outbox.suppress_repeated(conn, attempt, route, within, now) for route, within in once)
+    repeated = sum(outbox.suppress_repeated(conn, attempt, route, within, now) for route, within in once)
+    if place.followers:
+        followers.wake(conn, outbox.suppressed_now(conn, attempt, now), place.followers, now)
+    return len(ended) + repeated
 
 
 def _campaign_status(turn: _Turn, place: Claimable, soonest: list[int]) -> str | Claim | None:

@@ -20,6 +20,7 @@ import mappings
 from connector import guards
 from connector.errors import ConfigError
 from connector.options import (
+    RESULT,
     Checked,
     Codes,
     Duration,
@@ -35,6 +36,7 @@ from connector.options import (
     did_you_mean,
     listed,
     quote,
+    results_in,
 )
 from connector.settings import (
     Account,
@@ -93,6 +95,10 @@ class DestinationSpec(Protocol):
     @property
     def contacts_people(self) -> bool:
         """Whether a person hears of what is sent there."""
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """What of its vendor's answer is kept for routes after it."""
 
 
 class Faults:
@@ -663,6 +669,7 @@ class _RouteShape(Strict):
     contact_hours = _ContactHours(load_default=None)
     once_per = fields.Nested(_OncePerShape, load_default=None)
     on_unknown = Text(load_default="", validate=choice("ask", "resend"))
+    after = Text(load_default="")
 
 
 def _loose(shape: type[Strict], others: Collection[type[Schema]]) -> type[Strict]:
@@ -696,6 +703,7 @@ def _parts(document: dict[str, Any], destinations: Mapping[str, DestinationSpec]
         _check_fetching(name, table, tables["accounts"], faults)
     for index, table in enumerate(tables["routes"]):
         _check_references(index, table, tables, destinations, faults)
+        _check_after(index, tables, destinations, faults)
     retention = _retention(tables.get("retention"), faults)
     return {"locale": locale, "accounts": accounts, "sources": sources, "routes": routes, "retention": retention}
 
@@ -864,6 +872,7 @@ def _built_route(data: dict[str, Any], spec: DestinationSpec) -> Route:
         contact_hours=data["contact_hours"],
         once_per=OncePer(key=once["key"], within_s=once["within"]) if once else None,
         on_unknown="resend" if (data["on_unknown"] or spec.on_unknown) == "resend" else "ask",
+        after=data["after"],
     )
 
 
@@ -891,6 +900,57 @@ def _check_references(
     for source in named:
         _check_known("source", source, tables["sources"], (*place, "sources"), faults)
     _check_types(_words(table, "on"), [tables["sources"].get(source) for source in named], place, faults)
+
+
+def _check_after(
+    index: int, tables: Mapping[str, Any], destinations: Mapping[str, DestinationSpec], faults: Faults
+) -> None:
+    """The route that another comes after is there, meets the same events, and brings what is wanted of it."""
+    routes, place = tables["routes"], ("routes", index)
+    table, name = routes[index], _text(routes[index], "after")
+    named = {_text(route, "name"): route for route in routes if _text(route, "name")}
+    if name:
+        _check_known("route", name, named, (*place, "after"), faults)
+        if _comes_after_itself(_text(table, "name"), named):
+            faults.add((*place, "after"), "goes in a circle: one of the routes has to come first")
+        elif name in named and not _may_meet(table, named[name], tables["sources"]):
+            faults.add(
+                (*place, "after"), f"no event goes to {quote(name)} and here: give both an event type and a source"
+            )
+    spec = destinations.get(_text(named.get(name), "to"))
+    for option, value in table.items() if isinstance(table, dict) else ():
+        for wanted in sorted(results_in(value)):
+            _check_result(wanted, name, spec, (*place, option), faults)
+
+
+def _check_result(
+    wanted: str, after: str, spec: DestinationSpec | None, place: tuple[str | int, ...], faults: Faults
+) -> None:
+    if place[-1] == "once_per":
+        faults.add(place, "result is not known before the delivery's turn comes: choose another key")
+    elif not after:
+        own = f"a sender's own field is extra.{RESULT}{wanted}"
+        faults.add(place, f'{RESULT}{wanted} needs after = "the route that brings it"; {own}')
+    elif spec is not None and wanted.partition(".")[0] not in spec.results:
+        brings = f"that brings {listed(spec.results)}" if spec.results else "that brings nothing"
+        faults.add(place, f"{RESULT}{wanted} does not come of {quote(after)}: {brings}")
+
+
+def _comes_after_itself(name: str, named: Mapping[str, Any]) -> bool:
+    seen: set[str] = set()
+    before = _text(named.get(name), "after")
+    while before and before not in seen:
+        seen.add(before)
+        before = _text(named.get(before), "after")
+    return name in seen
+
+
+def _may_meet(route: Any, before: Any, sources: Mapping[str, Any]) -> bool:
+    """Whether one event of one source can go to both."""
+    types = {*_words(route, "on")} & {*_words(before, "on")}
+    among = [{*_words(one, "sources")} or {*sources} for one in (route, before)]
+    read = [mappings.EVENT_TYPES.get(_text(sources.get(source), "mapping"), types) for source in among[0] & among[1]]
+    return not sources or any(types & {*some} for some in read)
 
 
 def _check_fetching(name: str, table: Any, accounts: Mapping[str, Any], faults: Faults) -> None:

@@ -91,7 +91,8 @@ def _check(line: Line, place: Destination, claimed: Claim, deadline: Deadline) -
 
 def _settle_check(line: Line, claimed: Claim, outcome: Outcome, ids: list[int], agreed: bool | None) -> None:
     with line.database.write(serialise=line.account.name) as conn:
-        settle_check(conn, claimed.attempt, outcome, ids, agreed)
+        place = line.places[claimed.attempt.destination]
+        settle_check(conn, claimed.attempt, place, outcome, ids, agreed)
 
 
 def _members(line: Line, attempt: int) -> list[Record]:

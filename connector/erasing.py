@@ -18,10 +18,10 @@ from connector import destinations, forgetting, outbox, waiting
 from connector.db import Database, announce, now_ms
 from connector.errors import ConnectorError
 from connector.forgetting import AT_ONCE
+from connector.inbox import payload_of
 from connector.outbox import SETTLED
 from connector.persons import Person, readable
 from connector.receive import Receiver
-from connector.replay import payload_of
 from connector.routes import Router
 from connector.settings import Settings
 from connector.tables import deliveries, events, records

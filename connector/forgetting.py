@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, text, update
 
-from connector import do_not_contact, forgotten, inbox, lots, outbox, probe, replay, settle
+from connector import do_not_contact, followers, forgotten, inbox, lots, outbox, probe, replay, settle
 from connector.db import Database, insert_rows, now_ms
 from connector.destinations import tracksale, wolkvox
 from connector.errors import ConnectorError
@@ -38,6 +38,7 @@ OTHER_KEY: Final = (
 _a = attempts.c
 _d = deliveries.c
 _e = events.c
+_r = records.c
 
 
 # --- before the first time ------------------------------------------------------------------------------------------
@@ -195,8 +196,8 @@ def _without_once(reason: str) -> str:
 
 
 def _forget_records(conn: Connection, numbers: Sequence[int]) -> None:
-    mine = and_(records.c.delivery.in_(numbers), or_(records.c.record != "", records.c.notes.is_not(None)))
-    conn.execute(update(records).where(mine).values(record="", notes=None))
+    mine = and_(records.c.delivery.in_(numbers), or_(_r.record != "", _r.notes.is_not(None), _r.result.is_not(None)))
+    conn.execute(update(records).where(mine).values(record="", notes=None, result=None))
 
 
 _FORGET_WORDS = update(attempts).where(_a.id == bindparam("row")).values(words=bindparam("to"))
@@ -235,6 +236,7 @@ _BEGINNINGS: Final = (
     *(re.escape(words) for words in (outbox.EXPIRED_HELD, settle.TOO_SOON, do_not_contact.REFUSED)),
     *(re.escape(words) for words in (probe.LANDED, probe.ABSENT, probe.NO_SAMPLE, probe.DISAGREE, probe.NOT_SEEN)),
     *(rf"{re.escape(words)}\d+" for words in (outbox.ONCE, ONCE_FORGOTTEN)),
+    rf"{re.escape(followers.AFTER)}[^”]*”, (?:which ended \w+|to which this event did not go)",
     rf"{re.escape(tracksale.HAS_ALREADY)}(?:: {re.escape(settle.LANDED_BEFORE)})?",
     *(rf"{status} {re.escape(words)}" for status, words, _ in wolkvox.MEANINGS if words),
     rf"{re.escape(lots.DISCARDED)} on \d{{4}}-\d\d-\d\d",

@@ -14,11 +14,14 @@ from sqlalchemy import Connection, Row, TextClause, delete, select, text, tuple_
 
 from connector import forgotten, outbox, waiting
 from connector.db import CHANNEL, announce, as_json, columns_of, insert_rows, now_and_fact
+from connector.decode import Payload, decode
+from connector.errors import UnsupportedType
 from connector.outbox import NewDelivery
 from connector.tables import deliveries, events
 
 HASHED: Final = forgotten.HASHED  #: event ids we made of the body, for senders that give none
 HASHED_KEPT_MS: Final = 4 * 24 * 3600 * 1000  #: the longest that senders repeat; the same bytes later are a new event
+DATA_URL: Final = "data:application/octet-stream;base64,"  #: before bytes that are no text
 _LOOKED_UP_AT_ONCE: Final = 400
 
 
@@ -61,7 +64,22 @@ def as_text(raw: bytes) -> str:
         given = raw.decode()
     except UnicodeDecodeError:
         given = "\0"
-    return given if "\0" not in given else "data:application/octet-stream;base64," + base64.b64encode(raw).decode()
+    return given if "\0" not in given else DATA_URL + base64.b64encode(raw).decode()
+
+
+def payload_of(kept: str, content_type: str, event_id: str) -> Payload:
+    """The payload of an inbox row. Raises `Unreadable` or `UnsupportedType` where its bytes are none even now."""
+    raw = base64.b64decode(kept.removeprefix(DATA_URL)) if kept.startswith(DATA_URL) else kept.encode()
+    if content_type == "application/json":
+        try:
+            return Payload(orjson.loads(raw), event_id)
+        except orjson.JSONDecodeError:
+            pass  # JSON by its sender's word only: told below what is wrong with it
+    decoded = decode(raw, content_type=content_type, headers={})
+    if len(decoded.payloads) != 1:
+        raise UnsupportedType(f"it holds {len(decoded.payloads)} events: ask the sender for them again")
+    (payload,) = decoded.payloads
+    return Payload(payload.body, event_id, payload.error)
 
 
 def unstorable(arrival: Arrival) -> Arrival:
@@ -72,7 +90,7 @@ def unstorable(arrival: Arrival) -> Arrival:
         event_id=HASHED + hashlib.sha256(raw).hexdigest(),
         type="",
         state="invalid",
-        payload="data:application/octet-stream;base64," + base64.b64encode(raw).decode(),
+        payload=DATA_URL + base64.b64encode(raw).decode(),
         errors=[{"field": "payload", "message": "holds a value that the database refuses"}],
     )
 

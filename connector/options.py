@@ -12,11 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 
 #: Keys that are planned, so that an operator is told "not yet" instead of "unknown".
-NOT_BUILT = frozenset(
-    {
-        "after",
-    }
-)
+NOT_BUILT = frozenset({})
 OPT_COLUMNS = tuple(f"opt{number}" for number in range(1, 13))  #: wolkvox's free columns
 MAX_TAGS = 50  #: Tracksale, fill-empty-tags: tags a call
 
@@ -69,6 +65,17 @@ def is_path(value: object) -> bool:
     return isinstance(value, str) and all(part.strip() for part in value.split("."))
 
 
+RESULT = "result."  #: begins a path into what the vendor answered for the route before
+
+
+def results_in(options: object) -> set[str]:
+    """What of a vendor's answer the paths of a route's options want: {"survey_link"} of ["result.survey_link"]."""
+    if isinstance(options, str):
+        return {options.removeprefix(RESULT)} if options.startswith(RESULT) else set()
+    inner = options.values() if isinstance(options, Mapping) else options if isinstance(options, list | tuple) else ()
+    return {name for one in inner for name in results_in(one)}
+
+
 def choice(*words: str) -> Callable[[str], None]:
     """A validator that lets only these words pass."""
 
@@ -96,8 +103,6 @@ class Strict(Schema):
                 error.messages[key] = [self._unknown(key)]
 
     def _unknown(self, key: str) -> str:
-        if key in NOT_BUILT:
-            return "is not built yet: take it out"
         if key in self.elsewhere:
             return f"belongs to {self.elsewhere[key]}: take it out"
         return f"unknown key{did_you_mean(key, self.fields)}"

@@ -41,6 +41,9 @@ LIVE_LANES: Final = (LIVE, LIVE_SPLIT)
 BULK_LANES: Final = (BULK, BULK_SPLIT)
 LANES: Final = (*LIVE_LANES, *BULK_LANES)
 DUE_LANES: Final = (*LANES, LIVE_CHECK, BULK_CHECK)  #: all in which a delivery's time may come
+PARKED_LIVE: Final = 4  #: what waits for another delivery of its event; no claim looks there: see `followers`
+PARKED_BULK: Final = 7
+PARKED_LANES: Final = (PARKED_LIVE, PARKED_BULK)
 SPLIT_OF: Final = {
     LIVE: LIVE_SPLIT,
     BULK: BULK_SPLIT,
@@ -51,7 +54,9 @@ SPLIT_OF: Final = {
 }
 CHECK_OF: Final = {LIVE: LIVE_CHECK, BULK: BULK_CHECK, LIVE_SPLIT: LIVE_CHECK, BULK_SPLIT: BULK_CHECK}
 CHECKED: Final = {LIVE_CHECK: LIVE, BULK_CHECK: BULK}  #: where a delivery goes once the vendor agreed
-BULK_OF: Final = {LIVE: BULK, LIVE_CHECK: BULK_CHECK}  #: the same, behind what is live
+BULK_OF: Final = {LIVE: BULK, LIVE_CHECK: BULK_CHECK, PARKED_LIVE: PARKED_BULK}  #: the same, behind what is live
+PARKED_OF: Final = {LIVE: PARKED_LIVE, BULK: PARKED_BULK}
+RELEASED: Final = {PARKED_LIVE: LIVE, PARKED_BULK: BULK}  #: where a delivery goes once the one before it is delivered
 
 _d = deliveries.c
 
@@ -69,7 +74,7 @@ class NewDelivery:
     route: str
     account: str
     destination: str
-    record: str  #: JSON; "" when it could not be rendered
+    record: str  #: JSON; "" when it could not be rendered, or cannot yet
     expires_at: int  #: unix ms
     lane: int = LIVE
     contact: str | None = None
@@ -78,6 +83,7 @@ class NewDelivery:
     state: str = "pending"  #: or dead, when it could not be rendered
     reason: str | None = None
     notes: tuple[str, ...] = ()
+    after: str = ""  #: the route whose delivery it waits for, parked
 
 
 def add(conn: Connection, new: Iterable[tuple[int, Sequence[NewDelivery]]], now: int) -> int:
@@ -97,7 +103,7 @@ def _row(event: int, new: NewDelivery, now: int) -> dict[str, Any]:
         "destination": new.destination,
         "state": new.state,
         "lane": new.lane,
-        "due_at": now,
+        "due_at": new.expires_at if new.after else now,
         "created_at": now,
         "updated_at": now,
         "expires_at": new.expires_at,
@@ -115,6 +121,7 @@ def _record(delivery: int, new: NewDelivery) -> dict[str, Any]:
         "notes": notes,
         "contact": new.contact,
         "contacts": new.contacts,
+        "after": new.after or None,
     }
 
 
@@ -148,7 +155,9 @@ NEXT_ID: Final = "nextval(pg_get_serial_sequence('deliveries', 'id')) AS of_deli
 ADDED: Final = f"""
     added AS (
       INSERT INTO deliveries (id, event, {", ".join(_GIVEN)}, {", ".join(_TIMED)})
-      SELECT of_delivery, of_event, {", ".join(_GIVEN)}, {", ".join("now" for _ in _TIMED)} FROM wanted, clock
+      SELECT of_delivery, of_event, {", ".join(_GIVEN)},
+        CASE WHEN after IS NULL THEN now ELSE expires_at END, now, now
+      FROM wanted, clock
       RETURNING id
     ), kept AS (
       INSERT INTO records (delivery, {", ".join(_GIVEN_RECORD)})
@@ -239,6 +248,13 @@ def hold(conn: Connection, destination: str, route: str, until: int, reason: str
 
 
 HELD_AT_ONCE: Final = 5000
+
+
+def suppressed_now(conn: Connection, attempt: int, now: int) -> list[int]:
+    """Ids of the attempt's members that a guard ended at this moment."""
+    troubled = text("deliveries.state IN ('uncertain', 'suppressed', 'dead')")
+    ended = and_(troubled, _d.state == "suppressed", _d.updated_at == now, _d.attempt == attempt)
+    return list(conn.execute(select(_d.id).where(ended)).scalars())
 
 
 def suppress_repeated(conn: Connection, attempt: int, route: str, within_ms: int, now: int) -> int:

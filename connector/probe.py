@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector import attempts, lots, outbox, standing
+from connector import attempts, followers, lots, outbox, standing
 from connector.attempts import Attempt
 from connector.claims import Claim
 from connector.client import Deadline, NoAnswer, NotSent, patiently, wait_s
@@ -169,6 +169,7 @@ def _decide(conn: Connection, question: Question, known: dict[str, bool], now: i
     elif all(known.values()):
         attempts.finish(conn, about.id, state="accepted", now=now, words=LANDED)
         outbox.settle(conn, about.id, state="delivered", now=now, reason=LANDED)
+        _tell_followers(conn, question, {}, now)
         standing.accepted(conn, about.destination, now)
     else:
         attempts.finish(conn, about.id, state="rejected", now=now, words=ABSENT)
@@ -182,6 +183,7 @@ def _settle_seen(conn: Connection, question: Question, seen: Seen, now: int) -> 
     outbox.settle_each(conn, about, there, now, now)
     for number, draft in seen.drafts.items():
         lots.put(conn, question.account.name, draft, [number], since=question.about.started_at, now=now)
+    _tell_followers(conn, question, seen.results, now)
     looks = int(question.answers.get("looks", 0))
     if len(there) == len(question.members):
         attempts.finish(conn, about, state="accepted", now=now, words=LANDED)
@@ -190,6 +192,11 @@ def _settle_seen(conn: Connection, question: Question, seen: Seen, now: int) -> 
         attempts.ask_later(conn, about, now + LOOKS_AFTER_S[looks] * 1000, {"looks": looks + 1})
     else:
         _give_up(conn, about, NOT_SEEN, now)
+
+
+def _tell_followers(conn: Connection, question: Question, results: Mapping[int, Mapping[str, Any]], now: int) -> None:
+    followers.keep(conn, results)
+    followers.wake(conn, [number for number, _ in question.members], question.place.followers, now)
 
 
 def _give_up(conn: Connection, about: int, reason: str, now: int) -> None:

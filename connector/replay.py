@@ -6,9 +6,8 @@ transaction of its own, serialised per account as claims are, and looks again at
 
 from __future__ import annotations
 
-import base64
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,13 +17,22 @@ import orjson
 from sqlalchemy import Connection, and_, case, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from connector import destinations, forgotten, inbox, outbox, waiting
+from connector import destinations, followers, forgotten, inbox, outbox, waiting
 from connector.db import Database, announce, now_ms
-from connector.decode import Payload, decode
 from connector.enrich import unrepeated
 from connector.errors import ConnectorError, Unreadable, UnsupportedType
-from connector.inbox import Arrival
-from connector.outbox import BULK, BULK_SPLIT, CHECK_OF, CHECKED, LIVE, LIVE_SPLIT, NewDelivery
+from connector.inbox import Arrival, payload_of
+from connector.outbox import (
+    BULK,
+    BULK_SPLIT,
+    CHECK_OF,
+    CHECKED,
+    LIVE,
+    LIVE_SPLIT,
+    PARKED_OF,
+    RELEASED,
+    NewDelivery,
+)
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings, Source
@@ -32,7 +40,6 @@ from connector.tables import deliveries, events, records
 from mappings.base import Ignored, Invalid
 
 AT_ONCE: Final = 500  #: dead deliveries looked at together
-_DATA_URL: Final = "data:application/octet-stream;base64,"
 
 _d = deliveries.c
 _e = events.c
@@ -235,6 +242,8 @@ class Replay:
             one.expires_at = self._expiry(one, now)
         if outbox.add(conn, [(event.id, new)], now):
             conn.execute(update(events).where(_e.id == event.id).values(state="accepted"))
+            mine = conn.execute(select(_d.id).where(_d.event == event.id)).scalars()
+            followers.wake(conn, mine, self._settings.followers, now)  # what they come after may be settled long since
             announce(conn)
 
     def _rendered(self, row: Any, wish: Wish) -> _Candidate:
@@ -253,32 +262,42 @@ class Replay:
             known = any(route.name == row.route for route in self._settings.routes)
             left = "its route does not want it any more" if known else "its route left the configuration"
             return _Candidate(row, why=left)
-        return _Candidate(row, new, why=f"still dead: {new.reason}" if new.state == "dead" else "")
+        still = {"dead": f"still dead: {new.reason}", "suppressed": new.reason or ""}
+        return _Candidate(row, new, why=still.get(new.state, ""))
 
     def _renew(self, candidates: Sequence[_Candidate], wish: Wish) -> list[Change]:
         """In one transaction for each account, in the order given."""
+        asked = [c.row.id for c in candidates]
         changes = {c.row.id: _kept(c.row, c.why) for c in candidates if c.why or c.new is None}
         fit = [(c.row, c.new) for c in candidates if c.new is not None and not c.why]
         for account in sorted({new.account for _, new in fit}):
             with self._transaction(wish, account) as conn:
                 now = now_ms(conn)
-                changes |= {
-                    row.id: self._write(conn, row, new, wish, now) for row, new in fit if new.account == account
-                }
+                for row, new in fit:
+                    if new.account == account:
+                        changes |= self._write(conn, row, new, wish, now)
                 if not wish.dry_run:
                     announce(conn)
-        return [changes[c.row.id] for c in candidates]
+        return [changes.pop(number) for number in asked] + list(changes.values())
 
-    def _write(self, conn: Connection, row: Any, new: NewDelivery, wish: Wish, now: int) -> Change:
+    def _write(self, conn: Connection, row: Any, new: NewDelivery, wish: Wish, now: int) -> dict[int, Change]:
+        """The change of the delivery, and of whatever comes after it."""
         try:
             _demand_kept(conn, row.event)
-        except _Forgotten as verdict:
-            return _kept(row, str(verdict))
+            _demand_begun(conn, row, new)
+        except (_Forgotten, _NotBegun) as verdict:
+            return {row.id: _kept(row, str(verdict))}
         if new.expires_at <= now and not wish.late_too:
-            return _kept(row, f"expired since; to send it all the same: connector replay --delivery d{row.id}")
+            why = f"expired since; to send it all the same: connector replay --delivery d{row.id}"
+            return {row.id: _kept(row, why)}
         new.expires_at = self._expiry(new, now)
         if not wish.dry_run and not _make_pending(conn, row, new, now):
-            return _kept(row, "it changed this moment: look again")
+            return {row.id: _kept(row, "it changed this moment: look again")}
+        fresh = {route.name: now + int(route.expires_after_s * 1000) for route in self._settings.routes}
+        after = followers.wait_again(conn, row.event, row.route, fresh, now, dry_run=wish.dry_run)
+        return {row.id: self._renewed(row, new)} | {one.id: _follows(row.event, one) for one in after}
+
+    def _renewed(self, row: Any, new: NewDelivery) -> Change:
         return Change(
             event=row.event,
             action="resend" if row.state == "delivered" else "renew",
@@ -295,6 +314,27 @@ class Replay:
         """What a person sends again is fresh from now on: its event's own time may be long past."""
         route = next(route for route in self._settings.routes if route.name == new.route)
         return max(new.expires_at, now + int(route.expires_after_s * 1000))
+
+
+class _NotBegun(Exception):  # noqa: N818 - a verdict, and the words for it
+    """What a delivery comes after will not be delivered as it stands."""
+
+
+def _demand_begun(conn: Connection, row: Any, new: NewDelivery) -> None:
+    """Raises `_NotBegun`, saying what to replay instead."""
+    if not new.after:
+        return
+    before = followers.before(conn, row.event, new.after)
+    if before is None:
+        raise _NotBegun(followers.absent(new.after))
+    if before.state in ("dead", "suppressed"):
+        raise _NotBegun(f"{followers.ended(new.after, before.state, None)}: connector replay --delivery d{before.id}")
+
+
+def _follows(event: int, row: Any) -> Change:
+    return Change(
+        event=event, action="renew", why=row.reason or "", route=row.route, delivery=row.id, destination=row.destination
+    )
 
 
 class _Forgotten(Exception):  # noqa: N818 - a verdict, and the words for it
@@ -327,6 +367,8 @@ _WHY_NOT: Final = {
 
 def _untouchable(row: Any, wish: Wish) -> str:
     """Why this delivery must stay as it is; "" when it may be sent (again)."""
+    if row.state == "suppressed" and (row.reason or "").startswith(followers.AFTER) and not wish.ended_too:
+        return "it goes once the delivery before it is delivered"
     allowed = {"dead"} | ({"suppressed"} if wish.ended_too else set()) | ({"delivered"} if wish.force else set())
     return "" if row.state in allowed else _WHY_NOT[row.state].format(row.id)
 
@@ -345,23 +387,41 @@ def _kept(row: Any, why: str) -> Change:
 def _make_pending(conn: Connection, row: Any, new: NewDelivery, now: int) -> bool:
     """Pending again with a new record; False when the delivery is no longer as it was read."""
     same = and_(_d.id == row.id, _d.state == row.state, _d.updated_at == row.updated_at)
-    values = {
+    values: dict[str, Any] = {
         "account": new.account,
         "destination": new.destination,
         "once_key": new.once_key,
         "expires_at": new.expires_at,
-        "lane": case(_CHECKED_LANE if new.lane in CHECKED else _WHOLE_LANE, value=_d.lane, else_=_d.lane),
+        "lane": case(_lanes_for(new), value=_d.lane, else_=_d.lane),
     }
     if conn.execute(update(deliveries).where(same).values(_pending_again("replayed", now) | values)).rowcount != 1:
         return False
     notes = orjson.dumps(new.notes).decode() if new.notes else None
-    values = {"record": new.record, "notes": notes, "contact": new.contact, "contacts": new.contacts}
+    values = {
+        "record": new.record,
+        "notes": notes,
+        "contact": new.contact,
+        "contacts": new.contacts,
+        "after": new.after or None,
+    }
     conn.execute(update(records).where(_r.delivery == row.id).values(values))
     return True
 
 
-_WHOLE_LANE: Final = {LIVE_SPLIT: LIVE, BULK_SPLIT: BULK, **CHECKED}
-_CHECKED_LANE: Final = {**CHECK_OF, **{lane: lane for lane in CHECKED}}
+def _lanes_for(new: NewDelivery) -> Mapping[int, int]:
+    """Lane -> the one that a delivery in it starts in again."""
+    if new.after:  # due at once: it is judged by whether the delivery before it was delivered
+        return _PARKED_LANE
+    return _CHECKED_LANE if new.lane in CHECKED else _WHOLE_LANE
+
+
+_WHOLE_LANE: Final = {LIVE_SPLIT: LIVE, BULK_SPLIT: BULK, **CHECKED, **RELEASED}
+_CHECKED_LANE: Final = {
+    **CHECK_OF,
+    **{lane: lane for lane in CHECKED},
+    **{lane: CHECK_OF[whole] for lane, whole in RELEASED.items()},
+}
+_PARKED_LANE: Final = {lane: PARKED_OF[_WHOLE_LANE.get(lane, lane)] for lane in (LIVE, BULK, *_WHOLE_LANE)}
 
 
 def _pending_again(reason: str, now: int) -> dict[str, Any]:
@@ -373,21 +433,6 @@ def _pending_again(reason: str, now: int) -> dict[str, Any]:
         "split": None,
         "lane": case(_WHOLE_LANE, value=_d.lane, else_=_d.lane),
     }
-
-
-def payload_of(kept: str, content_type: str, event_id: str) -> Payload:
-    """The payload of an inbox row. Raises `Unreadable` or `UnsupportedType` where its bytes are none even now."""
-    raw = base64.b64decode(kept.removeprefix(_DATA_URL)) if kept.startswith(_DATA_URL) else kept.encode()
-    if content_type == "application/json":
-        try:
-            return Payload(orjson.loads(raw), event_id)
-        except orjson.JSONDecodeError:
-            pass  # JSON by its sender's word only: told below what is wrong with it
-    decoded = decode(raw, content_type=content_type, headers={})
-    if len(decoded.payloads) != 1:
-        raise UnsupportedType(f"it holds {len(decoded.payloads)} events: ask the sender for them again")
-    (payload,) = decoded.payloads
-    return Payload(payload.body, event_id, payload.error)
 
 
 def _held_by(holder: Any, arrival: Arrival) -> str:
@@ -449,6 +494,8 @@ def _resolve(settings: Settings, database: Database, account: str, which: Any, *
                 # 0: it was to be erased, and its next claim ends it
                 "expires_at": case((or_(_d.expires_at > fresh, _d.expires_at == 0), _d.expires_at), else_=fresh)
             }
-        settled = conn.execute(update(deliveries).where(which, _d.state == "uncertain").values(values)).rowcount
+        changed = update(deliveries).where(which, _d.state == "uncertain").values(values)
+        settled = conn.execute(changed.returning(_d.id)).scalars().all()
+        followers.wake(conn, settled, settings.followers, now)
         announce(conn)
-        return settled
+        return len(settled)

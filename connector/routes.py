@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
-from connector.outbox import CHECK_OF, LIVE, NewDelivery
+from connector import followers
+from connector.options import results_in
+from connector.outbox import CHECK_OF, LIVE, PARKED_OF, NewDelivery
 from connector.settings import Account, Route, Settings
 from mappings import RECORDS
-from mappings.base import Invalid, RecordMapping, Rendering, lookup
+from mappings.base import FieldError, Invalid, RecordMapping, Rendered, Rendering, lookup, walk, with_result
 from mappings.events import Event, Lead
 
 
@@ -22,6 +24,7 @@ class _Prepared:
     route: Route
     destination: str
     mapping: RecordMapping
+    wanted: tuple[str, ...] = ()  #: of the answer to the delivery before: paths below "result."
 
 
 class Router:
@@ -33,7 +36,8 @@ class Router:
     def __init__(self, settings: Settings, name_of: Callable[[Route], str]) -> None:
         self._key: Final = settings.hash_key
         self._prepared: dict[tuple[str, str], tuple[_Prepared, ...]] = {}
-        prepared = [_Prepared(route, name_of(route), _mapping(settings, route)) for route in settings.routes]
+        prepared = [_prepared(settings, route, name_of(route)) for route in settings.routes]
+        self._by_name: Final = {p.route.name: p for p in prepared}
         types = {event_type for route in settings.routes for event_type in route.on}
         for source in settings.sources:
             for event_type in types:
@@ -49,7 +53,28 @@ class Router:
             return ()
         since_ms = int((event.time.timestamp() if event.time else time.time()) * 1000)
         ways = [self._hash("", way) for way in _ways(event)]
-        return tuple([self._delivery(p, event, since_ms, ways, lane) for p in prepared])
+        made = tuple([self._delivery(p, event, since_ms, ways, lane) for p in prepared])
+        if any(new.after for new in made):
+            _end_with_their_like(made)
+        return made
+
+    def checks(self, route: str) -> bool:
+        """Whether the vendor is to be asked before its deliveries."""
+        return bool(self._by_name[route].route.options.get("ninety_day_rule"))
+
+    def rendered(self, route: str, event: Event, result: Mapping[str, Any]) -> Rendered:
+        """The record of a route that comes after another one, whose delivery brought ``result``. Raises `Invalid`."""
+        prepared = self._by_name[route]
+        unknown = [path for path in prepared.wanted if walk(result, path) is None]
+        if unknown:
+            said = f"is not known: “{prepared.route.after}” was delivered, but its vendor's answer does not say it"
+            raise Invalid(tuple(FieldError(f"result.{path}", said) for path in unknown))
+        return prepared.mapping.render(with_result(event, result))
+
+    def left_open(self, route: str, event: Event) -> Rendered:
+        """The same before anything was delivered: "‹result.…›" stands for what it will bring. Raises `Invalid`."""
+        paths = self._by_name[route].wanted
+        return self.rendered(route, event, {path: f"‹result.{path}›" for path in paths})
 
     def _delivery(
         self, prepared: _Prepared, event: Event, since_ms: int, ways: list[str | None], lane: int
@@ -67,6 +92,9 @@ class Router:
             contacts=orjson.dumps(ways).decode() if len(ways) > 1 else None,
             once_key=once,
         )
+        if route.after:
+            new.lane, new.after = PARKED_OF[lane], route.after
+            return new
         try:
             rendered = prepared.mapping.render(event)
         except Invalid as invalid:
@@ -89,6 +117,27 @@ def hashed(key: bytes, scope: str, value: Any) -> str | None:
     if not text:
         return None
     return hashlib.blake2b(f"{scope}\0{text}".encode(), digest_size=16, key=key).hexdigest()
+
+
+def _prepared(settings: Settings, route: Route, destination: str) -> _Prepared:
+    return _Prepared(route, destination, _mapping(settings, route), tuple(sorted(results_in(route.options))))
+
+
+def _end_with_their_like(made: Iterable[NewDelivery]) -> None:
+    """Who comes after what will not be delivered ends at once, down the whole chain."""
+    by_route = {new.route: new for new in made}
+
+    def end(new: NewDelivery) -> str:
+        if new.state == "pending" and new.after:
+            before = by_route.get(new.after)
+            if before is None:
+                new.state, new.reason = "suppressed", followers.absent(new.after)
+            elif (state := end(before)) != "pending":
+                new.state, new.reason = "suppressed", followers.ended(new.after, state, before.reason)
+        return new.state
+
+    for new in by_route.values():
+        end(new)
 
 
 def _wants(route: Route, source: str, event_type: str) -> bool:

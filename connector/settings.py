@@ -155,6 +155,7 @@ class Route:
     once_per: OncePer | None = None
     on_unknown: Literal["ask", "resend"] = "ask"
     contact_hours: ContactHours | None = None  #: None: at any time
+    after: str = ""  #: another route: this one's delivery is made once that one's, of the same event, is delivered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +183,11 @@ class Settings:
     secret_key: Secret = NO_SECRET
     public_url: str = ""
     log_level: str = "INFO"
+
+    @property
+    def followers(self) -> frozenset[str]:
+        """The routes that come after another."""
+        return frozenset(route.name for route in self.routes if route.after)
 
     @property
     def hash_key(self) -> bytes:

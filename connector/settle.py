@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
-from connector import attempts, lots, outbox, standing
+from connector import attempts, followers, lots, outbox, standing
 from connector.attempts import Attempt
 from connector.client import wait_s
 from connector.db import announce, now_ms
@@ -32,6 +33,10 @@ class Settleable(Protocol):
     @property
     def can_ask(self) -> bool:
         """Whether the vendor can be asked what became of an unknown attempt."""
+
+    @property
+    def followers(self) -> frozenset[str]:
+        """Routes that come after one of its own: what waits there is told what became of these."""
 
 
 def lapse(conn: Connection, attempt: Attempt, place: Settleable | None, now: int) -> None:
@@ -59,10 +64,21 @@ def settle(conn: Connection, attempt: Attempt, place: Settleable, outcome: Outco
     if outcome.draft is not None:
         there = [number for at, number in enumerate(ids) if outcome.of(at).fate is Fate.DELIVERED]
         lots.put(conn, attempt.account, outcome.draft, there, since=attempt.started_at, now=now)
+    followers.keep(conn, _results(outcome, ids))
+    followers.wake(conn, ids, place.followers, now)
     announce(conn)
 
 
-def settle_check(conn: Connection, attempt: Attempt, outcome: Outcome, ids: list[int], agreed: bool | None) -> None:
+def _results(outcome: Outcome, ids: list[int]) -> dict[int, Mapping[str, Any]]:
+    """What of the answer is to be kept for each delivery."""
+    if not outcome.verdict.result and not any(verdict.result for verdict in outcome.each.values()):
+        return {}
+    return {one: outcome.of(at).result for at, one in enumerate(ids) if outcome.of(at).fate is Fate.DELIVERED}
+
+
+def settle_check(
+    conn: Connection, attempt: Attempt, place: Settleable, outcome: Outcome, ids: list[int], agreed: bool | None
+) -> None:
     """Settles a ``check``: whether the vendor ``agreed`` to the member's being contacted; None: it did not say."""
     now = now_ms(conn)
     words = outcome.words or None
@@ -73,6 +89,7 @@ def settle_check(conn: Connection, attempt: Attempt, outcome: Outcome, ids: list
         outbox.settle(conn, attempt.id, state="pending", now=now, due_at=now, lanes=outbox.CHECKED)
     elif agreed is not None:
         outbox.settle(conn, attempt.id, state="suppressed", now=now, reason=TOO_SOON)
+        followers.wake(conn, ids, place.followers, now)
     elif outcome.verdict.fate is Fate.REFUSED:
         _refused(conn, attempt, outcome.words, ids, now)
     else:

@@ -130,10 +130,12 @@ records = Table(
     "records",
     metadata,
     Column("delivery", Id, primary_key=True, autoincrement=False),
-    Column("record", Text, nullable=False),  #: JSON, as it will be sent
+    Column("record", Text, nullable=False),  #: JSON, as it will be sent; "" when there is none (yet)
     Column("notes", Text),  #: JSON list: what rendering cut or left out
     Column("contact", Text),  #: keyed hash of the person's first phone or e-mail
     Column("contacts", Text),  #: JSON list: those of all their phones and e-mails, where there are several
+    Column("after", Text),  #: the route of the same event whose delivery this one waits for, or has waited for
+    Column("result", Text),  #: JSON: what the vendor answered for it, as far as routes after it may want it
 )
 # Here and not on the deliveries: every claim and every settling would write this index anew, at a random place.
 Index("ix_records_contact", records.c.contact)

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector import claims, outbox, quota, standing, waiting
+from connector import claims, followers, outbox, quota, standing, waiting
 from connector.client import Deadline
 from connector.db import Database, first_line, install_id, now_ms
 from connector.deliver import Line, claim, perform
@@ -20,6 +20,7 @@ from connector.probe import probe
 from connector.purging import Schedule
 from connector.quota import Wait
 from connector.receive import Receiver
+from connector.release import Releasing
 from connector.routes import Router
 from connector.settings import Settings
 from connector.vendors import VENDORS
@@ -28,6 +29,8 @@ from connector.wake import Wake
 
 IDLE_S: Final = 5.0  #: how long nothing is looked at, at the most, should every wake-up be lost
 FAULT_S: Final = 1.0
+SWEEP_S: Final = 60.0  #: how often it is looked for what waits for another delivery and was not told of its end
+BREATH_S: Final = 0.02  #: between two looks at what waits so, at the least
 STOP_S: Final = 25.0
 
 log = get("worker")
@@ -47,7 +50,9 @@ class Worker:
         self._vendors = {name: VENDORS[account.vendor](account) for name, account in settings.accounts.items()}
         self._threads: list[threading.Thread] = []
         self._settings = settings
-        self._receiver = Receiver(settings, Router(settings, name_of))
+        router = Router(settings, name_of)
+        self._receiver = Receiver(settings, router)
+        self._releasing = Releasing(settings, database, found, router, self._receiver)
         fetching = {source.account for source in settings.sources.values()}
         for name, account in settings.accounts.items():
             if found[name] or name in fetching:
@@ -55,6 +60,7 @@ class Worker:
                 self._threads += self._threads_of(line)
         self._schedule = Schedule(settings, database, self._stopping)
         self._threads.append(threading.Thread(target=self._forget, name="forget", daemon=True))
+        self._threads.append(threading.Thread(target=self._follow, name="release", daemon=True))
 
     def _threads_of(self, line: Line) -> list[threading.Thread]:
         turn = threading.Lock()  # one thread looks for work, the others are in a call or wait for their turn
@@ -99,6 +105,28 @@ class Worker:
             except Exception:
                 log.exception("forgetting failed")
             self._stopping.wait(self._schedule.look_every_s)
+
+    def _follow(self) -> None:
+        """What comes after another delivery, whenever something was settled; and now and then what nobody told."""
+        swept_s = -SWEEP_S
+        while not self._stopping.is_set():
+            seen = self._wake.seen()
+            try:
+                if time.monotonic() >= swept_s + SWEEP_S:
+                    swept_s = time.monotonic()
+                    self._releasing.sweep()
+                self._releasing.look()
+            except (ConnectorError, SQLAlchemyError) as fault:
+                log.error("releasing stopped for a moment", fault=first_line(fault))
+                self._stopping.wait(FAULT_S)
+            except Exception:
+                log.exception("releasing failed")
+                self._stopping.wait(FAULT_S)
+            if self._settings.followers:
+                self._wake.wait(seen, IDLE_S)
+                self._stopping.wait(BREATH_S)
+            else:
+                self._stopping.wait(SWEEP_S)
 
     def _once(self, line: Line, turn: threading.Lock) -> None:
         with turn:
@@ -156,6 +184,8 @@ def prepare(settings: Settings, database: Database, found: Places) -> None:
         for route in settings.routes:
             outbox.follow_rule(conn, route.name, checks=bool(route.options.get("ninety_day_rule")))
             moved = outbox.follow_route(conn, route.name, route.account, route.to, name_of(route))
+            if waiting_for := followers.follow(conn, route.name, name_of(route), route.after):
+                log.info("parked deliveries wait for what their route comes after", route=route.name, count=waiting_for)
             if moved:
                 log.info("pending deliveries follow their route", route=route.name, count=moved)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, ClassVar, Protocol
@@ -166,6 +166,11 @@ def lookup(event: Event, path: str) -> Any:
     """
     found = _PERSON[path](event) if path in _PERSON else walk(event, path)
     return walk(event.extra, path) if found in ("", None) else found
+
+
+def with_result(event: Event, result: Mapping[str, Any]) -> Event:
+    """The event with ``result.…`` in reach of paths: what a vendor answered for another delivery of the same event."""
+    return replace(event, extra={**event.extra, "result": result})
 
 
 def walk(value: Any, path: str) -> Any:

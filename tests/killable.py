@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from connector import claims, client, committer, deliver, receive
+from connector import claims, client, committer, deliver, followers, receive
 from connector.__main__ import main
 from connector.quota import Wait
 
@@ -77,6 +77,8 @@ def arm(step: str, countdown: Countdown) -> None:
         client.Client.call = after(client.Client.call, countdown, always)  # type: ignore[method-assign]
     elif step == "settled":
         deliver._settle = after(deliver._settle, countdown, always)
+    elif step == "releasing":  # written, and not committed yet
+        followers.go = after(followers.go, countdown, always)
     else:
         raise SystemExit(f"no such step: {step}")
 

@@ -80,6 +80,21 @@ name = "note"
 on = "ticket.updated"
 to = "tracksale.note"
 account = "surveys"
+[[routes]]
+name = "call"
+on = "ticket.created"
+to = "wolkvox.add_record"
+account = "dialler"
+campaign_id = "1042"
+campaign_status = "start"
+after = "links"
+opt = ["result.survey_link"]
+[[routes]]
+name = "links"
+on = "ticket.created"
+to = "tracksale.survey_links"
+account = "surveys"
+campaign_code = "26"
 """
 CRM = """
 [sources.crm]
@@ -272,6 +287,35 @@ def test_killed_at_every_step_nothing_is_lost_and_nobody_is_sent_twice(
         finally:
             fleet.kill_all()
         _nobody_missing_nobody_twice(sandbox, due)
+
+
+@pytest.mark.parametrize(("step", "nth"), [("settled", 1), ("settled", 2), ("releasing", 1), ("releasing", 2)])
+def test_killed_between_link_and_call_everybody_is_called_once_with_their_own_link(
+    tmp_path: Path, database_url: str, database: Database, step: str, nth: int
+) -> None:
+    count = 150
+    with Sandbox(port=0, latency_s=0.05) as sandbox:
+        fleet = Fleet(tmp_path, database_url, sandbox)
+        try:
+            fleet.start("web")
+            bodies = [ticket(number, "ticket.created") for number in range(count)]
+            for number, body in enumerate(bodies):
+                body["data"]["customer"]["phone"] = f"+57300{number:07d}"  # type: ignore[index]
+            fleet.send_many("tickets", bodies[:90])
+            doomed = fleet.start("work", kill=(step, nth))
+            fleet.send_many("tickets", bodies[90:])
+            assert doomed.wait(timeout=40) == -signal.SIGKILL
+            wait_until(lambda: states(database) == {"delivered": 2 * count}, 60)
+        except AssertionError as late:
+            raise AssertionError(f"{states(database)}; {_story(database)}") from late
+        finally:
+            fleet.kill_all()
+        made: dict[str, set[str]] = {}
+        for one in sandbox.tracksale.survey_links:
+            made.setdefault(one["email"], set()).add(one["survey_link"])
+        rows = sandbox.wolkvox.rows("1042")
+        assert len(rows) == len({row["email"] for row in rows}) == count
+        assert all(row["opt1"] in made[row["email"]] for row in rows)
 
 
 def _play(fleet: Fleet, broker: Broker) -> Counter[str]:

@@ -40,6 +40,7 @@ class Spec:
     options: type[Schema]
     on_unknown: str = "ask"
     contacts_people: bool = True
+    results: tuple[str, ...] = ()
 
 
 DESTINATIONS = {
@@ -47,7 +48,7 @@ DESTINATIONS = {
     "tracksale.dispatch": Spec("tracksale", DispatchOptions),
     "tracksale.fill_empty_tags": Spec("tracksale", EmptyTagsOptions, "resend"),
     "tracksale.note": Spec("tracksale", NoteOptions, "resend"),
-    "tracksale.survey_links": Spec("tracksale", LinksOptions, "resend"),
+    "tracksale.survey_links": Spec("tracksale", LinksOptions, "resend", results=("survey_link",)),
     "tracksale.answers": Spec("tracksale", AnswersOptions),
     "postcenter.close": Spec("postcenter", TicketOptions),
 }
@@ -112,6 +113,14 @@ name = "note on answers"
 on = "ticket.updated"
 to = "tracksale.note"
 account = "surveys"
+"""
+LINKS = """
+[[routes]]
+name = "links"
+on = "ticket.closed"
+to = "tracksale.survey_links"
+account = "surveys"
+campaign_code = "52"
 """
 ANSWERS = """
 [[routes]]
@@ -182,6 +191,7 @@ def test_what_the_example_shows_in_comments_works_too(read):
     settings = read(text, CONNECTOR_SECRET_KEY="invented-key")
     assert [route.to for route in settings.routes[5:]] == [
         "tracksale.survey_links",
+        "wolkvox.add_record",
         "tracksale.answers",
         "postcenter.close",
         "tracksale.note",
@@ -284,6 +294,47 @@ def test_tickets_are_closed_with_an_account_of_their_helpdesk(read, faults):
     assert read(account + close).routes[0].to == "postcenter.close"
     [fault] = faults(SURVEYS + close.replace("helpdesk", "surveys"))
     assert "is an account of tracksale, and postcenter.close needs one of postcenter" in fault
+
+
+def follow(after: str, *more: str, on: str = "ticket.closed") -> str:
+    """A dialling route that comes after another."""
+    lines = (f'name = "call"\non = "{on}"\nto = "wolkvox.add_record"\naccount = "dialler"\ncampaign_id = "1042"', *more)
+    return "[[routes]]\n" + "\n".join((*lines, f'after = "{after}"' if after else "")) + "\n"
+
+
+def test_a_route_may_come_after_another(read):
+    settings = read(DIALLER + SURVEYS + TICKETS + LINKS + follow("links", 'opt = ["result.survey_link"]'))
+    assert [(route.name, route.after) for route in settings.routes] == [("links", ""), ("call", "links")]
+    assert settings.followers == {"call"}
+
+
+AFTER = [
+    (follow("link"), "after", 'unknown route "link", did you mean "links"?'),
+    (follow("call"), "after", "goes in a circle: one of the routes has to come first"),
+    (follow("third") + follow("call").replace('"call"', '"third"', 1), "after", "goes in a circle"),
+    (follow("links", on="ticket.updated"), "after", 'no event goes to "links" and here'),
+    (follow("links", 'sources = ["landing"]'), "after", 'no event goes to "links" and here'),
+    (
+        follow("links", 'opt = ["result.link"]'),
+        "opt",
+        'result.link does not come of "links": that brings "survey_link"',
+    ),
+    (follow("", 'opt = ["result.survey_link"]'), "opt", 'result.survey_link needs after = "the route that brings it"'),
+    (follow("links", 'once_per = { key = "result.survey_link", within = "1h" }'), "once_per", "result is not known"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "message"), AFTER, ids=[message for _, _, message in AFTER])
+def test_a_route_that_can_never_have_its_turn_is_a_fault(faults, text, key, message):
+    links = LINKS + 'sources = ["tickets"]\n'
+    found = faults(DIALLER + SURVEYS + LANDING + TICKETS + links + text)
+    assert [fault for fault in found if fault.startswith(f"routes.call.{key}: {message}")], found
+
+
+def test_a_field_of_the_sender_s_own_that_is_called_result_is_reached_through_extra(read):
+    assert read(DIALLER + TICKETS + follow("", 'opt = ["extra.result.x"]')).routes[0].options["opt"] == (
+        "extra.result.x",
+    )
 
 
 def test_a_note_is_resent_unless_the_route_says_ask(read):
@@ -448,7 +499,6 @@ def test_a_poll_becomes_settings(read):
     assert found["answers"].verify is None
 
 
-NOT_BUILT = "is not built yet: take it out"
 POLLED = """
 [sources.answers]
 mapping = "tracksale_answer"
@@ -493,7 +543,6 @@ WRONG = [
         'routes."note on answers".contact_hours.holidays',
         "whose?",
     ),
-    (WHOLE + 'after = "2h"', 'routes."note on answers".after', NOT_BUILT),
     *(
         (
             DIALLER + f"working_hours = {hours}",

@@ -91,11 +91,12 @@ def _why(one: Mapping[str, Any], zone: ZoneInfo) -> str:
 
 def _backlog(destinations: Sequence[Mapping[str, Any]]) -> None:
     columns = ("destination", "state", "pending", "sending", "uncertain", "dead", "oldest waits", "why")
-    counted = ("pending", "sending", "uncertain", "dead")
+    counted = ("sending", "uncertain", "dead")
     rows = [
         (
             one["destination"],
             one["state"] if one["configured"] else "left the configuration",
+            _pending(one),
             *(one[state] for state in counted),
             show.duration(one["oldest_waiting_s"]),
             one["reason"],
@@ -122,6 +123,11 @@ def _polls(polls: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
         for one in polls
     ]
     show.table(columns, rows, title="Polls")
+
+
+def _pending(one: Mapping[str, Any]) -> str:
+    waits = one["waiting_for_another"]
+    return f"{one['pending']} ({waits} for another delivery)" if waits else str(one["pending"])
 
 
 def _day(found: Mapping[str, Any]) -> None:
@@ -214,6 +220,9 @@ def _tell(event: Mapping[str, Any], zone: ZoneInfo) -> None:
             show.line(
                 "    its record: " + ", ".join(f"{name}={_value(v)}" for name, v in delivery["record"].items()), "dim"
             )
+        if delivery["result"]:
+            brought = ", ".join(f"{name}={_value(v)}" for name, v in delivery["result"].items())
+            show.line(f"    kept of its vendor's answer: {brought}", "dim")
     if "payload" in event:
         show.line(f"  its payload: {event['payload']}", "dim")
     show.line()

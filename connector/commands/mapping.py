@@ -21,8 +21,8 @@ from connector.outbox import NewDelivery
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings, Source
-from mappings.base import Ignored
-from mappings.events import Phone
+from mappings.base import Ignored, Invalid
+from mappings.events import Event, Phone, Thin
 
 #: A file's extension -> the content type its sender would give.
 CONTENT_TYPES: Final = {
@@ -71,16 +71,20 @@ def _bytes(file: str) -> bytes:
 
 def mapped(settings: Settings, source: Source, raw: bytes, content_type: str) -> dict[str, Any]:
     """Every payload in these bytes with what it becomes. Raises `ConnectorError` when they are no payload at all."""
-    receiver = Receiver(settings, Router(settings, destinations.name_of))
+    router = Router(settings, destinations.name_of)
+    receiver = Receiver(settings, router)
     try:
         arrivals, _ = receiver.arrivals(source, raw, content_type=content_type, headers={})
     except (Unreadable, UnsupportedType) as fault:
         raise ConnectorError(f"it cannot be read: {fault}") from fault
-    return {"source": source.name, "events": [_one(receiver, source, arrival) for arrival in arrivals]}
+    return {"source": source.name, "events": [_one(router, receiver, source, arrival) for arrival in arrivals]}
 
 
-def _one(receiver: Receiver, source: Source, arrival: Arrival) -> dict[str, Any]:
+def _one(router: Router, receiver: Receiver, source: Source, arrival: Arrival) -> dict[str, Any]:
     payload = orjson.loads(arrival.payload)
+    for new in arrival.deliveries:
+        if new.after and new.state == "pending":
+            _leave_open(router, new, receiver.read(source, payload))
     return {
         "status": arrival.state,
         "event_id": arrival.event_id,
@@ -91,6 +95,18 @@ def _one(receiver: Receiver, source: Source, arrival: Arrival) -> dict[str, Any]
         "errors": arrival.errors,
         "deliveries": [_delivery(new) for new in arrival.deliveries],
     }
+
+
+def _leave_open(router: Router, new: NewDelivery, event: Event | Thin) -> None:
+    """The record of what waits for another delivery, without what only that one will bring."""
+    if isinstance(event, Thin):
+        return
+    try:
+        rendered = router.left_open(new.route, event)
+    except Invalid as invalid:
+        new.state, new.reason = "dead", f"no record can be made of it: {invalid}"
+        return
+    new.record, new.notes = orjson.dumps(rendered.record).decode(), rendered.notes
 
 
 def _event(receiver: Receiver, source: Source, payload: Any) -> Any:
@@ -108,6 +124,7 @@ def _delivery(new: NewDelivery) -> dict[str, Any]:
         "destination": new.destination,
         "state": new.state,
         "reason": new.reason,
+        "after": new.after or None,
         "record": orjson.loads(new.record) if new.record else None,
         "notes": list(new.notes),
     }
@@ -142,7 +159,8 @@ def _tell(one: Mapping[str, Any]) -> None:
 
 
 def _tell_delivery(one: Mapping[str, Any]) -> None:
-    title = f"Route “{one['route']}” → {one['destination']}"
+    after = f", after “{one['after']}”" if one["after"] else ""
+    title = f"Route “{one['route']}” → {one['destination']}{after}"
     if one["record"] is None:
         show.line(title, "bold")
         show.line(one["reason"], "red")

@@ -67,6 +67,7 @@ def _destination(settings: Settings, route: Route, name: str, before: Destinatio
     hours = dict(before.hours) if before else {}
     if route.contact_hours is not None:
         hours[route.name] = route.contact_hours
+    after = frozenset(other.name for other in settings.routes if other.after == route.name)
     auto = route.options.get("campaign_status") == "auto"
     return DESTINATIONS[route.to](
         account=settings.accounts[route.account],
@@ -76,6 +77,7 @@ def _destination(settings: Settings, route: Route, name: str, before: Destinatio
         on_unknown_says=route.on_unknown,
         once_within_ms=once,
         hours=hours,
+        followers=after | (before.followers if before else frozenset()),
         campaign=str(route.options["campaign_id"]) if auto else "",
     )
 

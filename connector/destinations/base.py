@@ -61,6 +61,7 @@ class Destination:
     on_unknown_says: str = "ask"
     once_within_ms: Mapping[str, int] = field(default_factory=dict)
     hours: Mapping[str, ContactHours] = field(default_factory=dict)  #: of routes that have any
+    followers: frozenset[str] = frozenset()  #: routes that come after one of its own
 
     vendor: ClassVar[str]
     options_schema: ClassVar[type[Schema]]

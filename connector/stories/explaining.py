@@ -9,13 +9,13 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, func, select
 
-from connector import budget, standing
+from connector import budget, followers, standing
 from connector.budget import Pace
 from connector.db import Database, now_ms
 from connector.destinations import name_of
 from connector.inbox import HASHED
 from connector.log import masked, redacted
-from connector.outbox import BULK_CHECK, BULK_LANES
+from connector.outbox import BULK_CHECK, BULK_LANES, PARKED_LANES, SETTLED
 from connector.quota import Wait
 from connector.settings import Settings
 from connector.stories import asked, drafts
@@ -173,9 +173,11 @@ def _delivery(scene: _Scene, row: Any) -> dict[str, Any]:
         "reason": scene.words(row.reason) or None,
         "created_at": iso(row.created_at),
         "changed_at": iso(row.updated_at),
-        "due_at": iso(row.due_at) if row.state == "pending" else None,
+        "due_at": iso(row.due_at) if row.state == "pending" and row.lane not in PARKED_LANES else None,
         "expires_at": iso(row.expires_at),
+        "after": kept.after if kept else None,
         "record": _record(scene, kept.record if kept else ""),
+        "result": _record(scene, (kept.result if kept else None) or ""),
         "record_notes": [scene.words(note) for note in _list(kept.notes if kept else None)],
         "attempts": tried,
         "draft_lot": drafts.lot_of(scene.conn, row.id),
@@ -233,7 +235,8 @@ def _attempt(scene: _Scene, row: Any) -> dict[str, Any]:
 
 def _story(shown: Mapping[str, Any]) -> list[dict[str, str]]:
     name = shown["delivery"]
-    begun = f"{name}: route “{shown['route']}” sends it to {shown['destination']}"
+    after = f", after “{shown['after']}”" if shown["after"] else ""
+    begun = f"{name}: route “{shown['route']}” sends it to {shown['destination']}{after}"
     lines = [{"at": shown["created_at"], "said": begun}]
     lines += [{"at": shown["created_at"], "said": f"{name}: noted: {note}"} for note in shown["record_notes"]]
     for one in shown["attempts"]:
@@ -289,6 +292,8 @@ def _now(scene: _Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, list[s
         waits, first = drafts.now(shown["draft_lot"])
         why += f": {waits}"
     gone = scene.conn.execute(select(_e.forgotten_at).where(_e.id == row.event)).scalar() is not None
+    if row.state == "suppressed" and (row.reason or "").startswith(followers.AFTER) and not gone:
+        return at + why, [f"once “{shown['after']}” is delivered, by connector replay say, this follows by itself"]
     return at + why, first + ([] if gone else _ENDED_NEXT.get(row.state, lambda name: [])(shown["delivery"]))
 
 
@@ -332,7 +337,7 @@ def _uncertain_with(scene: _Scene, row: Any) -> int:
 
 def _pending(scene: _Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, list[str]]:
     why = f" ({shown['reason']})" if shown["reason"] else ""
-    for obstacle in (_gone, _account_closed, _stopped, _expired, _not_due, _held, _status_unknown, _no_slot):
+    for obstacle in (_parked, _gone, _account_closed, _stopped, _expired, _not_due, _held, _status_unknown, _no_slot):
         if found := obstacle(scene, row):
             return f"waiting{why}: {found[0]}", [found[1]]
     return f"waiting for its turn{why}: {_ahead(scene, row)}", [
@@ -341,6 +346,20 @@ def _pending(scene: _Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, li
 
 
 Obstacle = tuple[str, str] | None  #: what is in the way, and what to do about it
+
+
+def _parked(scene: _Scene, row: Any) -> Obstacle:
+    """What it comes after is not settled yet; or this very moment is."""
+    if row.lane not in PARKED_LANES or row.expires_at <= scene.now:
+        return None
+    after = scene.conn.execute(select(records.c.after).where(records.c.delivery == row.id)).scalar()
+    before = followers.before(scene.conn, row.event, after) if after else None
+    if before is None or before.state in SETTLED:
+        return "what it waited for is settled", "nothing, while a worker runs: connector work, or connector run"
+    said = f"it comes after “{after}”, whose delivery d{before.id} is {before.state}"
+    if before.state == "uncertain":
+        return said, f"connector resolve d{before.id} --landed | --resend"
+    return said, f"wait; connector explain d{before.id} tells how that stands"
 
 
 def _gone(scene: _Scene, row: Any) -> Obstacle:

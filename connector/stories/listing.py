@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, false, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, text
 
 from connector import destinations
 from connector.db import Database, now_ms
+from connector.outbox import PARKED_LANES
 from connector.persons import phones as phones_of
 from connector.routes import Router
 from connector.settings import Settings
@@ -64,8 +65,22 @@ def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
         chosen = chosen.where(_d.event.in_(events_meant(conn, settings, search.event)))
     if search.find:
         chosen = chosen.where(_found(conn, settings, search.find))
-    columns = (table, _e.source, _e.event_id, _e.type)
-    joined = select(*columns).select_from(table.outerjoin(events, _e.id == _d.event))
+    before = table.alias("before")
+    after = records.c.after
+    columns = (
+        table,
+        _e.source,
+        _e.event_id,
+        _e.type,
+        after,
+        before.c.id.label("before"),
+        before.c.state.label("stands"),
+    )
+    joined = select(*columns).select_from(
+        table.outerjoin(events, _e.id == _d.event)
+        .outerjoin(records, records.c.delivery == _d.id)
+        .outerjoin(before, and_(before.c.event == _d.event, before.c.route == after))
+    )
     return joined.where(_d.id.in_(select(chosen.subquery().c.id))).order_by(latest.desc())
 
 
@@ -98,11 +113,18 @@ def _mentions(conn: Connection, texts: Sequence[str]) -> list[int]:
     return list(conn.execute(query).scalars())
 
 
+def waits_for(row: Any) -> str | None:
+    """What a parked delivery waits for; None when it waits for none."""
+    if row.state != "pending" or row.lane not in PARKED_LANES or row.before is None:
+        return None
+    return f"waits for d{row.before} (“{row.after}”), which is {row.stands}"
+
+
 def _shown(row: Any) -> dict[str, Any]:
     return {
         "delivery": f"d{row.id}",
         "state": row.state,
-        "reason": row.reason,
+        "reason": row.reason or waits_for(row),
         "route": row.route,
         "account": row.account,
         "destination": row.destination,
@@ -113,6 +135,7 @@ def _shown(row: Any) -> dict[str, Any]:
         "attempts": len([one for one in row.attempts.split(",") if one]),
         "created_at": iso(row.created_at),
         "changed_at": iso(row.updated_at),
-        "due_at": iso(row.due_at) if row.state == "pending" else None,
+        "after": None if row.before is None else f"d{row.before}",
+        "due_at": iso(row.due_at) if row.state == "pending" and row.lane not in PARKED_LANES else None,
         "expires_at": iso(row.expires_at) if row.state == "pending" else None,
     }

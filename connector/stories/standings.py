@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, func, literal_column, select, text, union_all
+from sqlalchemy import Connection, and_, case, func, literal_column, select, text, union_all
 
 from connector import budget, quota, standing
 from connector.budget import Pace, Room
 from connector.db import Database, now_ms
 from connector.destinations import name_of
-from connector.outbox import BULK, BULK_SPLIT, LIVE, LIVE_SPLIT
+from connector.outbox import LANES, LIVE, LIVE_SPLIT, PARKED_LANES
 from connector.settings import Account, Settings
 from connector.standing import AccountStanding, DestinationStanding
 from connector.stories import asked
@@ -127,10 +127,11 @@ def _stand(stand: AccountStanding | None, now: int) -> dict[str, Any]:
 
 
 def _counts(conn: Connection) -> Counts:
-    counts: Counts = defaultdict(lambda: {"pending": 0, "sending": 0, "uncertain": 0, "dead": 0, "oldest_id": None})
-    pending = select(_d.destination, func.count(), func.min(_d.id)).where(_PENDING).group_by(_d.destination)
-    for destination, number, oldest in conn.execute(pending):
-        counts[destination] |= {"pending": number, "oldest_id": oldest}
+    counts: Counts = defaultdict(lambda: dict.fromkeys(("pending", "parked", "sending", "uncertain", "dead"), 0))
+    parked = case((_d.lane.in_(PARKED_LANES), 1), else_=0)
+    columns = (_d.destination, func.count(), func.min(_d.id), func.sum(parked))
+    for destination, number, oldest, waiting in conn.execute(select(*columns).where(_PENDING).group_by(_d.destination)):
+        counts[destination] |= {"pending": number, "oldest_id": oldest, "parked": int(waiting)}
     for condition in (_IN_HAND, _DEAD):
         query = select(_d.destination, _d.state, func.count()).where(condition).group_by(_d.destination, _d.state)
         for destination, state, number in conn.execute(query):
@@ -142,7 +143,7 @@ def _destinations(conn: Connection, settings: Settings, counts: Counts, now: int
     stands = {stand.name: stand for stand in standing.all_destinations(conn)}
     configured = {name_of(route): route.account for route in settings.routes}
     names = [*configured, *(name for name in sorted({*counts, *stands}) if name not in configured)]
-    ages = _created(conn, [counts[name]["oldest_id"] for name in names if counts[name]["oldest_id"]])
+    ages = _created(conn, [oldest for name in names if (oldest := counts[name].get("oldest_id"))])
     return [
         {
             "destination": name,
@@ -150,7 +151,8 @@ def _destinations(conn: Connection, settings: Settings, counts: Counts, now: int
             "configured": name in configured,
             **_open_or_stopped(stands.get(name)),
             **{state: counts[name][state] for state in ("pending", "sending", "uncertain", "dead")},
-            "oldest_waiting_s": _age_s(ages.get(counts[name]["oldest_id"]), now),
+            "waiting_for_another": counts[name]["parked"],
+            "oldest_waiting_s": _age_s(ages.get(counts[name].get("oldest_id", 0)), now),
         }
         for name in names
         if name in configured or any(counts[name][state] for state in ("pending", "sending", "uncertain", "dead"))
@@ -248,7 +250,7 @@ def _left(conn: Connection, settings: Settings, counts: Counts) -> list[dict[str
 
 
 def _routes_of(conn: Connection, destination: str) -> Sequence[Any]:
-    lanes = _d.lane.in_([literal_column(str(lane)) for lane in (LIVE, BULK, LIVE_SPLIT, BULK_SPLIT)])
+    lanes = _d.lane.in_([literal_column(str(lane)) for lane in (*LANES, *PARKED_LANES)])
     pending = select(_d.route, _d.account).where(_PENDING, _d.destination == destination, lanes)
     oldest = pending.order_by(_d.lane, _d.due_at, _d.id).limit(ROUTES_LOOKED_AT).subquery()
     in_hand = select(_d.route, _d.account).where(_IN_HAND, _d.destination == destination)

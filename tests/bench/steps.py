@@ -116,6 +116,7 @@ class _Place:
     can_ask = False
     campaign = ""
     once_within_ms: Mapping[str, int] = {}
+    followers: frozenset[str] = frozenset()
 
     def __init__(self, name: str, batch_size: int) -> None:
         self.name = name

@@ -13,6 +13,8 @@ depends_on = None
 
 def _followers() -> None:
     """Deliveries that wait for another one, and what a vendor answered for them."""
+    op.add_column("records", sa.Column("after", sa.Text(), nullable=True))
+    op.add_column("records", sa.Column("result", sa.Text(), nullable=True))
 
 
 def _lots() -> None:
