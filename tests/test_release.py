@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from connector import followers, inbox, outbox, stories, tables, waiting
+from connector import followers, inbox, outbox, settle, stories, tables, waiting
 from connector.commands.mapping import mapped
 from connector.db import Database, now_ms
 from connector.decode import Payload
@@ -181,6 +181,17 @@ def test_what_routes_no_longer_come_after_goes_at_once(database: Database):
     assert after.record(CALL)["tel1"] == "3000000001"
 
 
+def test_who_must_be_asked_about_first_is_asked_about_once_released(database: Database):
+    asked = survey(after="links")
+    asked = replace(asked, options=asked.options | {"ninety_day_rule": True})
+    out = Following(database, asked, links())
+    out.send(ticket(1), lane=BULK)
+    out.send(ticket(2))
+    out.linked()
+    out.releasing.look()
+    assert [row.lane for row in out.all_of("survey")] == [outbox.BULK_CHECK, outbox.LIVE_CHECK]
+
+
 # --- it ends --------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +232,21 @@ def test_a_guard_that_ends_the_one_before_ends_this_one(database: Database):
     assert isinstance(out.claim("surveys"), Wait)
     out.releasing.look()
     assert out.reason(CALL) == f"it comes after “links”, which ended suppressed: {EXPIRED}"
+
+
+def test_whom_the_vendor_does_not_let_be_asked_is_not_called_about_it(database: Database):
+    asked = survey()
+    asked = replace(asked, options=asked.options | {"ninety_day_rule": True})
+    out = Following(database, call(after="survey", options=dial().options), asked)
+    out.send(ticket())
+    check = out.claimed("surveys")
+    assert check.attempt.kind == "check"
+    place = out.places["surveys"][check.attempt.destination]
+    with database.write() as conn:
+        ids = [number for number, _ in outbox.members(conn, check.attempt.id)]
+        settle.settle_check(conn, check.attempt, place, delivering.accepted(), ids, False)
+    out.releasing.look()
+    assert out.reason(CALL) == f"it comes after “survey”, which ended suppressed: {settle.TOO_SOON}"
 
 
 def test_it_expires_while_it_waits(database: Database):
