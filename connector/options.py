@@ -11,8 +11,6 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 
-#: Keys that are planned, so that an operator is told "not yet" instead of "unknown".
-NOT_BUILT = frozenset({})
 OPT_COLUMNS = tuple(f"opt{number}" for number in range(1, 13))  #: wolkvox's free columns
 MAX_TAGS = 50  #: Tracksale, fill-empty-tags: tags a call
 
