@@ -113,6 +113,8 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
     if forgetting and fresh:
         known |= _take_back(conn, fresh, now, key)
     stored = [_verdict(arrival, firsts, fresh, known, key) for arrival in arrivals]
+    if any(verdict.status == "conflict" for verdict in stored):
+        _tell_repeats(conn, arrivals, stored)
     changes = {at: a.revised for at, a in enumerate(arrivals) if a.revised and stored[at].status == "conflict"}
     unkeyed = [a for at, a in enumerate(arrivals) if stored[at].status in ("invalid", "conflict") and at not in changes]
     insert_rows(conn, events, [_row(a, now) | {"key": None, "state": "invalid"} for a in unkeyed])
@@ -304,6 +306,17 @@ _NAMED: Final[dict[str, TextClause]] = {
         " JOIN events USING (source, key)"
     ),
 }
+
+
+def _tell_repeats(conn: Connection, arrivals: Sequence[Arrival], stored: list[Stored]) -> None:
+    """The very payload that is kept under the id is a copy, although its mapping has come to read it otherwise."""
+    for at, arrival in enumerate(arrivals):
+        if stored[at].status != "conflict":
+            continue
+        same = (events.c.source == arrival.source) & (events.c.key == arrival.event_id)
+        if conn.execute(select(events.c.id).where(same, events.c.payload == arrival.payload)).first() is not None:
+            stored[at] = Stored("duplicate", arrival.event_id)
+            arrival.errors = []
 
 
 def _verdict(

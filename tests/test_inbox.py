@@ -62,13 +62,22 @@ def test_a_second_copy_changes_nothing(database: Database):
 
 def test_another_event_under_the_same_id_is_kept_as_a_conflict(database: Database):
     put(database, arrival())
-    assert put(database, arrival(fingerprint="other")) == ["conflict"]
+    assert put(database, arrival(fingerprint="other", payload='{"other": 1}')) == ["conflict"]
     assert (count(database, state="accepted"), count(database, state="invalid")) == (1, 1)
     with database.read() as conn:
         kept = conn.execute(select(tables.events).where(tables.events.c.state == "invalid")).one()
     assert kept.key is None
     assert "another event was received under this id" in kept.errors
     assert count(database, tables.deliveries) == 1
+
+
+def test_the_same_payload_is_a_copy_although_its_mapping_reads_it_otherwise_by_now(database: Database):
+    put(database, arrival(payload='{"a": 1}'), arrival(2))
+    again = arrival(fingerprint="as it is read now", payload='{"a": 1}')
+    other = arrival(fingerprint="as it is read now", payload='{"a": 2}')
+    assert put(database, other, again, arrival(3)) == ["conflict", "duplicate", "accepted"]
+    assert again.errors == []
+    assert count(database, tables.deliveries) == 3
 
 
 def test_the_same_id_of_another_source_is_another_event(database: Database):
@@ -91,7 +100,7 @@ def test_an_invalid_row_holds_no_key_so_a_corrected_copy_is_welcome(database: Da
 
 
 def test_copies_within_one_batch_are_told_apart(database: Database):
-    first, other = arrival(), arrival(fingerprint="other")
+    first, other = arrival(), arrival(fingerprint="other", payload='{"other": 1}')
     assert put(database, first, arrival(), other, arrival(2)) == ["accepted", "duplicate", "conflict", "accepted"]
     assert count(database, state="accepted") == 2
     assert count(database, tables.deliveries) == 2
