@@ -328,9 +328,27 @@ def _lock_number(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 
+CONNECT_TIMEOUT_S: Final = 8  #: libpq's own is the system's, minutes; the sender of a webhook waits for a 503
+
+
+def connect_timeout(url: str) -> dict[str, Any]:
+    """How long connecting to Postgres may take, for each of its hosts; nothing where the operator has said it.
+
+    An argument of ours would win over the URL's ``?connect_timeout=`` and over PGCONNECT_TIMEOUT.
+    """
+    is_said = "connect_timeout" in make_url(url).query or "PGCONNECT_TIMEOUT" in os.environ
+    return {} if is_said else {"connect_timeout": CONNECT_TIMEOUT_S}
+
+
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
-        engine = create_engine(url, pool_size=10, max_overflow=30, isolation_level="READ COMMITTED")
+        engine = create_engine(
+            url,
+            pool_size=10,
+            max_overflow=30,
+            isolation_level="READ COMMITTED",
+            connect_args=connect_timeout(url),
+        )
         event.listen(engine, "checkout", _ping_if_idle)
         event.listen(engine, "checkin", _used)
         return engine

@@ -14,7 +14,7 @@ import psycopg
 import tenacity
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.db import CHANNEL, Database
+from connector.db import CHANNEL, Database, connect_timeout
 from connector.log import get
 
 LOOK_EVERY_S: Final = 0.004
@@ -84,7 +84,7 @@ class Wake:
 
     def _watch_channel(self) -> None:
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True) as conn:
+        with psycopg.connect(url, autocommit=True, **connect_timeout(url)) as conn:
             conn.execute(f"LISTEN {CHANNEL}")
             self.ring()
             while not self._stopped.is_set():

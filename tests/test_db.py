@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from connector.db import Database, announce, first_line, insert_rows, install_id, migrate, now_ms
+from connector.db import Database, announce, connect_timeout, first_line, insert_rows, install_id, migrate, now_ms
 from connector.errors import ConnectorError, StoreUnavailable
 from connector.tables import accounts, deliveries, events, facts, metadata
 from connector.wake import Wake
@@ -415,6 +415,25 @@ def test_an_unreachable_postgres_is_told() -> None:
     assert "s3cr3t" not in unavailable(database)
     with pytest.raises(StoreUnavailable):
         migrate(database.url)
+
+
+def test_a_postgres_that_never_answers_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    monkeypatch.setattr("connector.db.CONNECT_TIMEOUT_S", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        said = unavailable(Database(f"postgresql+psycopg://somebody@127.0.0.1:{silent.getsockname()[1]}/x"))
+    assert "timeout" in said.lower()
+    assert time.monotonic() - started < 10
+
+
+def test_an_operator_s_own_connect_timeout_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql+psycopg://somebody@127.0.0.1/x"
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    assert connect_timeout(url) == {"connect_timeout": 8}
+    assert connect_timeout(f"{url}?connect_timeout=30") == {}
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "20")
+    assert connect_timeout(url) == {}
 
 
 def test_a_database_that_is_not_there_is_told(postgres_server: psycopg.Connection) -> None:
