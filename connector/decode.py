@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from encodings import normalize_encoding
 from encodings.aliases import aliases
@@ -28,6 +28,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio import multipart
 
 from connector.errors import Unreadable, UnsupportedType
+from connector.forgotten import HASHED
 from mappings.base import FieldError
 
 #: Containers within containers; orjson reads 1024 of them but writes only 254.
@@ -75,7 +76,8 @@ def decode(
 ) -> Decoded:
     """The payloads in `raw`. Event ids come from ``webhook-id``, CloudEvents or `message_id`, in this order.
 
-    A ``webhook-id`` that is not `trusts_webhook_id` is not looked at: anybody could have put it there.
+    Headers that are not `trusts_webhook_id` name no event, be it a ``webhook-id`` or a CloudEvent's in binary mode:
+    anybody could have put them beside a body that is signed, again and again.
 
     Raises `Unreadable` if the whole is no payload (one bad element only carries its own `error`) and
     `UnsupportedType` for a content type or charset that is not understood. With `as_sent` no envelope is looked for and
@@ -89,7 +91,12 @@ def decode(
     prefix = None if media.name in _ENVELOPES else _attribute_prefix(headers)
     # A CloudEvent in binary mode may have no data, hence no body.
     plain = read(raw, media, max_elements) if raw or prefix is None else Decoded([Payload(None)], many=False)
-    decoded = _shaped(plain, media.name) if prefix is None else _wrapped(plain, _header_attributes(headers, prefix))
+    if prefix is None:
+        decoded = _shaped(plain, media.name)
+    elif trusts_webhook_id:
+        decoded = _wrapped(plain, _header_attributes(headers, prefix))
+    else:
+        decoded = _unnamed(plain, _header_attributes(headers, prefix))
     webhook_id = _attribute_text(headers.get("webhook-id")) if trusts_webhook_id else ""
     return _identified(decoded, webhook_id=webhook_id, message_id=message_id)
 
@@ -518,6 +525,22 @@ def _wrapped(decoded: Decoded, attributes: dict[str, str]) -> Decoded:
     )
 
 
+def _unnamed(decoded: Decoded, attributes: dict[str, str]) -> Decoded:
+    """The same, of attributes that nothing proves: what a body is called is its own id, or its hash, whatever they say.
+
+    So they may say what type it has, but not make another event of it.
+    """
+    return Decoded([p if p.error else _by_its_data(attributes, p.body) for p in decoded.payloads], decoded.many)
+
+
+def _by_its_data(attributes: dict[str, str], data: Any) -> Payload:
+    body = _own_json(attributes, data)
+    if isinstance(data, dict) and "type" in data and "data" in data:
+        return Payload(body)
+    named = {name: value for name, value in body.items() if name != "id"}
+    return Payload(named, spare_id=HASHED + sha256(orjson.dumps(data)).hexdigest())
+
+
 def _count(decoded: Decoded, index: int) -> str:
     return f".{index}" if decoded.many else ""
 
@@ -567,7 +590,7 @@ def _identified(decoded: Decoded, *, webhook_id: str, message_id: str) -> Decode
     for n, payload in enumerate(decoded.payloads):
         whole = webhook_id or ("" if payload.event_id else message_id)
         event_id = f"{whole}{_count(decoded, n)}" if whole else payload.event_id
-        payloads.append(Payload(payload.body, event_key(event_id), payload.error))
+        payloads.append(replace(payload, event_id=event_key(event_id)))
     return Decoded(payloads, decoded.many)
 
 

@@ -482,6 +482,22 @@ def test_the_webhook_id_is_the_event_id_before_any_other():
     assert one(b"a=1", FORM, headers).event_id == "msg_1"
 
 
+def test_headers_that_nothing_proves_name_no_event():
+    """A signed body sent again under other headers stays the event that it was."""
+    given = [CE_HEADERS | {"ce-id": f"e{n}", "ce-source": f"/{n}", "webhook-id": f"w{n}"} for n in range(2)]
+    first, again = (one(DATA, JSON, headers, trusts_webhook_id=False) for headers in given)
+    assert (first.event_id, again.event_id) == ("", "")
+    assert (
+        first.spare_id == again.spare_id != one({"first_name": "Eva"}, JSON, given[0], trusts_webhook_id=False).spare_id
+    )
+    assert first.body == {name: value for name, value in UNWRAPPED.items() if name != "id"}
+    later = one(DATA, JSON, CE_HEADERS | {"ce-type": "lead.updated", "ce-time": "2026-11-21"}, trusts_webhook_id=False)
+    assert later.spare_id == first.spare_id
+    own = one(LEAD, JSON, given[0], trusts_webhook_id=False)
+    assert (own.event_id, own.spare_id, own.body) == ("", "", LEAD)
+    assert one(DATA, JSON, given[0], trusts_webhook_id=False, message_id="m1").event_id == "m1"
+
+
 def test_the_message_id_is_the_event_id_of_what_has_none():
     assert one(LEAD, message_id="m1").event_id == "m1"
     assert one(ENVELOPE, STRUCTURED, message_id="m1").event_id == "/forms/7|e1"

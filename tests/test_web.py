@@ -53,8 +53,10 @@ HMAC = Verify(
     timestamp_header="X-Timestamp",
     id_header="X-Message",
 )
+HUB = Verify(scheme="hmac", secrets=(Secret("hub"),), header="X-Hub", prefix="sha256=")  #: signs the body alone
 SOURCES = (
     Source(name="crm", mapping="lead", verify=HMAC),
+    Source(name="hub", mapping="lead", verify=HUB),
     Source(name="open", mapping="lead", verify=Verify(scheme="none")),
     Source(name="strict", mapping="lead", verify=Verify(scheme="none"), on_invalid="refuse"),
     Source(name="basic", mapping="lead", verify=Verify(scheme="basic", secrets=(Secret("ana:se:creto"),))),
@@ -320,6 +322,21 @@ def test_the_url_is_signed_as_it_was_called(client: FlaskClient, secret: str) ->
     headers = hmac_headers(raw, f"http://localhost/webhooks/crm?{query}", secret=secret)
     answer = post(client, "crm", raw, headers=headers, query_string=query)
     assert answer.get_json() == {"status": "accepted", "id": "m-1", "deliveries": 1}
+
+
+def test_a_signed_body_under_other_cloudevents_headers_is_no_other_event(
+    client: FlaskClient, database: Database
+) -> None:
+    """Whoever overheard one could else have a person dialled as often as they like."""
+    for body in (lead()["data"], lead()):
+        raw = orjson.dumps(body)
+        signature = sign(HUB, raw, secret="hub", now_s=time.time())
+        given = {"ce-specversion": "1.0", "ce-source": "/x", "ce-type": "lead.created"}
+        answers = [post(client, "hub", raw, headers={**signature, **given, "ce-id": f"e{n}"}) for n in range(3)]
+        assert [one.get_json()["status"] for one in answers] == ["accepted", "duplicate", "duplicate"]
+        another = {**signature, **given, "ce-id": "e9", "ce-time": "2026-11-20T15:01:02Z"}
+        assert post(client, "hub", raw, headers=another).get_json()["status"] in ("duplicate", "invalid")
+    assert [state for _, _, state in kept(database)].count("accepted") == 2
 
 
 def test_behind_a_proxy_the_public_url_is_what_was_signed(settings: Settings) -> None:
