@@ -89,6 +89,12 @@ def lapsed(conn: Connection, account: str, now: int) -> list[Attempt]:
     return _read(conn, and_(_a.account == account, text("attempts.state = 'started'"), _a.deadline <= now))
 
 
+def overdue(conn: Connection, now: int) -> list[str]:
+    """The accounts that have a `lapsed` one."""
+    query = select(_a.account).where(text("attempts.state = 'started'"), _a.deadline <= now).distinct()
+    return list(conn.execute(query.order_by(_a.account)).scalars())
+
+
 def get(conn: Connection, attempt: int) -> Attempt | None:
     found = _read(conn, _a.id == attempt)
     return found[0] if found else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from connector import attempts, budget, do_not_contact, followers, outbox, settle, standing, waiting
 from connector.attempts import Attempt
 from connector.budget import Pace
-from connector.db import now_ms
+from connector.db import Database, now_ms
 from connector.outbox import BULK, BULK_CHECK, BULK_LANES, CHECK_OF, LIVE, LIVE_CHECK, LIVE_LANES
 from connector.quota import Wait
 from connector.settings import Account
@@ -93,6 +93,24 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Claimable]) -
     if turn.pace.renewed is not None:
         standing.paced(conn, account.name, turn.pace.renewed)
     return found
+
+
+def lapse_strays(database: Database, served: Collection[str]) -> int:
+    """Ends calls past their deadline of accounts that nobody claims for: they, or all their routes, left.
+
+    ``served``: the accounts that are claimed for, which `claim` sees to. Returns how many calls there were.
+    """
+    with database.read() as conn:
+        left = [name for name in attempts.overdue(conn, now_ms(conn)) if name not in served]
+    count = 0
+    for name in left:
+        with database.write(serialise=name) as conn:
+            now = now_ms(conn)
+            lapsed = attempts.lapsed(conn, name, now)
+            for attempt in lapsed:
+                settle.lapse(conn, attempt, None, now)
+            count += len(lapsed)
+    return count
 
 
 def again(conn: Connection, account: Account, before: Claim, places: Mapping[str, Claimable]) -> Claim | Wait:

@@ -29,6 +29,7 @@ from connector.wake import Wake
 
 IDLE_S: Final = 5.0  #: how long nothing is looked at, at the most, should every wake-up be lost
 FAULT_S: Final = 1.0
+STRAYS_S: Final = 10.0  #: how often it is looked for calls that ended with their worker, of accounts without a line
 SWEEP_S: Final = 60.0  #: how often it is looked for what waits for another delivery and was not told of its end
 BREATH_S: Final = 0.02  #: between two looks at what waits so, at the least
 STOP_S: Final = 25.0
@@ -54,13 +55,15 @@ class Worker:
         self._receiver = Receiver(settings, router)
         self._releasing = Releasing(settings, database, found, router, self._receiver)
         fetching = {source.account for source in settings.sources.values()}
+        self._served = [name for name in settings.accounts if found[name] or name in fetching]
         for name, account in settings.accounts.items():
-            if found[name] or name in fetching:
+            if name in self._served:
                 line = Line(database, account, dict(found[name]), self._vendors[name], install)
                 self._threads += self._threads_of(line)
         self._schedule = Schedule(settings, database, self._stopping)
         self._threads.append(threading.Thread(target=self._forget, name="forget", daemon=True))
         self._threads.append(threading.Thread(target=self._follow, name="release", daemon=True))
+        self._threads.append(threading.Thread(target=self._lapse, name="lapse", daemon=True))
 
     def _threads_of(self, line: Line) -> list[threading.Thread]:
         turn = threading.Lock()  # one thread looks for work, the others are in a call or wait for their turn
@@ -105,6 +108,18 @@ class Worker:
             except Exception:
                 log.exception("forgetting failed")
             self._stopping.wait(self._schedule.look_every_s)
+
+    def _lapse(self) -> None:
+        """Calls of accounts that no line serves, whose worker died in them."""
+        while not self._stopping.is_set():
+            try:
+                if count := claims.lapse_strays(self._database, self._served):
+                    log.warning("calls of accounts without routes have no known outcome", count=count)
+            except (ConnectorError, SQLAlchemyError) as fault:
+                log.error("looking for lapsed calls stopped for a moment", fault=first_line(fault))
+            except Exception:
+                log.exception("looking for lapsed calls failed")
+            self._stopping.wait(STRAYS_S)
 
     def _follow(self) -> None:
         """What comes after another delivery, whenever something was settled; and now and then what nobody told."""

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from connector import standing
 from connector.db import Database, now_ms
 from connector.sandbox import Sandbox
+from connector.settle import LAPSED
 from connector.worker import Worker
 from tests import delivering
 from tests.delivering import DIAL, Out, dial, dialler, lead, leads, note, once, survey, surveys, tags, ticket
@@ -82,6 +83,23 @@ def test_what_another_process_stores_wakes_it(store: str, database: Database, sa
         elsewhere.put([lead(number)])
         until(finished(out, delivered=number + 1))
     elsewhere.database.close()
+
+
+@pytest.mark.parametrize("accounts", ["none left", "one without routes"])
+def test_what_died_with_its_worker_is_told_although_its_routes_have_left(
+    database: Database, sandbox: Sandbox, crew: Crew, accounts: str
+):
+    before = Out(database, dial(), sandbox=sandbox)
+    before.put([lead(1)])
+    before.claimed()
+    before.later(10)
+    left = [surveys(sandbox.url)] if accounts == "none left" else [surveys(sandbox.url), dialler(sandbox.url)]
+    crew.start(Out(database, survey(), accounts=left))
+    until(finished(before, uncertain=1))
+    (row,) = before.deliveries()
+    assert row.reason == f"{LAPSED}; the vendor cannot be asked: `connector resolve`"
+    assert before.kinds() == [("send", "unknown")]
+    assert sandbox.calls == []
 
 
 def test_two_workers_share_the_vendors_limits(store: str, database: Database, sandbox: Sandbox, crew: Crew):
