@@ -416,6 +416,35 @@ def test_a_vendor_that_refuses_us_stops_the_account_until_a_person_resumes_it(
     assert len(sandbox.wolkvox.rows("1042")) == 2
 
 
+def test_the_story_tells_every_call_for_the_rest_of_it(world: World, vendor: Vendor) -> None:
+    tell(vendor, 1, Said(502))
+    world.receive("hubspot", [change(1)])
+    (waits,) = explain(world.database, world.settings, "e1")["events"]
+    assert waits["fetches"] == []
+    assert "waiting until the rest of it is fetched from crm; due at" in waits["now"]
+    claimed = world.claimed()
+    assert "is being fetched from crm" in explain(world.database, world.settings, "e1")["events"][0]["now"]
+    world.make(claimed)
+    with world.database.write(serialise="crm") as conn:
+        standing.pause(conn, "crm", "a person paused it", now_ms(conn))
+    (paused,) = explain(world.database, world.settings, "e1")["events"]
+    assert "after 1 call; due at" in paused["now"]
+    assert "but crm is paused" in paused["now"]
+    assert paused["next"] == ["once that is settled: connector resume crm"]
+    (waiting_,) = status(world.database, world.settings)["fetching"]
+    assert (waiting_["account"], waiting_["waiting"], waiting_["calls_24h"]) == ("crm", 1, {"unknown": 1})
+    world.resume()
+    world.later(30)
+    world.drain("crm")
+    (told,) = explain(world.database, world.settings, "e1")["events"]
+    assert [one["state"] for one in told["fetches"]] == ["unknown", "accepted"]
+    said = [line["said"] for line in told["story"]]
+    first, second = (one["attempt"] for one in told["fetches"])
+    assert any(f"call {first} brought no answer, and is made again (502" in line for line in said)
+    assert any(f"call {second} was answered (200)" in line for line in said)
+    assert status(world.database, world.settings)["fetching"][0]["waiting"] == 0
+
+
 def test_what_the_vendor_does_not_have_is_invalid_and_says_so(world: World, vendor: Vendor) -> None:
     gone = {"error": {"message": "Unsupported get request", "code": 100, "error_subcode": 33}}
     vendor.tell("/v25.0/901", Said(400, gone))
@@ -622,7 +651,8 @@ def test_an_event_that_is_gone_is_not_asked_for(world: World, vendor: Vendor) ->
 def test_a_waiting_event_can_be_explained(world: World) -> None:
     world.receive("hubspot", [change(123, event=1001)])
     told = explain(world.database, world.settings, "1001")["events"][0]
-    assert (told["state"], told["now"]) == ("waiting", "waiting until the rest of it is fetched")
+    assert told["state"] == "waiting"
+    assert told["now"].startswith("waiting until the rest of it is fetched from crm; due at ")
     assert world.replay(world.events()[0].id)[0].why == "it waits until the rest of it is fetched"
     accounts = {one["account"]: one for one in status(world.database, world.settings)["accounts"]}
     assert accounts["crm"]["windows"][0]["limit"] == 100

@@ -29,6 +29,7 @@ def status(as_json: bool) -> None:
     zone = here.settings.locale.timezone
     _accounts(found["accounts"], zone)
     _backlog(found["destinations"])
+    _fetching(found["fetching"])
     _polls(found["polls"], zone)
     _day(found)
     _left(found["left_configuration"])
@@ -128,6 +129,22 @@ def _polls(polls: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
 def _pending(one: Mapping[str, Any]) -> str:
     waits = one["waiting_for_another"]
     return f"{one['pending']} ({waits} for another delivery)" if waits else str(one["pending"])
+
+
+def _fetching(fetching: Sequence[Mapping[str, Any]]) -> None:
+    if not fetching:
+        return
+    columns = ("account", "events that wait", "oldest waits", "calls in 24 h")
+    rows = [
+        (
+            one["account"],
+            one["waiting"],
+            show.duration(one["oldest_waiting_s"]),
+            ", ".join(f"{number} {state}" for state, number in one["calls_24h"].items()),
+        )
+        for one in fetching
+    ]
+    show.table(columns, rows, title="Fetching the rest of thin events")
 
 
 def _day(found: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -18,7 +19,7 @@ from connector.log import masked, redacted
 from connector.outbox import BULK_CHECK, BULK_LANES, PARKED_LANES, SETTLED
 from connector.quota import Wait
 from connector.settings import Settings
-from connector.stories import asked, drafts
+from connector.stories import asked, drafts, fetches
 from connector.stories.words import NotThere, events_called, iso, own_id, typed
 from connector.tables import attempts, deliveries, events, records
 
@@ -100,12 +101,16 @@ def _event(scene: _Scene, row_id: int, only: int | None) -> dict[str, Any]:
         "content_type": row.content_type,
         "notes": [scene.words(note) for note in _list(row.notes)],
         "errors": [{"field": e["field"], "message": scene.words(e["message"])} for e in _list(row.errors)],
+        "fetches": fetches.calls(scene.conn, row.attempts, partial(_attempt, scene)),
+        "fetched_by": row.account,
+        "due_at": iso(row.due_at) if row.state == "waiting" else None,
         "deliveries": told,
     }
     if scene.show_record:
         shown["payload"] = row.payload
     how = asked.came(scene.settings.sources.get(row.source))
-    shown["story"] = sorted([*_received(shown, how), *_sent(told), *_forgotten(shown)], key=lambda line: line["at"])
+    story = [*_received(shown, how), *fetches.told(shown["event"], shown["fetches"]), *_sent(told), *_forgotten(shown)]
+    shown["story"] = sorted(story, key=lambda line: line["at"])
     shown["now"], shown["next"] = _event_now(scene, shown)
     return shown
 
@@ -137,7 +142,6 @@ def _sent(told: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 _EVENT_NOW: Final = {
     "accepted": "accepted",
-    "waiting": "waiting until the rest of it is fetched",
     "ignored": "kept, and sent nowhere: no route wants it",
     "invalid": "kept as invalid: no event could be read from it",
 }
@@ -153,6 +157,9 @@ def _event_now(scene: _Scene, shown: Mapping[str, Any]) -> tuple[str, list[str]]
     if shown["state"] == "ignored":
         wanted = f'on = "{shown["type"]}" and sources with "{shown["source"]}"'
         return said, [f"if it should go somewhere: add a route with {wanted}, then connector replay --event {name}"]
+    if shown["state"] == "waiting":
+        said, step = fetches.now(shown, _account_stand(scene, shown["fetched_by"]))
+        return said, [step]
     if shown["source"] not in scene.settings.sources:
         said += f"; its source {shown['source']} left the configuration"
     return said, []

@@ -16,7 +16,7 @@ from connector.destinations import name_of
 from connector.outbox import LANES, LIVE, LIVE_SPLIT, PARKED_LANES
 from connector.settings import Account, Settings
 from connector.standing import AccountStanding, DestinationStanding
-from connector.stories import asked
+from connector.stories import asked, fetches
 from connector.stories.words import first_since, iso
 from connector.tables import attempts as attempts_table
 from connector.tables import deliveries, events
@@ -51,6 +51,7 @@ def status(database: Database, settings: Settings) -> dict[str, Any]:
             "accounts": _accounts(conn, settings, now),
             "destinations": _destinations(conn, settings, counts, now),
             "polls": asked.told(conn, settings, now),
+            "fetching": fetches.waiting(conn, settings, now),
             "events_24h": _events(conn, now),
             "speed_24h": _speed(conn, list(counts), now),
             "left_configuration": _left(conn, settings, counts),
