@@ -67,7 +67,7 @@ def capped(credit: Credit, budget: int, left: int) -> Credit:
 
 
 def grown(credit: Credit, budget: int, left: int, hours: WorkingHours, now: int) -> Credit:
-    """The credit at ``now``; never less than it was."""
+    """The credit at ``now``: more than it was, within what may be in hand."""
     since = max(credit.at, now - DAY_MS)
     more = credit.rate * worked_ms(hours, since, now) if now > since else 0.0
     return capped(replace(credit, live=credit.live + more, bulk=credit.bulk + more, at=now), budget, left)

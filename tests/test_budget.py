@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from connector import budget, claims, standing
+from connector import budget, claims, standing, stories
 from connector.claims import Claim
+from connector.commands.looking import budget_in_words
 from connector.db import Database, now_ms
 from connector.outbox import BULK
 from connector.pacing import Credit
 from connector.quota import Wait
 from connector.sandbox import Sandbox
+from connector.settings import WorkingHours
 from connector.standing import Told
 from connector.worker import ask_budgets
 from tests import delivering
@@ -277,3 +279,68 @@ def test_a_sleeping_worker_looks_again_when_bulk_may_go_and_at_once_for_a_lead(d
     with database.read() as conn:
         assert claims.next_look(conn, line.account, line.places) == 0
     assert not isinstance(out.claim(), Wait)
+
+
+# --- what an operator reads -----------------------------------------------------------------------------------------
+
+
+def read(out: Out) -> tuple[dict[str, Any], str]:
+    """The budget as status has it for machines, and as it tells it."""
+    found = stories.status(out.database, out.settings)["accounts"][0]["budget"]
+    return found, budget_in_words(found)
+
+
+def test_status_tells_a_budget_that_nobody_used(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=1)])
+    found, words = read(out)
+    assert (found["used"], found["left"], found["kept_for_live"]) == (0, 1_000, 5)
+    assert found["in_hand"] == {"live": 250, "bulk": 150}
+    assert words == (
+        "0 of 1,000 calls used in the last 24 h, 1,000 left; live leads leave at once (250 calls in hand), "
+        "bulk leaves at once (150 calls in hand)"
+    )
+
+
+def test_status_tells_how_bulk_is_spaced(database: Database) -> None:
+    round_the_clock = WorkingHours(0, 24 * 60)
+    out = Out(database, dial(), accounts=[dialler(licences=1, working_hours=round_the_clock)])
+    put_rows(out, 732)
+    with database.write() as conn:
+        now = now_ms(conn)
+        standing.paced(conn, "dialler", Credit(57.0, 0.0, now, 1 / 41_000, now))
+    found, words = read(out)
+    assert found["spacing_s"] == pytest.approx(41)
+    assert 0 < found["waits_s"]["bulk"] <= 41 and found["waits_s"]["live"] == 0
+    assert words == (
+        "732 of 1,000 calls used in the last 24 h, 268 left; live leads leave at once (57 calls in hand), "
+        "bulk waits 41.0 s between calls"
+    )
+
+
+def test_status_tells_whose_the_last_calls_are(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=1)])
+    put_rows(out, 997)
+    assert read(out)[1].endswith("bulk waits until calls are free again (the last 3 are kept for live leads)")
+    put_rows(out, 3)
+    assert read(out)[1].endswith("live leads wait until calls are free again, bulk waits until calls are free again")
+
+
+def test_status_tells_what_the_vendor_told(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=2)])
+    with database.write() as conn:
+        now = now_ms(conn)
+        standing.budget_told(conn, "dialler", Told(others=120, limit=800, at=now, ask_at=now + 1))
+    found, words = read(out)
+    assert (found["limit"], found["used_by_others"], found["vendor_limit"]) == (800, 120, 800)
+    assert "120 of 800 calls used" in words and "(120 by other programs with this token, as wolkvox told)" in words
+    assert "wolkvox allows this token 800 a day, fewer than its licences say" in words
+
+
+def test_explain_tells_that_a_delivery_waits_for_its_pace(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=1)])
+    out.put(leads(1), lane=BULK)
+    with database.write() as conn:
+        now = now_ms(conn)
+        standing.paced(conn, "dialler", Credit(10.0, 0.0, now, 1 / 43_200, now))
+    [event] = stories.explain(database, out.settings, "d" + str(out.deliveries()[0].id))["events"]
+    assert "0 of the day's 1000 calls are used, the rest is spread over the day" in event["deliveries"][0]["now"]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector import pacing
 from connector.db import Database
-from connector.pacing import DAY_MS
+from connector.pacing import DAY_MS, RATE_GOOD_MS, STEPS, Credit
 from connector.settings import WorkingHours
 from connector.standing import Told
 from tests import delivering
@@ -169,3 +174,89 @@ def test_the_claim_makes_the_very_same_calls(database: Database, begins_h: float
     wanted = [(call.started - begins, call.kind) for call in played.calls[before:]]
     assert [(call.started - begins, call.kind) for call in stored.calls] == wanted
     assert len(wanted) > 100
+
+
+# --- the arithmetic -------------------------------------------------------------------------------------------------
+
+hours = st.builds(
+    WorkingHours,
+    opens=st.integers(0, 1439),
+    closes=st.integers(1, 1440),
+    zone=st.sampled_from([ZoneInfo(name) for name in ("America/Bogota", "America/Santiago", "UTC", "Asia/Kolkata")]),
+).filter(lambda hours: hours.opens != hours.closes)
+moments = st.integers(SEVEN - 400 * DAY_MS, SEVEN + 400 * DAY_MS)
+credits = st.builds(
+    Credit, live=st.floats(0, 250), bulk=st.floats(-5, 150), at=moments, rate=st.floats(0, 1e-3), rate_at=st.just(0)
+)
+freed = st.lists(st.integers(0, 300), min_size=STEPS, max_size=STEPS)
+
+
+@given(hours, moments, st.integers(-5, 1_000), freed)
+def test_a_rate_can_be_sustained_until_tomorrow(hours: WorkingHours, now: int, left: int, frees: list[int]) -> None:
+    rate = pacing.rate(hours, now, left, frees) / pacing.HASTE
+    assert rate >= 0
+    for step in range(1, STEPS + 1):
+        made = rate * pacing.worked_ms(hours, now, now + step * pacing.STEP_MS)
+        assert made <= max(0, left + sum(frees[:step])) + 1e-6
+    assert pacing.rate(hours, now, left + 1, frees) >= rate
+
+
+@given(credits, hours, st.integers(0, 2 * DAY_MS), st.integers(0, 2 * DAY_MS), st.integers(0, 1_000))
+def test_what_is_in_hand_grows_with_time_and_what_is_left_and_never_beyond(
+    credit: Credit, hours: WorkingHours, soon: int, later: int, left: int
+) -> None:
+    first, second = sorted([credit.at + soon, credit.at + later])
+    before, after = (pacing.grown(credit, 1_000, left, hours, moment) for moment in (first, second))
+    assert before.live <= after.live <= 250 and before.bulk <= after.bulk <= 150
+    assert after.live <= max(1, left / 2) and after.bulk <= max(1, left / 3)
+    richer = pacing.grown(credit, 1_000, left + 1, hours, first)
+    assert richer.live >= before.live and richer.bulk >= before.bulk
+
+
+@given(credits, hours, st.booleans())
+def test_who_waits_as_long_as_told_has_a_call_in_hand_or_looks_again(
+    credit: Credit, hours: WorkingHours, bulk: bool
+) -> None:
+    wait = pacing.wait_ms(credit, hours, bulk=bulk)
+    has = credit.bulk if bulk else credit.live
+    assert (wait == 0) == (has >= 1)
+    assert wait <= DAY_MS
+    if 0 < wait < DAY_MS and credit.rate > 0:
+        then = credit.at + wait
+        assert has + credit.rate * pacing.worked_ms(hours, credit.at, then) >= 1 - 1e-6
+        assert has + credit.rate * pacing.worked_ms(hours, credit.at, then - 2) < 1 + 1e-6
+    assert pacing.wait_ms(replace(credit, rate=credit.rate * 2), hours, bulk=bulk) <= max(wait, RATE_GOOD_MS)
+
+
+@given(credits, st.booleans())
+def test_a_call_costs_whoever_makes_it_and_bulk_always(credit: Credit, bulk: bool) -> None:
+    after = credit.after(1_000, bulk=bulk)
+    assert after.live == (credit.live if bulk else max(0, credit.live - 1))
+    assert after.bulk == max(-5, credit.bulk - 1)
+
+
+@given(hours, moments, st.integers(0, DAY_MS), st.integers(0, DAY_MS))
+def test_working_time_adds_up_and_runs_slowly_outside(hours: WorkingHours, start: int, first: int, second: int) -> None:
+    middle, end = start + first, start + first + second
+    parts = pacing.worked_ms(hours, start, middle) + pacing.worked_ms(hours, middle, end)
+    assert pacing.worked_ms(hours, start, end) == pytest.approx(parts, abs=1e-3)
+    assert pacing.NIGHT * (end - start) - 1 <= parts <= end - start + 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "opens", "closes", "worked_h"),
+    [
+        ("America/Bogota", (2026, 11, 20), 420, 1140, 12.6),
+        ("America/Bogota", (2026, 11, 20), 1320, 360, 8.8),  # the night shift
+        ("America/Bogota", (2026, 11, 20), 0, 1440, 24.0),
+        ("America/Santiago", (2026, 9, 6), 0, 360, 5.9),  # the clock is put forward at midnight: an hour less
+        ("America/Santiago", (2026, 4, 4), 1320, 1440, 4.1),  # and back: an hour more
+    ],
+)
+def test_hours_are_those_of_the_clock_on_the_wall(
+    zone: str, day: tuple[int, int, int], opens: int, closes: int, worked_h: float
+) -> None:
+    midnight = datetime(*day, tzinfo=ZoneInfo(zone))
+    start, end = (int(moment.timestamp() * 1000) for moment in (midnight, midnight + timedelta(days=1)))
+    worked = pacing.worked_ms(WorkingHours(opens, closes, ZoneInfo(zone)), start, end)
+    assert worked / HOUR_MS == pytest.approx(worked_h, abs=0.051)

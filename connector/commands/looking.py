@@ -52,10 +52,10 @@ def _accounts(accounts: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
     show.table(columns, rows, title="Accounts")
     for one in accounts:
         if one.get("budget"):
-            show.line(f"{one['account']}: {_budget(one['budget'])}")
+            show.line(f"{one['account']}: {budget_in_words(one['budget'])}")
 
 
-def _budget(budget: Mapping[str, Any]) -> str:
+def budget_in_words(budget: Mapping[str, Any]) -> str:
     """ "732 of 1,000 calls used in the last 24 h, 268 left; live leads leave at once, bulk waits 41 s between…" """
     said = f"{budget['used']:,} of {budget['limit']:,} calls used in the last 24 h, {budget['left']:,} left"
     if budget["used_by_others"]:
