@@ -350,8 +350,9 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Claimable
     fetch = waiting.next_due(conn, account.name, now)
     found = (fetch and fetch[0], attempts.next_ask(conn, names), stand.told.ask_at or None)
     moments = [moment for moment in found if moment is not None]
-    lanes = {False: (*LIVE_LANES, LIVE_CHECK), True: (*BULK_LANES, BULK_CHECK)}
-    due = {bulk: outbox.soonest_due(conn, names, now, some) for bulk, some in lanes.items()}
+    due = {False: outbox.soonest_due(conn, names, now, (*LIVE_LANES, LIVE_CHECK))}
+    if due[False] != now:  # else bulk is not what is waited for
+        due[True] = outbox.soonest_due(conn, names, now, (*BULK_LANES, BULK_CHECK))
     # Most looks end here: whoever waits is told of every change, and there may be thousands a second.
     if all(moment > now for moment in (*moments, *due.values()) if moment is not None):
         return _until([*moments, *due.values()], now)
