@@ -70,28 +70,30 @@ def suppress(conn: Connection, attempt: int, now: int) -> list[int]:
     return list(conn.execute(_SUPPRESS[conn.dialect.name], values).scalars())
 
 
+# Step by step, each once: left to themselves planners look the list through for every member.
 _STATEMENT: Final = """
+    WITH member AS MATERIALIZED (
+      SELECT id FROM deliveries WHERE attempt = :attempt AND state IN ('sending', 'uncertain') AND state = 'sending'
+    ), way AS MATERIALIZED (
+      SELECT records.delivery, {way} AS hash FROM member JOIN records ON records.delivery = member.id{each}
+    ), found AS MATERIALIZED (
+      SELECT DISTINCT delivery FROM way WHERE hash IN (SELECT hash FROM do_not_contact)
+    )
     UPDATE deliveries SET state = 'suppressed', reason = :reason, updated_at = :now
-    WHERE attempt = :attempt AND state IN ('sending', 'uncertain') AND state = 'sending' AND id IN (
-      SELECT mine.delivery FROM (
-        SELECT records.delivery, records.contact, records.contacts FROM deliveries AS member
-        JOIN records ON records.delivery = member.id
-        WHERE member.attempt = :attempt AND member.state IN ('sending', 'uncertain')
-      ) AS mine{each}
-    ) RETURNING id
+    WHERE id IN (SELECT delivery FROM found) RETURNING id
 """
 _SUPPRESS: Final = {
     "sqlite": text(
         _STATEMENT.format(
-            each=", json_each(coalesce(mine.contacts, json_array(mine.contact))) AS way"
-            " WHERE way.value IN (SELECT hash FROM do_not_contact)"
+            way="each_way.value",
+            each=", json_each(coalesce(records.contacts, json_array(records.contact))) AS each_way",
         )
     ),
     "postgresql": text(
         _STATEMENT.format(
+            way="each_way.hash",
             each=" CROSS JOIN LATERAL json_array_elements_text("
-            "coalesce(mine.contacts, json_build_array(mine.contact)::text)::json) AS way (hash)"
-            " JOIN do_not_contact ON do_not_contact.hash = way.hash"
+            "coalesce(records.contacts, json_build_array(records.contact)::text)::json) AS each_way (hash)",
         )
     ),
 }
