@@ -238,9 +238,9 @@ STAYS = {
     "do_not_contact": {"hash", "hint", "reason"},  # a keyed hash, two digits of it, and an operator's own words
     # ids and moments of answers and tickets, and why a page could not be read
     "polls": {"name", "source", "what", "cursor", "seen", "holder", "error"},
-    "records": {"contact", "contacts"},  # keyed hashes
+    "records": {"contact", "contacts", "after"},  # keyed hashes, and a route
 }
-GOES = {"events": {"event_id", "payload", "errors", "notes", "fetched"}, "records": {"record", "notes"}}
+GOES = {"events": {"event_id", "payload", "errors", "notes", "fetched"}, "records": {"record", "notes", "result"}}
 
 
 def test_every_column_of_texts_is_known_to_hold_nobody_or_is_emptied(run: Run, world: World) -> None:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from connector import followers, inbox, outbox, settle, stories, tables, waiting
+from connector import followers, forgetting, inbox, outbox, settle, stories, tables, waiting
 from connector.commands.mapping import mapped
 from connector.db import Database, now_ms
 from connector.decode import Payload
@@ -540,6 +540,21 @@ def test_what_is_to_be_erased_is_never_released(database: Database):
     moved(database, [row.id for row in out.all_of(CALL)])
     out.releasing.look()
     assert (out.state(CALL), out.reason(CALL)) == ("suppressed", outbox.ERASED)
+
+
+def test_what_a_vendor_said_of_the_one_before_is_forgotten_with_it():
+    said = followers.ended("links", "dead", "400 Zoë is no customer")
+    assert forgetting.remembered(said) == "it comes after “links”, which ended dead (the rest was forgotten)"
+    assert forgetting.remembered(followers.absent("links")) == followers.absent("links")
+
+
+def test_an_event_is_not_forgotten_by_its_age_while_something_of_it_still_waits(database: Database):
+    out = Following(database, call(), links())
+    out.send(ticket())
+    out.linked()
+    [event] = {row.event for row in out.deliveries()}
+    with database.read() as conn:
+        assert forgetting.unsettled(conn, [event]) == {event}
 
 
 def test_a_route_that_was_given_another_one_before_it_waits_for_that(database: Database):
