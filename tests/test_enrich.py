@@ -419,15 +419,17 @@ def test_a_vendor_that_refuses_us_stops_the_account_until_a_person_resumes_it(
 def test_the_story_tells_every_call_for_the_rest_of_it(world: World, vendor: Vendor) -> None:
     tell(vendor, 1, Said(502))
     world.receive("hubspot", [change(1)])
-    (waits,) = explain(world.database, world.settings, "e1")["events"]
+    [event] = world.events()
+    name = f"e{event.id}"
+    (waits,) = explain(world.database, world.settings, name)["events"]
     assert waits["fetches"] == []
     assert "waiting until the rest of it is fetched from crm; due at" in waits["now"]
     claimed = world.claimed()
-    assert "is being fetched from crm" in explain(world.database, world.settings, "e1")["events"][0]["now"]
+    assert "is being fetched from crm" in explain(world.database, world.settings, name)["events"][0]["now"]
     world.make(claimed)
     with world.database.write(serialise="crm") as conn:
         standing.pause(conn, "crm", "a person paused it", now_ms(conn))
-    (paused,) = explain(world.database, world.settings, "e1")["events"]
+    (paused,) = explain(world.database, world.settings, name)["events"]
     assert "after 1 call; due at" in paused["now"]
     assert "but crm is paused" in paused["now"]
     assert paused["next"] == ["once that is settled: connector resume crm"]
@@ -436,7 +438,7 @@ def test_the_story_tells_every_call_for_the_rest_of_it(world: World, vendor: Ven
     world.resume()
     world.later(30)
     world.drain("crm")
-    (told,) = explain(world.database, world.settings, "e1")["events"]
+    (told,) = explain(world.database, world.settings, name)["events"]
     assert [one["state"] for one in told["fetches"]] == ["unknown", "accepted"]
     said = [line["said"] for line in told["story"]]
     first, second = (one["attempt"] for one in told["fetches"])

@@ -693,7 +693,7 @@ def made(number: int, other: int, *, hashed: bool) -> Arrival:
     delivery = NewDelivery(route="dial", account="dialler", destination="a/b/c", record="{}", expires_at=9 * 10**12)
     called = f"{HASHED}{number}" if hashed else f"L-{number}"
     given = {"source": LANDING, "event_id": called, "type": "lead.created", "state": "accepted"}
-    given |= {"payload": f'{{"tel": "300000000{number}"}}', "fingerprint": f"f{number}.{other}"}
+    given |= {"payload": f'{{"tel": "300000000{number}", "n": {other}}}', "fingerprint": f"f{number}.{other}"}
     return Arrival(**given, deliveries=(delivery,))
 
 
