@@ -39,10 +39,9 @@ class Room:
         """Whether a call may be made now."""
         return quota.decide(self.allowed, self.in_flight, self.windows, self.now)
 
-    @property
-    def bulk_answer(self) -> Slot | Wait:
-        """The same for a call that is not for what is kept."""
-        return quota.decide(self.allowed, self.in_flight, self.windows, self.now, bulk=True)
+    def answer_behind(self, kinds: int) -> Slot | Wait:
+        """The same for a call that leaves what is kept for so many kinds of calls before it."""
+        return quota.decide(self.allowed, self.in_flight, self.windows, self.now, behind=kinds)
 
     @property
     def may_ask_budget(self) -> bool:
@@ -112,9 +111,13 @@ class Pace:
         self._is_grown = False
         self.renewed: Credit | None = None  #: what is to be kept, should no call be made
 
-    def wait(self, *, bulk: bool) -> Wait | None:
-        """Why, and how long, such a call waits though the limits allow one; None: it may leave."""
-        if bulk and isinstance(answer := self._room.bulk_answer, Wait):
+    def wait(self, *, bulk: bool, asks: bool = False) -> Wait | None:
+        """Why, and how long, such a call waits though the limits allow one; None: it may leave.
+
+        ``asks``: the call only asks whether something may be sent, and what may be goes before it.
+        """
+        behind = int(bulk) + int(asks)
+        if behind and isinstance(answer := self._room.answer_behind(behind), Wait):
             return answer
         if self._credit is None:
             return None

@@ -29,7 +29,9 @@ LONGEST_S: Final = 3600.0  #: where nobody can say how long
 REPORT_EVERY_MS: Final = 300_000  #: wolkvox's real-time report: at most every five minutes
 REPORT_GOOD_MS: Final = 360_000  #: so that a fresh one can be read while deliveries go on
 
-CHECK_GOOD_MS: Final = 3_600_000  #: how long the vendor's word that a person may be contacted is good for
+#: How long the vendor's word that a person may be contacted is good for: longer than a rush, a hold or a short block
+#: lasts, and short enough that hardly anybody was surveyed elsewhere meanwhile.
+CHECK_GOOD_MS: Final = 3_600_000
 #: How long those whom the vendor agreed to wait for each other while more are asked about: they leave together.
 CHECKED_WAIT_MS: Final = 3_000
 
@@ -126,6 +128,8 @@ def again(conn: Connection, account: Account, before: Claim, places: Mapping[str
     moved = outbox.move_to(conn, old.id, attempt.id, now)
     if not moved or moved != len(before.records):  # it had lapsed, and others took its records further
         return Wait(None, "its records are in other hands")
+    if (place := places.get(old.destination)) is not None and _guarded(conn, place, attempt.id, now):
+        return Wait(None, "a guard has a say in what becomes of its records")
     attempts.set_records(conn, attempt.id, moved)
     return Claim(attempt, before.records, before.campaign_status)
 
@@ -224,7 +228,7 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
         if head[0] > turn.now:
             soonest.append(head[0])
             continue
-        if held := _held(turn, place):
+        if held := _held(turn, place, lane):
             return held
         if _is_paced(turn, lanes, soonest):
             return None
@@ -237,9 +241,9 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
     return None
 
 
-def _is_paced(turn: _Turn, lanes: tuple[int, int], soonest: list[int]) -> bool:
-    """Whether what is due in these lanes waits for its pace."""
-    wait = turn.pace.wait(bulk=lanes == BULK_LANES and not turn.bulk_is_due)
+def _is_paced(turn: _Turn, lanes: tuple[int, int], soonest: list[int], *, asks: bool = False) -> bool:
+    """Whether what is due in these lanes, or is to be asked about for them, waits for its pace."""
+    wait = turn.pace.wait(bulk=lanes == BULK_LANES and not turn.bulk_is_due, asks=asks)
     if wait is None:
         return False
     turn.whys.append(wait.why)
@@ -248,17 +252,15 @@ def _is_paced(turn: _Turn, lanes: tuple[int, int], soonest: list[int]) -> bool:
     return True
 
 
-def _held(turn: _Turn, place: Claimable) -> Wait | None:
+def _held(turn: _Turn, place: Claimable, lane: int) -> Wait | None:
     """Puts off what is due outside its route's contact hours."""
-    closed = place.closed(turn.now)
-    held = [outbox.hold(turn.conn, place.name, route, *until, turn.now) for route, until in closed.items()]
-    return Wait(0, "what was due is held until its contact hours; look again") if any(held) else None
+    held = outbox.hold(turn.conn, place.name, lane, place.closed(turn.now), turn.now)
+    return Wait(0, "what was due is held until its contact hours; look again") if held else None
 
 
 def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soonest: list[int]) -> Claim | Wait | None:
     """A claim to ask the vendor about one person; None when there is nobody, or others are to leave first."""
     conn, now, lane = turn.conn, turn.now, CHECK_OF[lanes[0]]
-    outbox.check_again(conn, name, now - CHECK_GOOD_MS, now)
     head = outbox.next_due(conn, name, lane)
     if head is None or head[0] > now:
         soonest += [head[0]] if head else []
@@ -266,34 +268,38 @@ def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soo
     checked = outbox.next_due(conn, name, lanes[0])
     if checked is not None and checked[0] <= now - CHECKED_WAIT_MS:
         return None
-    if held := _held(turn, place):
+    if held := _held(turn, place, lane):
         return held
-    if _is_paced(turn, lanes, soonest):
+    if _is_paced(turn, lanes, soonest, asks=True):
         return None
     attempt = _start(conn, turn.account, name, "check", now)
     outbox.take(conn, attempt.id, name, lane, None, 1, now)
-    if _guarded(turn, place, attempt.id):
+    if _guarded(conn, place, attempt.id, now):
         attempts.forget(conn, attempt.id)
-        return Wait(0, "all that was due ended by a guard; look again")
+        return Wait(0, "what was due is ended, or put off, by a guard; look again")
     attempts.set_records(conn, attempt.id, 1)
     standing.claimed(conn, name, lane, now)
     standing.count_call(conn, turn.account.name, bulk=lanes[0] == BULK)
     return Claim(attempt)
 
 
-def _guarded(turn: _Turn, place: Claimable, attempt: int) -> int:
-    """Ends those members that must not be sent: too old, not to be contacted, sent before. Returns how many."""
-    conn, now = turn.conn, turn.now
+def _guarded(conn: Connection, place: Claimable, attempt: int, now: int) -> int:
+    """Lets go of those members that must not be sent (now). Returns how many.
+
+    Too old, not to be contacted, not at this hour, sent before: in this order, so that who can never be sent does not
+    wait for the morning first, and nobody is the copy of one that is not sent.
+    """
     ended = outbox.suppress_expired(conn, attempt, now)
     if place.contacts_people:
         ended += do_not_contact.suppress(conn, attempt, now)
     if ended and place.once_within_ms:
         outbox.revive_copies(conn, ended, now)
+    off = outbox.put_off(conn, attempt, place.closed(now), now)
     once = place.once_within_ms.items()
     repeated = sum(outbox.suppress_repeated(conn, attempt, route, within, now) for route, within in once)
     if place.followers:
         followers.wake(conn, outbox.suppressed_now(conn, attempt, now), place.followers, now)
-    return len(ended) + repeated
+    return len(ended) + off + repeated
 
 
 def _campaign_status(turn: _Turn, place: Claimable, soonest: list[int]) -> str | Claim | None:
@@ -321,10 +327,12 @@ def _send(turn: _Turn, place: Claimable, lane: int, split: int | None, status: s
     taken = outbox.take(conn, attempt.id, place.name, lane, split, place.batch_size, now)
     if lane == LIVE and taken < place.batch_size:
         taken += outbox.take(conn, attempt.id, place.name, BULK, None, place.batch_size - taken, now)
-    taken -= _guarded(turn, place, attempt.id)
+    taken -= _guarded(conn, place, attempt.id, now)
+    if place.checks:
+        taken -= outbox.check_again(conn, attempt.id, now - CHECK_GOOD_MS, now)
     if not taken:
         attempts.forget(conn, attempt.id)
-        return Wait(0, "all that was due ended by a guard; look again")
+        return Wait(0, "what was due is ended, or put off, by a guard; look again")
     attempts.set_records(conn, attempt.id, taken)
     standing.claimed(conn, place.name, lane, now)
     bulk = lane in BULK_LANES
@@ -350,9 +358,14 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Claimable
     fetch = waiting.next_due(conn, account.name, now)
     found = (fetch and fetch[0], attempts.next_ask(conn, names), stand.told.ask_at or None)
     moments = [moment for moment in found if moment is not None]
-    due = {False: outbox.soonest_due(conn, names, now, (*LIVE_LANES, LIVE_CHECK))}
-    if due[False] != now:  # else bulk is not what is waited for
-        due[True] = outbox.soonest_due(conn, names, now, (*BULK_LANES, BULK_CHECK))
+    asking = [name for name, place in places.items() if place.checks]
+    due: dict[tuple[bool, bool], int | None] = {}
+    for bulk, lanes, check in ((False, LIVE_LANES, LIVE_CHECK), (True, BULK_LANES, BULK_CHECK)):
+        due[bulk, False] = outbox.soonest_due(conn, names, now, lanes)
+        if asking and due[bulk, False] != now:
+            due[bulk, True] = outbox.soonest_due(conn, asking, now, (check,))
+        if now in due.values():  # then nothing behind it is what is waited for
+            break
     # Most looks end here: whoever waits is told of every change, and there may be thousands a second.
     if all(moment > now for moment in (*moments, *due.values()) if moment is not None):
         return _until([*moments, *due.values()], now)
@@ -361,15 +374,15 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Claimable
         return answer.seconds
     pace = Pace(room)
     moments += [
-        moment if moment > now else now + _paced_ms(pace, bulk=bulk and not _bulk_is_due(stand))
-        for bulk, moment in due.items()
+        moment if moment > now else now + _paced_ms(pace, bulk=bulk and not _bulk_is_due(stand), asks=asks)
+        for (bulk, asks), moment in due.items()
         if moment is not None
     ]
     return _until(moments, now)
 
 
-def _paced_ms(pace: Pace, *, bulk: bool) -> int:
-    wait = pace.wait(bulk=bulk)
+def _paced_ms(pace: Pace, *, bulk: bool, asks: bool) -> int:
+    wait = pace.wait(bulk=bulk, asks=asks)
     return 0 if wait is None else round((wait.seconds if wait.seconds is not None else LONGEST_S) * 1000)
 
 

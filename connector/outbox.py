@@ -40,7 +40,6 @@ BULK_CHECK: Final = 6
 LIVE_LANES: Final = (LIVE, LIVE_SPLIT)
 BULK_LANES: Final = (BULK, BULK_SPLIT)
 LANES: Final = (*LIVE_LANES, *BULK_LANES)
-DUE_LANES: Final = (*LANES, LIVE_CHECK, BULK_CHECK)  #: all in which a delivery's time may come
 PARKED_LIVE: Final = 4  #: what waits for another delivery of its event; no claim looks there: see `followers`
 PARKED_BULK: Final = 7
 PARKED_LANES: Final = (PARKED_LIVE, PARKED_BULK)
@@ -225,7 +224,8 @@ def _of(attempt: int) -> ColumnElement[bool]:
 def suppress_expired(conn: Connection, attempt: int, now: int) -> list[int]:
     """Ends the members that are too old to be sent. Returns their ids."""
     late = and_(_of(attempt), _d.state == "sending", _d.expires_at <= now)
-    reason = case((_d.expires_at == 0, ERASED), (_d.reason.startswith(HELD), EXPIRED_HELD), else_=EXPIRED)
+    held = and_(_d.reason.startswith(HELD), _d.due_at >= _d.expires_at)
+    reason = case((_d.expires_at == 0, ERASED), (held, EXPIRED_HELD), else_=EXPIRED)
     ended = update(deliveries).where(late).values(state="suppressed", reason=reason, updated_at=now)
     return list(conn.execute(ended.returning(_d.id)).scalars())
 
@@ -236,18 +236,60 @@ ERASED: Final = "erased on request"
 ONCE: Final = "once_per: the same person is in delivery d"
 
 
-def hold(conn: Connection, destination: str, route: str, until: int, reason: str, now: int) -> int:
-    """Puts off what of a route is due, up to `HELD_AT_ONCE` at a time. Returns how many.
+def hold(conn: Connection, destination: str, lane: int, closed: Closed, now: int) -> int:
+    """Puts off what of closed routes is due at the head of a lane. Returns how many.
 
-    Off the lane's head, so that a hundred thousand that wait for the morning cost the next claim nothing.
+    So a hundred thousand that wait for the morning cost later claims nothing. Only the head is looked at, as behind it
+    may lie the backlog of a route that is open; whatever is taken from there is put off by `put_off`.
     """
-    due = and_(_d.destination == destination, _d.lane.in_(DUE_LANES), IS_PENDING, _d.due_at <= now, _d.route == route)
-    some = select(_d.id).where(due).limit(HELD_AT_ONCE)
-    values = {"due_at": until, "reason": reason, "updated_at": now}
-    return conn.execute(update(deliveries).where(_d.id.in_(some.scalar_subquery())).values(values)).rowcount
+    head = select(_d.id, _d.route).where(_pending(destination, lane), _d.due_at <= now)
+    first = head.order_by(_d.due_at, _d.id).limit(HELD_AT_ONCE).subquery()
+    held = 0
+    for route, (until, reason) in closed.items():
+        some = select(first.c.id).where(first.c.route == route).scalar_subquery()
+        values = {"due_at": until, "reason": reason, "updated_at": now}
+        held += conn.execute(update(deliveries).where(_d.id.in_(some)).values(values)).rowcount
+    return held
 
 
+Closed = Mapping[str, tuple[int, str]]  #: routes that may contact nobody: until when (unix ms), and why in words
 HELD_AT_ONCE: Final = 5000
+
+
+def put_off(conn: Connection, attempt: int, closed: Closed, now: int) -> int:
+    """Lets go of the members whose route is closed. Returns how many."""
+    off = 0
+    for route, (until, reason) in closed.items():
+        values = _let_go(attempt, now) | {"due_at": until, "reason": reason}
+        off += conn.execute(update(deliveries).where(_taken(attempt), _d.route == route).values(values)).rowcount
+    return off
+
+
+def check_again(conn: Connection, attempt: int, before: int, now: int) -> int:
+    """Lets go of members that the vendor did not agree to since that moment, to be asked about. Returns how many."""
+    unasked = or_(_d.checked_at.is_(None), _d.checked_at < before)
+    values = {"lane": case(CHECK_OF, value=_d.lane), "split": None, "due_at": now, "reason": ASKED_AGAIN}
+    mine = update(deliveries).where(_taken(attempt), unasked)
+    return conn.execute(mine.values(_let_go(attempt, now) | values)).rowcount
+
+
+ASKED_AGAIN: Final = "ninety_day_rule: what Tracksale said of this customer is too old, and it is asked again"
+
+
+def follow_hours(conn: Connection, route: str, until: int, reason: str | None, now: int) -> int:
+    """What a route holds waits as its contact hours are now: another time, or not at all. Returns how many."""
+    held = and_(IS_PENDING, _d.route == route, _d.reason.startswith(HELD), _d.due_at > now, _d.due_at != until)
+    return conn.execute(update(deliveries).where(held).values(due_at=until, reason=reason)).rowcount
+
+
+def _taken(attempt: int) -> ColumnElement[bool]:
+    return and_(_of(attempt), _d.state == "sending")
+
+
+def _let_go(attempt: int, now: int) -> dict[str, Any]:
+    """Pending again, and no member of what was not begun yet."""
+    before = func.substr(_d.attempts, 1, func.length(_d.attempts) - len(f",{attempt}"))
+    return {"state": "pending", "attempts": before, "updated_at": now}
 
 
 def suppressed_now(conn: Connection, attempt: int, now: int) -> list[int]:
@@ -310,8 +352,8 @@ def settle(
 ) -> int:
     """Gives the attempt's members (with ids from ``first`` to ``last``) a new state. Returns how many.
 
-    Members that go back to pending keep their lane, or change it as ``lanes`` says; with ``split`` they go to its split
-    lane, as one group.
+    Members that go back to pending keep their lane; with ``split`` they go to its split lane, as one group. Those whom
+    the vendor agreed to change it as ``lanes`` says.
     """
     chosen = _of(attempt)
     if first is not None:
@@ -324,7 +366,7 @@ def settle(
     if split is not None:
         values |= {"split": split, "lane": case(SPLIT_OF, value=_d.lane)}
     if lanes is not None:
-        values["lane"] = case(lanes, value=_d.lane, else_=_d.lane)
+        values |= {"lane": case(lanes, value=_d.lane, else_=_d.lane), "checked_at": now}
     return conn.execute(update(deliveries).where(chosen).values(values)).rowcount
 
 
@@ -386,13 +428,6 @@ def erase(conn: Connection, events: Sequence[int], account: str, now: int) -> li
     # Not `updated_at`: it did not change yet. Should it come back, its next claim ends it (`suppress_expired`).
     conn.execute(update(deliveries).where(mine, _d.state.in_(("sending", "uncertain"))).values(expires_at=0))
     return ended
-
-
-def check_again(conn: Connection, destination: str, before: int, now: int) -> int:
-    """What the vendor agreed to before that moment, and was not sent since, is asked about again."""
-    old = and_(_d.destination == destination, _d.lane.in_(LANES), IS_PENDING, _d.due_at <= now)
-    values = {"lane": case(CHECK_OF, value=_d.lane), "split": None, "updated_at": now}
-    return conn.execute(update(deliveries).where(old, _d.updated_at < before).values(values)).rowcount
 
 
 def follow_rule(conn: Connection, route: str, *, checks: bool) -> int:

@@ -24,7 +24,7 @@ class Window:
     calls: int
     length_ms: int
     why: str  #: what a person reads while waiting for it
-    kept: int = 0  #: of these calls bulk leaves so many, for whatever is live
+    kept: int = 0  #: of these calls bulk leaves so many, for whatever is live; and so do questions, for what is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,21 @@ def limits(account: Account, told: int | None = None) -> Limits:
     return found
 
 
-def decide(allowed: Limits, in_flight: Used, windows: Sequence[Used], now: int, *, bulk: bool = False) -> Slot | Wait:
-    """``windows`` in the order of ``allowed.windows``; ``bulk``: the call is not for what is kept."""
+def decide(allowed: Limits, in_flight: Used, windows: Sequence[Used], now: int, *, behind: int = 0) -> Slot | Wait:
+    """``windows`` in the order of ``allowed.windows``; ``behind``: how many kinds of calls go before it."""
     if in_flight.calls >= allowed.in_flight:
         return Wait(_until(in_flight.next_free_at, now), f"{in_flight.calls} calls are in flight")
     for window, used in zip(allowed.windows, windows, strict=True):
         if used.calls >= window.calls:
             return Wait(_until(used.next_free_at, now), window.why)
-        if bulk and used.calls >= window.calls - window.kept:
-            why = f"the last {window.kept} of {window.calls} calls are kept for live leads"
+        if used.calls >= window.calls - window.kept * behind:
+            why = f"the last {window.kept * behind} of {window.calls} calls are kept for {_KEPT_FOR[behind]}"
             return Wait(_until(used.next_free_at, now), why)
     return Slot()
+
+
+#: By how many kinds of calls go before.
+_KEPT_FOR: Final = {1: "live leads", 2: "live leads and whom the vendor agreed to"}
 
 
 def _until(free_at: int | None, now: int) -> float | None:

@@ -93,6 +93,7 @@ deliveries = Table(
     Column("attempts", Text, nullable=False),  #: all of them, ",12,45"
     Column("once_key", Text),  #: keyed hash of route and once_per value
     Column("reason", Text),  #: why it is in this state, in words for a person
+    Column("checked_at", BigInteger),  #: when the vendor last agreed to this person's being contacted
     UniqueConstraint("event", "route", name="uq_deliveries_event_route"),
     sqlite_autoincrement=True,
 )

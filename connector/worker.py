@@ -196,7 +196,10 @@ def prepare(settings: Settings, database: Database, found: Places) -> None:
         for source in settings.sources.values():
             if source.account and (moved := waiting.follow_source(conn, source.name, source.account, now_ms(conn))):
                 log.info("waiting events follow their source", source=source.name, count=moved)
+        now = now_ms(conn)
         for route in settings.routes:
+            until, why = found[route.account][name_of(route)].closed(now).get(route.name, (now, None))
+            outbox.follow_hours(conn, route.name, until, why, now)
             outbox.follow_rule(conn, route.name, checks=bool(route.options.get("ninety_day_rule")))
             moved = outbox.follow_route(conn, route.name, route.account, route.to, name_of(route))
             if waiting_for := followers.follow(conn, route.name, name_of(route), route.after):

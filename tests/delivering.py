@@ -273,7 +273,7 @@ class Out:
 
 _MOMENTS: Mapping[Any, tuple[str, ...]] = {
     tables.events: ("received_at",),
-    tables.deliveries: ("due_at", "created_at", "updated_at", "expires_at"),
+    tables.deliveries: ("due_at", "created_at", "updated_at", "expires_at", "checked_at"),
     tables.attempts: ("started_at", "deadline", "ended_at", "probe_at"),
     tables.accounts: ("since", "hold_until", "credit_at", "rate_at", "told_at", "ask_at"),
     tables.destinations: ("since", "claimed_at", "accepted_at"),

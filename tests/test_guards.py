@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import holidays
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from connector import claims, do_not_contact, guards, outbox, tables
+from connector.claims import Claim
 from connector.db import Database, now_ms
 from connector.do_not_contact import Entry
 from connector.outbox import BULK, BULK_CHECK, LIVE_CHECK
@@ -27,9 +29,6 @@ store, database, sandbox = delivering.store, delivering.database, delivering.san
 BOGOTA = ZoneInfo("America/Bogota")
 SANTIAGO = ZoneInfo("America/Santiago")  # its clocks are changed at midnight
 NEVER = ContactHours(name="never", weekdays=None, saturday=None, sunday=None, holidays=None, country="")
-ALWAYS = ContactHours(
-    name="always", weekdays=(0, 1440), saturday=(0, 1440), sunday=(0, 1440), holidays=(0, 1440), country=""
-)
 OWN = ContactHours(
     name="its own", weekdays=(480, 1080), saturday=(540, 780), sunday=None, holidays=(600, 660), country="CL"
 )
@@ -79,27 +78,59 @@ hours = st.builds(
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1))  # noqa: DTZ001 - made aware below
 
 
-@given(hours, st.sampled_from([BOGOTA, SANTIAGO, ZoneInfo("America/Sao_Paulo"), UTC]), moments)
-def test_the_next_opening_is_open_and_no_minute_before_it_is(drawn: ContactHours, zone: Any, moment: datetime) -> None:
+zones = st.sampled_from([BOGOTA, SANTIAGO, ZoneInfo("America/Sao_Paulo"), ZoneInfo("Australia/Lord_Howe"), UTC])
+
+
+@given(hours, zones, moments)
+def test_the_next_opening_is_open_and_no_moment_before_it_is(drawn: ContactHours, zone: Any, moment: datetime) -> None:
     now = int(moment.replace(tzinfo=UTC).timestamp() * 1000)
     opens = guards.opening(drawn, zone, now)
+    assert (opens is None) is shows(drawn, zone, now)
     if opens is None:
-        assert guards.opening(drawn, zone, now) is None
         return
     assert opens > now
-    assert guards.opening(drawn, zone, opens) is None, "it is open when it opens"
-    for before in (opens - 1, now + (opens - now) // 2, now):
-        assert guards.opening(drawn, zone, before) == opens, "and was not before"
+    assert shows(drawn, zone, opens), "it is open when it opens"
+    for before in (opens - 1, now + (opens - now) // 2, *range(now, opens, 7 * 3_600_000)):
+        assert not shows(drawn, zone, before), "and was not before"
 
 
-def test_a_day_whose_clock_is_changed_has_its_hours() -> None:
-    # On 6 September 2026 the clocks of Santiago go from midnight to one; on 5 April back from midnight to eleven.
-    early = ContactHours(name="early", weekdays=None, saturday=None, sunday=(0, 120), holidays=None, country="")
-    opens = guards.opening(early, SANTIAGO, at("2026-09-05T12:00", SANTIAGO))
-    assert opens is not None and guards.opening(early, SANTIAGO, opens) is None
-    for day in (date(2026, 4, 4), date(2026, 4, 5), date(2026, 9, 6)):
-        noon = at(f"{day}T12:30", SANTIAGO)
-        assert guards.opening(ALWAYS, SANTIAGO, noon) is None
+# Clocks that are moved: in Santiago at midnight, an hour on and an hour back; on Lord Howe by half an hour at two.
+MOVED = [(SANTIAGO, "2026-09-06"), (SANTIAGO, "2026-04-05"), (ZoneInfo("Australia/Lord_Howe"), "2026-04-05")]
+MOVED += [(ZoneInfo("Australia/Lord_Howe"), "2026-10-04"), (ZoneInfo("America/Sao_Paulo"), "2018-11-04")]
+
+
+@given(hours, st.sampled_from(MOVED), st.integers(-1500, 1500))
+def test_no_minute_is_missed_or_added_where_the_clock_is_moved(
+    drawn: ContactHours, place: tuple[ZoneInfo, str], minutes: int
+) -> None:
+    zone, day = place
+    now = at(f"{day}T00:00", zone) + minutes * 60_000
+    opens = guards.opening(drawn, zone, now)
+    first = next((one for one in range(now, now + 30 * 3_600_000, 60_000) if shows(drawn, zone, one)), None)
+    if first is None:
+        assert opens is not None and opens >= now + 30 * 3_600_000
+    else:
+        assert (opens or now) == first
+
+
+def shows(one: ContactHours, zone: Any, moment: int) -> bool:
+    """Whether the clock on the wall shows a time within the hours of the day that it shows."""
+    wall = datetime.fromtimestamp(moment / 1000, zone)
+    span = (one.weekdays, one.weekdays, one.weekdays, one.weekdays, one.weekdays, one.saturday, one.sunday)
+    calendar = holidays.country_holidays(one.country) if one.country else {}
+    today = one.holidays if wall.date() in calendar else span[wall.weekday()]
+    return today is not None and today[0] <= wall.hour * 60 + wall.minute < today[1]
+
+
+def test_an_hour_that_is_skipped_does_not_move_the_hours() -> None:
+    # On 6 September 2026 the clocks of Santiago go from midnight to one: half past twelve is never shown.
+    early = ContactHours(name="early", weekdays=None, saturday=None, sunday=(30, 120), holidays=None, country="")
+    assert guards.opening(early, SANTIAGO, at("2026-09-05T12:00", SANTIAGO)) == at("2026-09-06T01:00", SANTIAGO)
+    # On 5 April they go back from midnight to eleven: the last hour of Saturday is shown twice, and open twice.
+    late = ContactHours(name="late", weekdays=None, saturday=(1380, 1410), sunday=None, holidays=None, country="")
+    eleven = at("2026-04-04T23:00", SANTIAGO)
+    moments_ = [guards.opening(late, SANTIAGO, eleven + half * 1_800_000) for half in range(4)]
+    assert moments_ == [None, eleven + 3_600_000, None, at("2026-04-11T23:00", SANTIAGO)]
 
 
 def test_whoever_never_opens_waits_without_end_but_without_a_loop() -> None:
@@ -167,6 +198,103 @@ def test_many_that_wait_for_the_morning_cost_later_claims_nothing(
     assert [answer.seconds == 0 for answer in waits if isinstance(answer, Wait)] == [True, True, True, False]
     assert isinstance(out.claim(), Wait) and out.attempts() == []
     assert {row.attempts for row in out.deliveries()} == {""}, "none was a member of anything"
+
+
+def test_an_open_route_goes_on_while_another_to_the_same_campaign_is_closed(
+    database: Database, sandbox: Sandbox, clock: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "HELD_AT_ONCE", 3)
+    closed, open_ = dial(contact_hours=OWN, name="closed"), dial(name="open", on=("lead.updated",))
+    out = Out(database, closed, open_, sandbox=sandbox)
+    out.put([lead(n, type="lead.updated") for n in range(1, 5)])
+    out.put(leads(3, first=10))
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    assert len(out.drain()) == 1, "the backlog that is open goes at once, and what is closed is taken out of its batch"
+    assert out.states() == {"delivered": 4, "pending": 3}
+    held = out.deliveries("pending")
+    assert {(row.due_at, row.attempts) for row in held} == {(clock["until"], "")}
+    assert all((row.reason or "").startswith("held until ") for row in held)
+    assert [row.records for row in out.attempts()] == [4]
+
+
+def test_a_refused_batch_is_not_split_further_outside_the_hours(database: Database, clock: dict[str, int]) -> None:
+    out = Out(database, dial(contact_hours=OWN))
+    out.works()
+    out.put(leads(4))
+    out.settle(out.claimed(), delivering.refused())
+    assert {row.lane for row in out.deliveries()} == {outbox.LIVE_SPLIT}
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    while (answer := out.claim()) == Wait(0, "what was due is held until its contact hours; look again"):
+        pass
+    assert isinstance(answer, Wait) and {row.due_at for row in out.deliveries()} == {clock["until"]}
+    out.later(3601)
+    clock["until"] = 0
+    halves = [out.claimed(), out.claimed()]
+    with database.read() as conn:
+        assert [len(outbox.members(conn, half.attempt.id)) for half in halves] == [2, 2], "halved as before"
+
+
+def test_a_call_is_not_repeated_at_once_when_a_guard_came_between(database: Database, clock: dict[str, int]) -> None:
+    out = Out(database, dial(contact_hours=OWN))
+    out.put(leads(2))
+    claimed, line = out.claimed(), out.lines["dialler"]
+    with database.read() as conn:
+        before = Claim(claimed.attempt, outbox.members(conn, claimed.attempt.id))
+        clock["until"] = now_ms(conn) + 3_600_000
+
+    def again() -> Claim | Wait:
+        with pytest.raises(_GiveUp) as end, database.write(serialise="dialler") as conn:
+            raise _GiveUp(claims.again(conn, line.account, before, line.places))
+        answer: Claim | Wait = end.value.args[0]
+        return answer
+
+    assert isinstance(again(), Wait), "the hours ended"
+    clock["until"] = 0
+    assert isinstance(again(), Claim)
+    refuse(out, "+573000000001")
+    assert isinstance(again(), Wait), "somebody was put on the list"
+    assert out.states() == {"sending": 2}
+
+
+class _GiveUp(Exception):  # noqa: N818 - so that the transaction leaves nothing
+    pass
+
+
+def test_what_counts_is_when_a_survey_leaves(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = {"campaign_code": "52", "schedule": "+2h", "tags": {}}
+    place = Out(database, survey(options=later, contact_hours=guards.PRESETS["CO"])).places["surveys"]
+    closed = next(iter(place.values())).closed
+    assert closed(at("2026-11-27T05:00")) == {}
+    assert closed(at("2026-11-27T16:59")) == {}
+    until, why = closed(at("2026-11-27T17:00"))["survey"]
+    assert until == at("2026-11-28T06:00") and why.startswith("held until Saturday 2026-11-28 06:00")
+
+
+def test_other_hours_free_what_was_held_by_the_old_ones(database: Database, clock: dict[str, int]) -> None:
+    out = Out(database, dial(contact_hours=OWN))
+    out.put(leads(1))
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    assert isinstance(out.claim(), Wait)
+    clock["until"] += 3_600_000
+    out = Out(database, dial(contact_hours=OWN))
+    assert out.deliveries()[0].due_at == clock["until"]
+    out = Out(database, dial())
+    assert out.claimed().attempt.kind == "send"
+
+
+def test_who_expires_after_the_hours_began_was_not_kept_by_them(database: Database, clock: dict[str, int]) -> None:
+    out = Out(database, dial(contact_hours=OWN, expires_after_s=7200))
+    out.put(leads(1))
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    assert isinstance(out.claim(), Wait)
+    out.later(8000)
+    clock["until"] = 0
+    assert isinstance(out.claim(), Wait)
+    assert [row.reason for row in out.deliveries("suppressed")] == [outbox.EXPIRED]
 
 
 # --- the do-not-contact list ----------------------------------------------------------------------------------------
@@ -280,6 +408,47 @@ def test_a_word_that_grew_old_is_asked_for_again(database: Database, sandbox: Sa
     out.later(3601)
     out.drain("surveys")
     assert out.kinds() == [("check", "accepted"), ("check", "accepted"), ("send", "accepted")]
+
+
+def test_a_word_grows_old_however_often_the_dispatch_is_put_off(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    out.put([ticket(1)])
+    out.step("surveys")
+    sandbox.fault("tracksale.dispatch", kind="status", status=429, times=3)
+    for _ in range(3):
+        out.drain("surveys")
+        out.resume("surveys")
+        out.later(1300)
+    out.drain("surveys")
+    kinds = [kind for kind, _ in out.kinds()]
+    assert kinds == ["check", "send", "send", "send", "check", "send"]
+    assert out.states() == {"delivered": 1}
+    assert out.deliveries()[0].attempts.count(",") == len(kinds), "and none that was never begun"
+
+
+def test_nothing_is_sent_that_was_never_asked_about(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    out.put([ticket(1)])
+    with database.write() as conn:  # as another version, or a hand, might leave it
+        conn.execute(tables.deliveries.update().values(lane=0))
+    out.drain("surveys")
+    assert [kind for kind, _ in out.kinds()] == ["check", "send"]
+
+
+def test_questions_leave_calls_for_what_is_to_be_sent(database: Database, sandbox: Sandbox) -> None:
+    account = delivering.surveys(sandbox.url, requests_per_window=40)  # of which 2 are kept
+    out = Out(database, rule(), note(), accounts=[account])
+    out.put([ticket(number) for number in range(1, 61)], lane=BULK)
+    made = out.drain("surveys", most=40)
+    asked = [claim.attempt.kind for claim in made].count("check")
+    assert asked <= 36 and "send" in [claim.attempt.kind for claim in made], (
+        "bulk leaves what its questions and live need"
+    )
+    answer = out.claim("surveys")
+    assert isinstance(answer, Wait) and "the last 4 of 40 calls are kept for" in answer.why
+    out.put([ticket(100)])
+    kinds = [claim.attempt.kind for claim in out.drain("surveys", most=4)]
+    assert kinds[:2] == ["check", "send"], "a live one is asked about and sent with what is left"
 
 
 @pytest.mark.parametrize(

@@ -92,14 +92,23 @@ class Destination:
         """Whether the vendor is asked first who may be contacted: `ask_first` and `agreed`."""
         return bool(self.options.get("ninety_day_rule"))
 
+    @property
+    def later_ms(self) -> int:
+        """How long after the call the vendor contacts a person."""
+        return 0
+
     def closed(self, now: int) -> Mapping[str, tuple[int, str]]:
-        """Routes that may contact nobody now: until when (unix ms), and why in words."""
-        zone = self.locale.timezone
-        until = {route: guards.opening(hours, zone, now) for route, hours in self.hours.items()}
+        """Routes that may send nothing now: until when (unix ms), and why in words.
+
+        What counts is when people are contacted: a survey that leaves two hours after the call may be sent before the
+        hours begin, and not in the last two of them.
+        """
+        zone, later = self.locale.timezone, self.later_ms
+        opens = {route: guards.opening(hours, zone, now + later) for route, hours in self.hours.items()}
         return {
-            route: (opens, guards.held(self.hours[route], zone, opens))
-            for route, opens in until.items()
-            if opens is not None
+            route: (moment - later, guards.held(self.hours[route], zone, moment - later))
+            for route, moment in opens.items()
+            if moment is not None
         }
 
     def ask_first(self, vendor: Any, record: Record, deadline: Deadline) -> Answer:

@@ -94,6 +94,10 @@ class Dispatch(Destination):
     def batch_size(self) -> int:
         return CUSTOMERS_PER_CALL
 
+    @property
+    def later_ms(self) -> int:
+        return int((delay_s(str(self.options["schedule"])) or 0) * 1000)
+
     def send(self, vendor: Tracksale, sending: Sending) -> Answer:
         delay = delay_s(str(self.options["schedule"]))
         when = None if delay is None else int(time.time() + delay)

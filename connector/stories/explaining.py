@@ -16,7 +16,7 @@ from connector.db import Database, now_ms
 from connector.destinations import name_of
 from connector.inbox import HASHED
 from connector.log import masked, redacted
-from connector.outbox import BULK_CHECK, BULK_LANES, PARKED_LANES, SETTLED
+from connector.outbox import BULK_CHECK, BULK_LANES, CHECKED, PARKED_LANES, SETTLED
 from connector.quota import Wait
 from connector.settings import Settings
 from connector.stories import asked, drafts, fetches
@@ -444,7 +444,7 @@ def _no_slot(scene: _Scene, row: Any) -> Obstacle:
     room = budget.look(scene.conn, account, stand, scene.now)
     answer = room.answer
     if not isinstance(answer, Wait):
-        paced = Pace(room).wait(bulk=row.lane in (*BULK_LANES, BULK_CHECK))
+        paced = Pace(room).wait(bulk=row.lane in (*BULK_LANES, BULK_CHECK), asks=row.lane in CHECKED)
         if paced is None:
             return None
         answer = paced

@@ -72,6 +72,7 @@ def _polls() -> None:
 def _people() -> None:
     """Who must not be contacted, and what is checked before a person is."""
     op.add_column("records", sa.Column("contacts", sa.Text(), nullable=True))
+    op.add_column("deliveries", sa.Column("checked_at", sa.BigInteger(), nullable=True))
     op.create_table(
         "do_not_contact",
         sa.Column("hash", sa.Text(), nullable=False),
