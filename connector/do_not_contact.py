@@ -5,16 +5,20 @@ Nothing on it can be read back: a person is added, found and removed by saying t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, and_, delete, false, func, or_, select, text, update
 
 from connector.db import insert_rows
-from connector.tables import deliveries, do_not_contact, records
+from connector.errors import ConnectorError
+from connector.forgotten import mark
+from connector.outbox import IS_PENDING
+from connector.tables import deliveries, do_not_contact, facts, records
 
 _n = do_not_contact.c
+_r = records.c
 
 REFUSED: Final = "on the do-not-contact list"
 _AT_ONCE: Final = 500
@@ -25,7 +29,7 @@ class Entry:
     """One phone or e-mail that must not be contacted."""
 
     hash: str
-    hint: str  #: what a person may see of it: "+57 … 01"
+    hint: str  #: what a person may see of it: "+57 *** *** **01"
     reason: str
     since: int  #: unix ms
 
@@ -55,11 +59,38 @@ def entries(conn: Connection) -> list[Entry]:
     return [Entry(*row) for row in conn.execute(query)]
 
 
-def waiting_for(conn: Connection, hashed: str) -> int:
-    """Deliveries that are to be sent to the person whose first phone or e-mail this is, and will not be."""
-    theirs = select(records.c.delivery).where(records.c.contact == hashed)
-    query = select(func.count()).where(deliveries.c.id.in_(theirs), text("deliveries.state = 'pending'"))
-    return int(conn.execute(query).scalar_one())
+def stopped(conn: Connection, hashes: Sequence[str], destinations: Collection[str]) -> list[int]:
+    """Pending deliveries to these destinations that name one of these people anywhere, and will not be sent."""
+    named = (or_(_r.contact == one, _r.contacts.contains(one)) for one in hashes)
+    theirs = select(deliveries.c.id).join(records, _r.delivery == deliveries.c.id)
+    pending = and_(IS_PENDING, deliveries.c.destination.in_(destinations))
+    return list(conn.execute(theirs.where(pending, or_(false(), *named)).order_by(deliveries.c.id)).scalars())
+
+
+# --- whose hashes they are ------------------------------------------------------------------------------------------
+
+KEYED: Final = "do_not_contact_key"  #: the fact by which the key is known again that the list was made with
+OTHER_KEY: Final = (
+    "CONNECTOR_SECRET_KEY is not the one that the do-not-contact list was made with, and nobody on it would be known:"
+    " set the old one again"
+)
+
+
+def demand_key(conn: Connection, key: bytes) -> None:
+    """Raises `ConnectorError` when somebody is on the list who would not be known with this key."""
+    marked = select(facts.c.value).where(facts.c.name == KEYED)
+    if conn.execute(marked).scalar() not in (None, mark(key)) and count(conn):
+        raise ConnectorError(OTHER_KEY)
+
+
+def keep_key(conn: Connection, key: bytes) -> None:
+    """The list is made with this key from now on. Raises `ConnectorError` when it is made with another."""
+    demand_key(conn, key)
+    insert_rows(conn, facts, [{"name": KEYED, "value": mark(key)}])
+    conn.execute(update(facts).where(facts.c.name == KEYED).values(value=mark(key)))
+
+
+# --- inside the claim -----------------------------------------------------------------------------------------------
 
 
 def suppress(conn: Connection, attempt: int, now: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector import claims, followers, outbox, quota, standing, waiting
+from connector import claims, do_not_contact, followers, outbox, quota, standing, waiting
 from connector.client import Deadline
 from connector.db import Database, first_line, install_id, now_ms
 from connector.deliver import Line, claim, perform
@@ -189,13 +189,17 @@ class Worker:
 
 
 def prepare(settings: Settings, database: Database, found: Places) -> None:
-    """Rows for what is configured; pending deliveries follow their routes to where these go now."""
+    """Rows for what is configured; pending deliveries follow their routes to where these go now.
+
+    Raises `ConnectorError` when nobody on the do-not-contact list would be known.
+    """
     with database.write(serialise="prepare") as conn:
         pairs = [(name, account) for account, some in found.items() for name in some]
         standing.ensure(conn, settings.accounts, pairs, now_ms(conn))
         for source in settings.sources.values():
             if source.account and (moved := waiting.follow_source(conn, source.name, source.account, now_ms(conn))):
                 log.info("waiting events follow their source", source=source.name, count=moved)
+        do_not_contact.demand_key(conn, settings.hash_key)
         now = now_ms(conn)
         for route in settings.routes:
             until, why = found[route.account][name_of(route)].closed(now).get(route.name, (now, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,21 @@ from sqlalchemy import select
 from connector import do_not_contact
 from connector.commands import connector
 from connector.db import Database
+from connector.destinations import name_of
+from connector.errors import ConnectorError
+from connector.routes import Router
+from connector.settings import Secret
 from connector.tables import do_not_contact as table
+from connector.worker import prepare
+from mappings.events import Phone
+from tests.delivering import Out, dial, lead, note
 
 CONFIGURATION = """
+[accounts.surveys]
+vendor = "tracksale"
+base_url = "http://127.0.0.1:9"
+token = "invented"
+
 [accounts.dialler]
 vendor = "wolkvox"
 base_url = "http://127.0.0.1:9"
@@ -25,6 +38,21 @@ dial_prefix = "9"
 [sources.open]
 mapping = "lead"
 verify = { scheme = "none" }
+
+[[routes]]
+name = "dial 1042"
+on = "lead.created"
+to = "wolkvox.add_record"
+account = "dialler"
+campaign_id = "1042"
+campaign_status = "start"
+
+[[routes]]
+name = "note"
+on = "lead.created"
+to = "tracksale.note"
+account = "surveys"
+text = "extra.program"
 """
 
 
@@ -53,7 +81,10 @@ def test_one_person_however_written_is_one_entry(run: Any, rows: Any) -> None:
     assert "1 added" in run("add", "Zoë.Núñez@Example.com").output
     assert len(rows()) == 2
     listed = json.loads(run("list", "--json").output)
-    assert {(one["hint"], one["reason"]) for one in listed} == {("+57…01", "asked by phone"), ("z…@….com", "")}
+    assert {(one["hint"], one["reason"]) for one in listed} == {
+        ("+57 *** *** **01", "asked by phone"),
+        ("z***@***.com", ""),
+    }
     assert "1 removed" in run("remove", "+573000000001").output
     gone = run("remove", "+573000000001")
     assert gone.exit_code == 1 and "not on the list" in gone.output
@@ -101,14 +132,48 @@ def test_without_a_key_nobody_is_put_on_the_list(run: Any, rows: Any, monkeypatc
     assert rows() == []
 
 
-def test_the_command_and_the_claim_mean_the_same_person(run: Any, database: Database) -> None:
-    from tests.delivering import Out, dial, lead
+@pytest.fixture
+def out(database: Database) -> Out:
+    """Deliveries under the key that the commands have."""
+    out = Out(database, dial(), note(on=("lead.created",)))
+    keyed = replace(out.settings, secret_key=Secret("invented-key"))
+    out.router = Router(keyed, name_of)
+    return out
 
-    out = Out(database, dial())
-    object.__setattr__(out.settings, "secret_key", type(out.settings.secret_key)("invented-key"))
-    out.router = type(out.router)(out.settings, lambda route: "dialler/wolkvox.add_record/1042")
+
+def test_the_command_and_the_claim_mean_the_same_person(run: Any, out: Out) -> None:
     run("add", "300 000 0001")
     out.put([lead(1), lead(2)])
     out.claimed()
     assert [row.reason for row in out.deliveries("suppressed")] == [do_not_contact.REFUSED]
-    assert out.states() == {"suppressed": 1, "sending": 1}
+    assert [row.state for row in out.deliveries() if row.route == "dial 1042"] == ["suppressed", "sending"]
+
+
+def test_whoever_is_added_is_told_what_that_stops(run: Any, out: Out) -> None:
+    out.put([lead(1), lead(2, phones=(Phone(57, "3000000002"), Phone(57, "6012345678"))), lead(3)])
+    dialled = [row.id for row in out.deliveries() if row.route == "dial 1042"]
+    said = run("add", "601 234 5678", "300 000 0003").output
+    assert f"2 pending to them end suppressed when their turn comes: d{dialled[1]}, d{dialled[2]}" in said, (
+        "by a second phone too; and a note reaches nobody"
+    )
+    assert "pending" not in run("add", "300 000 0009").output
+
+
+def test_a_list_made_with_another_key_is_never_passed_over(
+    run: Any, rows: Any, out: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("add", "300 000 0001")
+    for key in ("another-key", ""):
+        keyed = replace(out.settings, secret_key=Secret(key))
+        with pytest.raises(ConnectorError, match="set the old one again"):
+            prepare(keyed, out.database, out.places)
+    prepare(replace(out.settings, secret_key=Secret("invented-key")), out.database, out.places)
+    monkeypatch.setenv("CONNECTOR_SECRET_KEY", "another-key")
+    for words in (("add", "300 000 0002"), ("remove", "300 000 0001")):
+        refused = run(*words)
+        assert refused.exit_code == 1 and "set the old one again" in refused.output
+    monkeypatch.setenv("CONNECTOR_SECRET_KEY", "invented-key")
+    assert run("remove", "300 000 0001").exit_code == 0
+    monkeypatch.setenv("CONNECTOR_SECRET_KEY", "another-key")
+    assert "1 added" in run("add", "300 000 0002").output, "with nobody on it, a list may be begun with any key"
+    assert len(rows()) == 1

@@ -16,7 +16,7 @@ import alembic.script
 import click
 from alembic.runtime.migration import MigrationContext
 
-from connector import calls, configuration, forgetting, standing
+from connector import calls, configuration, do_not_contact, forgetting, standing
 from connector.client import Answer, Deadline
 from connector.commands import face, show
 from connector.db import Database
@@ -89,8 +89,8 @@ def _without_configuration() -> Iterator[Finding]:
 def _contacted(settings: Settings) -> Iterator[Finding]:
     database = _database(settings.database_url)
     yield database
-    if database.state == "ok" and _has_other_key(settings):
-        yield Finding("environment", "fault", forgetting.OTHER_KEY)
+    if database.state == "ok":
+        yield from _other_key(settings)
     yield from _broker(settings)
     for account in settings.accounts.values():
         if database.state == "fault":
@@ -156,9 +156,14 @@ def _database(url: str) -> Finding:
     return Finding("database", "fault", f"{kind} can be reached, but {missing}: run `connector migrate`")
 
 
-def _has_other_key(settings: Settings) -> bool:
+def _other_key(settings: Settings) -> Iterator[Finding]:
     with closing(Database(settings.database_url)) as database, database.read() as conn:
-        return forgetting.has_other_key(conn, settings.hash_key)
+        if forgetting.has_other_key(conn, settings.hash_key):
+            yield Finding("environment", "fault", forgetting.OTHER_KEY)
+        try:
+            do_not_contact.demand_key(conn, settings.hash_key)
+        except ConnectorError as fault:
+            yield Finding("environment", "fault", str(fault))
 
 
 def _newest_revision() -> str | None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import click
+import phonenumbers
+from sqlalchemy import Connection
 
 from connector import bulk, do_not_contact
 from connector.commands import face, show
 from connector.commands.face import Surroundings
 from connector.db import now_ms
+from connector.destinations import SPECS, name_of
 from connector.do_not_contact import Entry
 from connector.errors import ConnectorError
 from connector.persons import Person, person
@@ -22,6 +25,7 @@ from connector.stories.words import iso
 
 _CELLS: Final = re.compile(r"[,;\t|]")
 _AT_ONCE: Final = 1000
+_NAMED: Final = 10  #: deliveries told by name
 
 
 @click.group(invoke_without_command=False)
@@ -41,14 +45,21 @@ def add(who: Sequence[str], reason: str) -> None:
     Kept are keyed hashes, and two digits by which you know them again.
     """
     with face.opened() as here:
-        _demand_key(here)
         people = [person(text, here.settings) for text in who]
         with here.database.write() as conn:
+            _keep_key(conn, here)
             new = do_not_contact.add(conn, _entries(here, people, reason, now_ms(conn)))
-            waiting = sum(do_not_contact.waiting_for(conn, _hash(here, one)) for one in people)
+        with here.database.read() as conn:
+            stopped = do_not_contact.stopped(conn, [_hash(here, one) for one in people], _reaching(here))
     show.line(f"{new} added" + (f", {len(people) - new} were on the list already" if new < len(people) else ""))
-    if waiting:
-        show.line(f"{waiting} deliveries to them wait, and will end suppressed when their turn comes")
+    if stopped:
+        named = ", ".join(f"d{number}" for number in stopped[:_NAMED]) + (", …" if len(stopped) > _NAMED else "")
+        show.line(f"{len(stopped)} pending to them end suppressed when their turn comes: {named}")
+
+
+def _reaching(here: Surroundings) -> set[str]:
+    """The destinations that people hear of."""
+    return {name_of(route) for route in here.settings.routes if SPECS[route.to].contacts_people}
 
 
 @suppress.command()
@@ -61,6 +72,7 @@ def remove(who: Sequence[str]) -> None:
     with face.opened() as here:
         people = [person(text, here.settings) for text in who]
         with here.database.write() as conn:
+            do_not_contact.demand_key(conn, here.settings.hash_key)
             gone = sum(do_not_contact.remove(conn, _hash(here, one)) for one in people)
     show.line(f"{gone} removed")
     if gone < len(people):
@@ -97,7 +109,8 @@ def import_(file: Path, reason: str, encoding: str) -> None:
         sys.exit(2)
     added = people = lines = 0
     with face.opened() as here, bulk.opened(file, encoding) as given:
-        _demand_key(here)
+        with here.database.write() as conn:
+            _keep_key(conn, here)
         for batch in _batches(_people_of(here, given)):
             lines += sum(1 for found in batch if not found)
             with here.database.write() as conn:
@@ -145,15 +158,17 @@ def _hash(here: Surroundings, one: Person) -> str:
 
 
 def _hint(one: Person) -> str:
-    """Enough to know somebody again whom one knows: "+57…01", "a…@….com"."""
+    """Enough to know somebody again whom one knows: "+57 *** *** **01", "a***@***.com"."""
     if one.is_phone:
-        return f"{one.value[:3]}…{one.value[-2:]}"
-    return f"{one.value[:1]}…@….{one.value.rsplit('.', 1)[-1]}"
+        code = phonenumbers.parse(one.value).country_code
+        return f"+{code} *** *** **{one.value[-2:]}"
+    return f"{one.value[:1]}***@***.{one.value.rsplit('.', 1)[-1]}"
 
 
-def _demand_key(here: Surroundings) -> None:
+def _keep_key(conn: Connection, here: Surroundings) -> None:
     if not here.settings.secret_key:
         face.fail(
             "CONNECTOR_SECRET_KEY is not set: without it whoever is on the list could be guessed;"
             " set it once (openssl rand -hex 32), and keep it"
         )
+    do_not_contact.keep_key(conn, here.settings.hash_key)
