@@ -126,6 +126,10 @@ class OncePer:
     within_s: float
 
 
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
 Span = tuple[int, int] | None  #: minutes of a day, from and until (exclusive); None: not at all
 
 
@@ -139,6 +143,15 @@ class ContactHours:
     sunday: Span
     holidays: Span
     country: str  #: whose public holidays; "": no day is one
+
+    def in_words(self) -> str:
+        """ "CO: weekdays 07:00-19:00, saturday 08:00-15:00, never on sunday and holidays"."""
+        spans = {name: getattr(self, name) for name in ("weekdays", "saturday", "sunday", "holidays")}
+        if not self.country:
+            del spans["holidays"]
+        opens = [f"{name} {_clock(span[0])}-{_clock(span[1])}" for name, span in spans.items() if span]
+        never = " and ".join(name for name, span in spans.items() if not span)
+        return f"{self.name}: {', '.join(opens)}" + (f", never on {never}" if never else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from connector import claims, do_not_contact, guards, outbox, tables
+from connector import claims, do_not_contact, guards, outbox, stories, tables
 from connector.claims import Claim
 from connector.db import Database, now_ms
 from connector.do_not_contact import Entry
@@ -20,6 +20,8 @@ from connector.outbox import BULK, BULK_CHECK, LIVE_CHECK
 from connector.quota import Wait
 from connector.sandbox import Sandbox
 from connector.settings import ContactHours
+from connector.stories import guarded
+from connector.stories.words import iso
 from mappings.events import Customer, Phone
 from tests import delivering
 from tests.delivering import Out, dial, lead, leads, note, once, survey, ticket
@@ -527,3 +529,67 @@ def test_every_way_to_a_person_is_kept_as_a_hash_only(database: Database) -> Non
     assert rows[0].contacts is None
     assert rows[1].contacts.count('"') == 4 and rows[1].contact in rows[1].contacts
     assert "ana" not in rows[1].contacts
+
+
+# --- what a person is told ------------------------------------------------------------------------------------------
+
+
+def told(out: Out, row: Any) -> dict[str, Any]:
+    (event,) = stories.explain(out.database, out.settings, f"d{row.id}")["events"]
+    (one,) = event["deliveries"]
+    return one
+
+
+def backlog(out: Out) -> dict[str, Any]:
+    (one,) = (one for one in stories.status(out.database, out.settings)["destinations"] if one["pending"])
+    return one
+
+
+def test_a_held_delivery_is_told_of_until_when_and_why(database: Database, clock: dict[str, int]) -> None:
+    out = Out(database, dial(contact_hours=OWN))
+    out.put(leads(2))
+    with database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    assert isinstance(out.claim(), Wait)
+    one = told(out, out.deliveries()[0])
+    assert one["now"].startswith("waiting (held until ") and "outside the contact hours (its own)" in one["now"]
+    assert (backlog(out)["held"], backlog(out)["held_until"]) == (2, iso(clock["until"]))
+
+
+def test_the_questions_to_the_vendor_are_part_of_the_story(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, survey(), sandbox=sandbox)
+    out.put([ticket(1)])
+    out.drain("surveys")
+    out = Out(database, rule(name="with rule"), sandbox=sandbox)
+    out.put([ticket(number, id=f"U-{number}") for number in (1, 2)])
+    waiting = told(out, out.deliveries("pending")[0])
+    assert "the vendor is asked first whether it may be sent" in waiting["now"]
+    assert backlog(out)["to_be_asked_about"] == 2
+    out.drain("surveys")
+    refused, sent = (told(out, row) for row in out.deliveries() if row.route == "with rule")
+    assert "asked first whether it may be sent" in refused["story"][-1]["said"]
+    assert refused["story"][-1]["said"].endswith("it answered (asked too recently)")
+    assert "ninety_day_rule" in refused["now"]
+    assert [line["said"].rpartition(": ")[2] for line in sent["story"]][1] == "it answered (may be asked)"
+
+
+def test_status_counts_whom_each_guard_kept_from_being_sent(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, dial(once_per=once()), rule(), sandbox=sandbox)
+    late = datetime.now(UTC) - timedelta(days=8)
+    out.put([lead(1), lead(1, id="copy"), lead(2, id="late", time=late), lead(3), ticket(1), ticket(1, id="again")])
+    refuse(out, "+573000000003")
+    out.drain()
+    out.drain("surveys")
+    found = stories.status(database, out.settings)["suppressed_24h"]
+    assert (found["expires_after"], found["do_not_contact"], found["once_per"]) == (1, 1, 1)
+    assert out.states()["suppressed"] == sum(found.values()) + 1, "and one that Tracksale called a duplicate"
+
+
+def test_a_route_tells_its_guards(database: Database) -> None:
+    route = rule(once_per=once(), contact_hours=guards.PRESETS["CO"])
+    assert guarded.of_route(route) == [
+        "expires_after: not later than 168 h after its event",
+        "contact_hours: CO: weekdays 07:00-19:00, saturday 08:00-15:00, never on sunday and holidays",
+        "once_per: one for each phone within 24 h",
+        "ninety_day_rule: Tracksale is asked first whether the customer was surveyed lately",
+    ]

@@ -28,7 +28,7 @@ def status(as_json: bool) -> None:
         return
     zone = here.settings.locale.timezone
     _accounts(found["accounts"], zone)
-    _backlog(found["destinations"])
+    _backlog(found["destinations"], zone)
     _fetching(found["fetching"])
     _polls(found["polls"], zone)
     _day(found)
@@ -90,7 +90,7 @@ def _why(one: Mapping[str, Any], zone: ZoneInfo) -> str:
     return f"until {show.moment(one['held_until'], zone)}: {one['held_because']}" if one["held_until"] else ""
 
 
-def _backlog(destinations: Sequence[Mapping[str, Any]]) -> None:
+def _backlog(destinations: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
     columns = ("destination", "state", "pending", "sending", "uncertain", "dead", "oldest waits", "why")
     counted = ("sending", "uncertain", "dead")
     rows = [
@@ -100,7 +100,7 @@ def _backlog(destinations: Sequence[Mapping[str, Any]]) -> None:
             _pending(one),
             *(one[state] for state in counted),
             show.duration(one["oldest_waiting_s"]),
-            one["reason"],
+            one["reason"] or _kept_back(one, zone),
         )
         for one in destinations
     ]
@@ -127,8 +127,13 @@ def _polls(polls: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
 
 
 def _pending(one: Mapping[str, Any]) -> str:
-    waits = one["waiting_for_another"]
-    return f"{one['pending']} ({waits} for another delivery)" if waits else str(one["pending"])
+    waits = {"for another delivery": one["waiting_for_another"], "to be asked about first": one["to_be_asked_about"]}
+    told = ", ".join(f"{number} {how}" for how, number in waits.items() if number)
+    return f"{one['pending']} ({told})" if told else str(one["pending"])
+
+
+def _kept_back(one: Mapping[str, Any], zone: ZoneInfo) -> str:
+    return f"{one['held']} held until contact hours, {show.moment(one['held_until'], zone)}" if one["held"] else ""
 
 
 def _fetching(fetching: Sequence[Mapping[str, Any]]) -> None:
@@ -151,6 +156,9 @@ def _day(found: Mapping[str, Any]) -> None:
     events, speed = found["events_24h"], found["speed_24h"]
     counts = ", ".join(f"{events[state]} {state}" for state in ("accepted", "waiting", "ignored", "invalid"))
     show.line(f"Events of the last 24 h: {counts}" + ("" if events["complete"] else " (the newest; there were more)"))
+    if any(found["suppressed_24h"].values()):
+        guards = ", ".join(f"{number} by {guard}" for guard, number in found["suppressed_24h"].items() if number)
+        show.line(f"Kept from being sent in the last 24 h: {guards}")
     if speed["sample"]:
         half, most = show.duration(speed["p50_s"]), show.duration(speed["p95_s"])
         show.line(

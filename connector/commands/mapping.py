@@ -21,6 +21,7 @@ from connector.outbox import NewDelivery
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings, Source
+from connector.stories import guarded
 from mappings.base import Ignored, Invalid
 from mappings.events import Event, Phone, Thin
 
@@ -77,7 +78,11 @@ def mapped(settings: Settings, source: Source, raw: bytes, content_type: str) ->
         arrivals, _ = receiver.arrivals(source, raw, content_type=content_type, headers={})
     except (Unreadable, UnsupportedType) as fault:
         raise ConnectorError(f"it cannot be read: {fault}") from fault
-    return {"source": source.name, "events": [_one(router, receiver, source, arrival) for arrival in arrivals]}
+    found = [_one(router, receiver, source, arrival) for arrival in arrivals]
+    guards = {route.name: guarded.of_route(route) for route in settings.routes}
+    for one in found:
+        one["deliveries"] = [delivery | {"guards": guards[delivery["route"]]} for delivery in one["deliveries"]]
+    return {"source": source.name, "events": found}
 
 
 def _one(router: Router, receiver: Receiver, source: Source, arrival: Arrival) -> dict[str, Any]:
@@ -166,6 +171,8 @@ def _tell_delivery(one: Mapping[str, Any]) -> None:
         show.line(one["reason"], "red")
         return
     show.table(("field", "value"), _filled(one["record"]), title=title)
+    for guard in one["guards"]:
+        show.line(f"looked at when its turn comes: {guard}")
     for note in one["notes"]:
         show.line(f"noted: {note}", "yellow")
 

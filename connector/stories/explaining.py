@@ -247,7 +247,7 @@ def _story(shown: Mapping[str, Any]) -> list[dict[str, str]]:
     lines = [{"at": shown["created_at"], "said": begun}]
     lines += [{"at": shown["created_at"], "said": f"{name}: noted: {note}"} for note in shown["record_notes"]]
     for one in shown["attempts"]:
-        lines += _call(name, one)
+        lines += _check(name, one) if one["kind"] == "check" else _call(name, one)
         for probe in one["probes"]:
             lines += _question(name, one, probe)
     return lines + drafts.told(name, shown["draft_lot"])
@@ -263,6 +263,19 @@ def _call(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
     return [begun, {"at": ended, "said": f"{name}: attempt {one['attempt']} {_ended(one)}"}]
 
 
+def _check(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
+    words = f" ({one['words']})" if one["words"] else ""
+    said = f"{name}: the vendor was asked first whether it may be sent (call {one['attempt']}): {_SAID[one['state']]}"
+    return [{"at": one["ended_at"] or one["started_at"], "said": said + words}]
+
+
+_SAID: Final = {
+    "started": "it is being asked",
+    "accepted": "it answered",
+    "rejected": "it refused to say",
+    "not_sent": "the question never left this machine",
+    "unknown": "no answer came",
+}
 _ENDS: Final = {
     "accepted": "was accepted",
     "rejected": "was refused",
@@ -347,7 +360,8 @@ def _pending(scene: _Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, li
     for obstacle in (_parked, _gone, _account_closed, _stopped, _expired, _not_due, _held, _status_unknown, _no_slot):
         if found := obstacle(scene, row):
             return f"waiting{why}: {found[0]}", [found[1]]
-    return f"waiting for its turn{why}: {_ahead(scene, row)}", [
+    turn = "turn, and the vendor is asked first whether it may be sent" if row.lane in CHECKED else "turn"
+    return f"waiting for its {turn}{why}: {_ahead(scene, row)}", [
         "nothing, while a worker runs: connector work, or connector run"
     ]
 

@@ -13,10 +13,10 @@ from connector import budget, quota, standing
 from connector.budget import Pace, Room
 from connector.db import Database, now_ms
 from connector.destinations import name_of
-from connector.outbox import LANES, LIVE, LIVE_SPLIT, PARKED_LANES
+from connector.outbox import CHECKED, LANES, LIVE, LIVE_SPLIT, PARKED_LANES
 from connector.settings import Account, Settings
 from connector.standing import AccountStanding, DestinationStanding
-from connector.stories import asked, fetches
+from connector.stories import asked, fetches, guarded
 from connector.stories.words import first_since, iso
 from connector.tables import attempts as attempts_table
 from connector.tables import deliveries, events
@@ -53,6 +53,7 @@ def status(database: Database, settings: Settings) -> dict[str, Any]:
             "polls": asked.told(conn, settings, now),
             "fetching": fetches.waiting(conn, settings, now),
             "events_24h": _events(conn, now),
+            "suppressed_24h": guarded.ended(conn, now),
             "speed_24h": _speed(conn, list(counts), now),
             "left_configuration": _left(conn, settings, counts),
         }
@@ -128,11 +129,12 @@ def _stand(stand: AccountStanding | None, now: int) -> dict[str, Any]:
 
 
 def _counts(conn: Connection) -> Counts:
-    counts: Counts = defaultdict(lambda: dict.fromkeys(("pending", "parked", "sending", "uncertain", "dead"), 0))
-    parked = case((_d.lane.in_(PARKED_LANES), 1), else_=0)
-    columns = (_d.destination, func.count(), func.min(_d.id), func.sum(parked))
-    for destination, number, oldest, waiting in conn.execute(select(*columns).where(_PENDING).group_by(_d.destination)):
-        counts[destination] |= {"pending": number, "oldest_id": oldest, "parked": int(waiting)}
+    counted = ("pending", "parked", "unasked", "sending", "uncertain", "dead")
+    counts: Counts = defaultdict(lambda: dict.fromkeys(counted, 0))
+    parked, unasked = (func.sum(case((_d.lane.in_(lanes), 1), else_=0)) for lanes in (PARKED_LANES, CHECKED))
+    columns = (_d.destination, func.count(), func.min(_d.id), parked, unasked)
+    for name, number, oldest, *some in conn.execute(select(*columns).where(_PENDING).group_by(_d.destination)):
+        counts[name] |= {"pending": number, "oldest_id": oldest, "parked": int(some[0]), "unasked": int(some[1])}
     for condition in (_IN_HAND, _DEAD):
         query = select(_d.destination, _d.state, func.count()).where(condition).group_by(_d.destination, _d.state)
         for destination, state, number in conn.execute(query):
@@ -144,6 +146,7 @@ def _destinations(conn: Connection, settings: Settings, counts: Counts, now: int
     stands = {stand.name: stand for stand in standing.all_destinations(conn)}
     configured = {name_of(route): route.account for route in settings.routes}
     names = [*configured, *(name for name in sorted({*counts, *stands}) if name not in configured)]
+    held = guarded.held(conn, now)
     ages = _created(conn, [oldest for name in names if (oldest := counts[name].get("oldest_id"))])
     return [
         {
@@ -153,6 +156,8 @@ def _destinations(conn: Connection, settings: Settings, counts: Counts, now: int
             **_open_or_stopped(stands.get(name)),
             **{state: counts[name][state] for state in ("pending", "sending", "uncertain", "dead")},
             "waiting_for_another": counts[name]["parked"],
+            "to_be_asked_about": counts[name]["unasked"],
+            **held.get(name, {"held": 0, "held_until": None}),
             "oldest_waiting_s": _age_s(ages.get(counts[name].get("oldest_id", 0)), now),
         }
         for name in names
