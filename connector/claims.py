@@ -275,12 +275,20 @@ def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soo
     attempt = _start(conn, turn.account, name, "check", now)
     outbox.take(conn, attempt.id, name, lane, None, 1, now)
     if _guarded(conn, place, attempt.id, now):
+        _end_more(turn, place, attempt.id, lane)
         attempts.forget(conn, attempt.id)
         return Wait(0, "what was due is ended, or put off, by a guard; look again")
     attempts.set_records(conn, attempt.id, 1)
     standing.claimed(conn, name, lane, now)
     standing.count_call(conn, turn.account.name, bulk=lanes[0] == BULK)
     return Claim(attempt)
+
+
+def _end_more(turn: _Turn, place: Claimable, attempt: int, lane: int) -> None:
+    """Where one that was to be asked about is ended by a guard, a batch of others may be: at once, not one a claim."""
+    outbox.take(turn.conn, attempt, place.name, lane, None, place.batch_size, turn.now)
+    _guarded(turn.conn, place, attempt, turn.now)
+    outbox.let_go(turn.conn, attempt, turn.now)
 
 
 def _guarded(conn: Connection, place: Claimable, attempt: int, now: int) -> int:

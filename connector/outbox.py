@@ -282,6 +282,11 @@ def follow_hours(conn: Connection, route: str, until: int, reason: str | None, n
     return conn.execute(update(deliveries).where(held).values(due_at=until, reason=reason)).rowcount
 
 
+def let_go(conn: Connection, attempt: int, now: int) -> None:
+    """All members of what is not begun are as they were."""
+    conn.execute(update(deliveries).where(_taken(attempt)).values(_let_go(attempt, now)))
+
+
 def _taken(attempt: int) -> ColumnElement[bool]:
     return and_(_of(attempt), _d.state == "sending")
 

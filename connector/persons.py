@@ -82,6 +82,19 @@ def person(text: str, settings: Settings) -> Person:
     return _by_phone(found[0], _prefixes(settings), settings.locale.region)
 
 
+def named(text: str, settings: Settings) -> str | None:
+    """The phone (E.164) or e-mail (casefolded) that a text is, in any spelling; None when it is neither.
+
+    As `person` reads it, at a hundredth of the price: for long lists.
+    """
+    given = clean(text.encode("utf-8", "replace").decode())
+    if "@" in given:
+        value = _folded(given.removeprefix("mailto:"))
+        return value if _EMAIL.fullmatch(value) else None
+    found = phones(given, settings)
+    return found[0].e164 if found else None
+
+
 def phones(text: str, settings: Settings) -> list[Phone]:
     """The number that the text may be, in any spelling, or as a vendor dials it."""
     before = [prefix for prefix in _prefixes(settings) if text.startswith(prefix)]

@@ -352,6 +352,23 @@ def test_who_was_put_on_the_list_while_waiting_for_a_second_try_is_not_sent(data
     assert [row.state for row in out.deliveries()] == ["suppressed", "sending"]
 
 
+def test_a_copy_takes_the_place_of_one_who_is_on_the_list_unless_it_is_as_well(database: Database) -> None:
+    out = Out(database, dial(once_per=once()))
+    not_sent = delivering.Outcome(attempt="not_sent", verdict=delivering.Verdict(delivering.Fate.AGAIN))
+    out.put([lead(1, email="ana@example.com"), lead(1, id="copy"), lead(1, id="second copy")])
+    out.settle(out.claimed(), not_sent)
+    assert [row.state for row in out.deliveries()] == ["pending", "suppressed", "suppressed"]
+    refuse(out, "ana@example.com")
+    assert isinstance(out.claim(), Wait), "the first is on the list by its e-mail, the copies are not"
+    out.settle(out.claimed(), not_sent)
+    assert [row.state for row in out.deliveries()] == ["suppressed", "suppressed", "pending"]
+    refuse(out, "+573000000001")
+    answers = [out.claim() for _ in range(3)]
+    assert [answer.seconds for answer in answers if isinstance(answer, Wait)] == [0, 0, None], "and there it ends"
+    assert {row.reason for row in out.deliveries("suppressed")} == {do_not_contact.REFUSED}
+    assert out.states() == {"suppressed": 3}
+
+
 def test_ten_thousand_rows_meet_a_long_list_in_one_statement(database: Database) -> None:
     out = Out(database, dial())
     out.put(leads(2000))
@@ -497,6 +514,19 @@ def test_guards_come_before_the_question_as_each_costs_a_call(database: Database
     out.drain("surveys")
     assert [row.state for row in out.deliveries()] == ["delivered", "suppressed", "suppressed"]
     assert [kind for kind, _ in out.kinds()] == ["check", "send"]
+
+
+def test_those_whom_guards_end_before_the_question_are_ended_together(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, rule(), sandbox=sandbox)
+    late = datetime.now(UTC) - timedelta(days=8)
+    out.put([ticket(number, time=late) for number in range(1, 301)])
+    out.put([ticket(number) for number in range(301, 303)])
+    answer = out.claim("surveys")
+    assert isinstance(answer, Wait) and answer.seconds == 0
+    assert out.states() == {"suppressed": 300, "pending": 2}
+    assert {row.attempts for row in out.deliveries("pending")} == {""}
+    out.drain("surveys")
+    assert out.states() == {"suppressed": 300, "delivered": 2}
 
 
 def test_bulk_is_asked_about_behind_what_is_live(database: Database, sandbox: Sandbox) -> None:

@@ -19,7 +19,7 @@ from connector.db import now_ms
 from connector.destinations import SPECS, name_of
 from connector.do_not_contact import Entry
 from connector.errors import ConnectorError
-from connector.persons import Person, person
+from connector.persons import NOBODY, named
 from connector.routes import hashed
 from connector.stories.words import iso
 
@@ -45,7 +45,7 @@ def add(who: Sequence[str], reason: str) -> None:
     Kept are keyed hashes, and two digits by which you know them again.
     """
     with face.opened() as here:
-        people = [person(text, here.settings) for text in who]
+        people = [_meant(here, text) for text in who]
         with here.database.write() as conn:
             _keep_key(conn, here)
             new = do_not_contact.add(conn, _entries(here, people, reason, now_ms(conn)))
@@ -70,7 +70,7 @@ def remove(who: Sequence[str]) -> None:
     What was suppressed meanwhile stays so: connector replay sends it.
     """
     with face.opened() as here:
-        people = [person(text, here.settings) for text in who]
+        people = [_meant(here, text) for text in who]
         with here.database.write() as conn:
             do_not_contact.demand_key(conn, here.settings.hash_key)
             gone = sum(do_not_contact.remove(conn, _hash(here, one)) for one in people)
@@ -124,22 +124,22 @@ def import_(file: Path, reason: str, encoding: str) -> None:
         face.fail(f"{file.name} holds neither a phone nor an e-mail")
 
 
-def _people_of(here: Surroundings, given: bulk.File) -> Iterator[list[Person]]:
+def _meant(here: Surroundings, text: str) -> str:
+    found = named(text, here.settings)
+    if found is None:
+        raise ConnectorError(NOBODY)
+    return found
+
+
+def _people_of(here: Surroundings, given: bulk.File) -> Iterator[list[str]]:
     """Those that each line names."""
     for _, raw in given.lines():
         cells = (bulk.cell(cell.strip().strip('"')) for cell in _CELLS.split(given.text(raw)))
-        yield [found for cell in cells if cell and (found := _person(here, cell)) is not None]
+        yield [found for cell in cells if cell and (found := named(cell, here.settings)) is not None]
 
 
-def _person(here: Surroundings, cell: str) -> Person | None:
-    try:
-        return person(cell, here.settings)
-    except ConnectorError:
-        return None
-
-
-def _batches(rows: Iterator[list[Person]]) -> Iterator[list[list[Person]]]:
-    batch: list[list[Person]] = []
+def _batches(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    batch: list[list[str]] = []
     for row in rows:
         batch.append(row)
         if len(batch) == _AT_ONCE:
@@ -149,20 +149,19 @@ def _batches(rows: Iterator[list[Person]]) -> Iterator[list[list[Person]]]:
         yield batch
 
 
-def _entries(here: Surroundings, people: Sequence[Person], reason: str, now: int) -> list[Entry]:
+def _entries(here: Surroundings, people: Sequence[str], reason: str, now: int) -> list[Entry]:
     return [Entry(_hash(here, one), _hint(one), reason, now) for one in people]
 
 
-def _hash(here: Surroundings, one: Person) -> str:
-    return str(hashed(here.settings.hash_key, "", one.value))
+def _hash(here: Surroundings, one: str) -> str:
+    return str(hashed(here.settings.hash_key, "", one))
 
 
-def _hint(one: Person) -> str:
+def _hint(one: str) -> str:
     """Enough to know somebody again whom one knows: "+57 *** *** **01", "a***@***.com"."""
-    if one.is_phone:
-        code = phonenumbers.parse(one.value).country_code
-        return f"+{code} *** *** **{one.value[-2:]}"
-    return f"{one.value[:1]}***@***.{one.value.rsplit('.', 1)[-1]}"
+    if one.startswith("+"):
+        return f"+{phonenumbers.parse(one).country_code} *** *** **{one[-2:]}"
+    return f"{one[:1]}***@***.{one.rpartition('.')[2]}"
 
 
 def _keep_key(conn: Connection, here: Surroundings) -> None:
