@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,19 +15,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from connector import claims, do_not_contact, guards, outbox, stories, tables
+from connector import bulk, claims, do_not_contact, guards, outbox, settle, stories, tables
+from connector.bulk import Bulk
 from connector.claims import Claim
 from connector.db import Database, now_ms
 from connector.do_not_contact import Entry
 from connector.outbox import BULK, BULK_CHECK, LIVE_CHECK
 from connector.quota import Wait
+from connector.replay import Replay, Wish, resolve
 from connector.sandbox import Sandbox
 from connector.settings import ContactHours
 from connector.stories import guarded
 from connector.stories.words import iso
 from mappings.events import Customer, Phone
-from tests import delivering
+from tests import delivering, telling
+from tests.conftest import settings_for
 from tests.delivering import Out, dial, lead, leads, note, once, survey, ticket
+from tests.telling import World
 
 store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
 
@@ -623,3 +630,87 @@ def test_a_route_tells_its_guards(database: Database) -> None:
         "once_per: one for each phone within 24 h",
         "ninety_day_rule: Tracksale is asked first whether the customer was surveyed lately",
     ]
+
+
+# --- what a person sends again --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asking(store: str, database: Database, sandbox: Sandbox) -> World:
+    """From payloads to vendors, with the rule on its surveys and contact hours on its calls."""
+    settings = settings_for(store, sandbox.url)
+    dialling, surveying, *others = settings.routes
+    surveying = replace(surveying, options={**surveying.options, "ninety_day_rule": True})
+    routes = (replace(dialling, contact_hours=OWN), surveying, *others)
+    return World(replace(settings, routes=routes), database)
+
+
+def replayed(world: World, row: Any) -> None:
+    wish = Wish(ended_too=True, late_too=True)
+    assert [change.action for change in Replay(world.settings, world.database).delivery(row.id, wish)] == ["renew"]
+
+
+def test_a_replayed_survey_is_asked_about_again(asking: World, sandbox: Sandbox) -> None:
+    asking.receive("tickets", telling.ticket(1))
+    asking.drain("surveys")
+    again = telling.ticket(1) | {"id": "T-again"}
+    asking.receive("tickets", again)
+    asking.drain("surveys")
+    assert [row.state for row in asking.deliveries()] == ["delivered", "suppressed"]
+    replayed(asking, asking.deliveries()[1])
+    assert asking.deliveries()[1].lane == LIVE_CHECK
+    asking.drain("surveys")
+    assert asking.deliveries()[1].reason == settle.TOO_SOON, "a person may ask for it, and the vendor still says no"
+    assert [kind for kind, _ in asking.kinds()] == ["check", "send", "check", "check"]
+
+
+def test_what_a_person_resolves_later_is_asked_about_again(asking: World, sandbox: Sandbox) -> None:
+    asking.receive("tickets", telling.ticket(1))
+    asking.step("surveys")
+    sandbox.fault("tracksale.dispatch", kind="cut")
+    asking.step("surveys")
+    (row,) = asking.deliveries("uncertain")
+    asking.later(3601)
+    assert resolve(asking.settings, asking.database, row.id, landed=False)
+    asking.resume("surveys")
+    made = asking.drain("surveys")
+    assert [claim.attempt.kind for claim in made if claim.attempt.kind != "probe"] == ["check", "send"]
+    assert asking.states() == {"delivered": 1}
+
+
+def test_a_replay_is_held_and_kept_from_who_is_on_the_list_too(asking: World, clock: dict[str, int]) -> None:
+    asking.receive("landing", telling.lead(1), telling.lead(2))
+    with asking.database.write() as conn:
+        conn.execute(tables.deliveries.update().values(state="dead", reason="invented"))
+        clock["until"] = now_ms(conn) + 3_600_000
+    for row in asking.deliveries():
+        replayed(asking, row)
+    assert isinstance(asking.claim(), Wait)
+    assert {row.due_at for row in asking.deliveries()} == {clock["until"]}
+    refuse(asking, "+573000000001")
+    asking.later(3601)
+    clock["until"] = 0
+    asking.drain()
+    assert [(row.state, row.reason) for row in asking.deliveries()] == [
+        ("suppressed", do_not_contact.REFUSED),
+        ("delivered", None),
+    ]
+
+
+def test_a_file_is_imported_into_the_same_guards(
+    asking: World, sandbox: Sandbox, clock: dict[str, int], tmp_path: Path
+) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_text("id,type,phone\nL-1,lead.created,3000000001\nL-2,lead.created,3000000002\n", encoding="utf-8")
+    source = asking.settings.sources["landing"]
+    with bulk.opened(file, "") as given, closing(Bulk(asking.settings, source, asking.database)) as importing:
+        assert [tally.rows for tally in importing.take(bulk.reading(given, source, ""))][-1] == 2
+    refuse(asking, "+573000000002")
+    with asking.database.read() as conn:
+        clock["until"] = now_ms(conn) + 3_600_000
+    assert isinstance(asking.claim(), Wait)
+    assert {(row.lane, row.due_at) for row in asking.deliveries()} == {(BULK, clock["until"])}
+    asking.later(3601)
+    clock["until"] = 0
+    asking.drain()
+    assert sorted(row.state for row in asking.deliveries()) == ["delivered", "suppressed"]
