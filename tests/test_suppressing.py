@@ -119,6 +119,25 @@ def test_a_file_in_any_encoding_gives_all_that_it_names_once(
     assert len(rows()) == 3
 
 
+def test_a_document_number_is_not_taken_for_a_phone(run: Any, rows: Any, tmp_path: Path) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text(
+        'Cédula,"Apellidos, Nombres",Teléfono 2,E-mail\n'
+        '79456123,"Núñez, Ana",300 000 0001,\n'
+        '52890123,"Paz, Zoë",,z@example.com\n'
+    )
+    assert "2 added" in run("import", str(file)).output
+    assert sorted(one["hint"] for one in json.loads(run("list", "--json").output)) == [
+        "+57 *** *** **01",
+        "z***@***.com",
+    ]
+    (tmp_path / "ids.csv").write_text("cedula;fecha\n79456123;20261127\n")
+    refused = run("import", str(tmp_path / "ids.csv"))
+    assert refused.exit_code == 1 and "no column of ids.csv is called a phone or an e-mail" in refused.output
+    (tmp_path / "plain.txt").write_text("300 000 0009\n")
+    assert "1 added" in run("import", str(tmp_path / "plain.txt")).output, "without a first line of names, every cell"
+
+
 def test_a_file_that_names_nobody_or_is_not_there_is_said(run: Any, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("nobody here\n")
     assert run("import", str(tmp_path / "empty.txt")).exit_code == 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +24,11 @@ from connector.errors import ConnectorError
 from connector.persons import NOBODY, named
 from connector.routes import hashed
 from connector.stories.words import iso
+from mappings.translated import KNOWN, folded
 
-_CELLS: Final = re.compile(r"[,;\t|]")
+_SEPARATORS: Final = ",;\t|"
+_CELLS: Final = re.compile(f"[{_SEPARATORS}]")
+_COUNTED: Final = re.compile(r"_?[0-9]+$")
 _AT_ONCE: Final = 1000
 _NAMED: Final = 10  #: deliveries told by name
 
@@ -101,8 +106,9 @@ def list_(as_json: bool) -> None:
 def import_(file: Path, reason: str, encoding: str) -> None:
     """Puts every phone and e-mail of a file on the list.
 
-    FILE is text or CSV in any encoding and with any separator that spreadsheets use; what is neither is passed over.
-    The same file again changes nothing.
+    FILE is text or CSV in any encoding and with any separator that spreadsheets use. Where its first line names columns
+    (teléfono, correo, e-mail …), only theirs are read, so that no document number is taken for a phone. What is neither
+    a phone nor an e-mail is passed over. The same file again changes nothing.
     """
     if not file.is_file():
         click.echo(f"connector: {show.printable(f'there is no file {file}')}", err=True)
@@ -132,10 +138,50 @@ def _meant(here: Surroundings, text: str) -> str:
 
 
 def _people_of(here: Surroundings, given: bulk.File) -> Iterator[list[str]]:
-    """Those that each line names."""
-    for _, raw in given.lines():
-        cells = (bulk.cell(cell.strip().strip('"')) for cell in _CELLS.split(given.text(raw)))
-        yield [found for cell in cells if cell and (found := named(cell, here.settings)) is not None]
+    """Those that each line names. Raises `ConnectorError` when the columns are named, and none is of people's ways."""
+    columns: _Columns | None = None
+    for number, raw in given.lines():
+        line = given.text(raw)
+        if number == 1 and (columns := _columns(line, given.name)) is not None:
+            continue
+        cells = columns.of(line) if columns else _CELLS.split(line)
+        plain = (bulk.cell(cell.strip().strip('"')) for cell in cells)
+        yield [found for cell in plain if cell and (found := named(cell, here.settings)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where a CSV has phones and e-mails."""
+
+    separator: str
+    places: Sequence[int]
+
+    def of(self, line: str) -> list[str]:
+        cells = _cells(line, self.separator)
+        return [cells[at] for at in self.places if at < len(cells)]
+
+
+def _columns(line: str, file: str) -> _Columns | None:
+    """What a first line says; None when it names no columns, and every cell may be somebody."""
+    separator = max(_SEPARATORS, key=line.count)
+    ours = [_known_as(cell) for cell in _cells(line, separator)]
+    places = [at for at, name in enumerate(ours) if name in ("phones", "email")]
+    if any(ours) and not places:
+        raise ConnectorError(f"no column of {file} is called a phone or an e-mail: name it telefono, or correo")
+    return _Columns(separator, places) if places else None
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a cell as long as a book names nobody
+        return []
+
+
+def _known_as(column: str) -> str:
+    """Our name of what a column is called, "Teléfono 2" too; "" when we have none."""
+    name = folded(column.strip("\ufeff"))
+    return KNOWN.get(name) or KNOWN.get(_COUNTED.sub("", name)) or ""
 
 
 def _batches(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
