@@ -610,6 +610,17 @@ def test_the_questions_to_the_vendor_are_part_of_the_story(database: Database, s
     assert [line["said"].rpartition(": ")[2] for line in sent["story"]][1] == "it answered (may be asked)"
 
 
+def test_who_is_on_the_list_is_told_of_without_being_named(database: Database) -> None:
+    out = Out(database, dial())
+    out.put(leads(1))
+    refuse(out, "+573000000001")
+    assert isinstance(out.claim(), Wait)
+    one = told(out, out.deliveries()[0])
+    assert one["now"].endswith(": on the do-not-contact list")
+    assert "connector suppress remove" in one["next"][0] and "connector replay" in one["next"][0]
+    assert "3000000001" not in str(one)
+
+
 def test_status_counts_whom_each_guard_kept_from_being_sent(database: Database, sandbox: Sandbox) -> None:
     out = Out(database, dial(once_per=once()), rule(), sandbox=sandbox)
     late = datetime.now(UTC) - timedelta(days=8)

@@ -188,6 +188,8 @@ def test_a_list_made_with_another_key_is_never_passed_over(
             prepare(keyed, out.database, out.places)
     prepare(replace(out.settings, secret_key=Secret("invented-key")), out.database, out.places)
     monkeypatch.setenv("CONNECTOR_SECRET_KEY", "another-key")
+    checked = CliRunner().invoke(connector, ["check", "--json"])
+    assert checked.exit_code == 1 and do_not_contact.OTHER_KEY in checked.output
     for words in (("add", "300 000 0002"), ("remove", "300 000 0001")):
         refused = run(*words)
         assert refused.exit_code == 1 and "set the old one again" in refused.output

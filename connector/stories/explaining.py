@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, func, select
 
-from connector import budget, followers, standing
+from connector import budget, do_not_contact, followers, standing
 from connector.budget import Pace
 from connector.db import Database, now_ms
 from connector.destinations import name_of
@@ -314,7 +314,14 @@ def _now(scene: _Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, list[s
     gone = scene.conn.execute(select(_e.forgotten_at).where(_e.id == row.event)).scalar() is not None
     if row.state == "suppressed" and (row.reason or "").startswith(followers.AFTER) and not gone:
         return at + why, [f"once “{shown['after']}” is delivered, by connector replay say, this follows by itself"]
-    return at + why, first + ([] if gone else _ENDED_NEXT.get(row.state, lambda name: [])(shown["delivery"]))
+    return at + why, first + ([] if gone else _ended_next(row, shown["delivery"]))
+
+
+def _ended_next(row: Any, name: str) -> list[str]:
+    if row.reason == do_not_contact.REFUSED:  # a replay alone would end here again
+        wish = "nothing; if they wish to be contacted after all: connector suppress remove PHONE|EMAIL, then"
+        return [f"{wish} connector replay --delivery {name}"]
+    return _ENDED_NEXT[row.state](name) if row.state in _ENDED_NEXT else []
 
 
 _ENDED_NEXT: Final = {
