@@ -90,7 +90,7 @@ def serve(app: Front, *calls: Call) -> None:
 @contextmanager
 def fronted(settings: Settings, database: Database, committer: Committer | None = None) -> Iterator[Front]:
     committer = committer or Committer(database)
-    yield Front(create_app(settings, database, committer), committer)
+    yield Front(create_app(settings, database, committer))
     committer.close()
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from connector.committer import Committer
 from connector.db import Database
 from connector.destinations import name_of
+from connector.intake import Intake
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings
@@ -33,10 +34,11 @@ def create_app(
 
     ``clock`` gives the unix seconds against which signed timestamps are held.
     """
-    app = Application()
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     receiver = Receiver(settings, Router(settings, name_of))
-    webhooks = Webhooks(settings, receiver, committer or Committer(database, settings.hash_key), clock)
+    intake = Intake(receiver, committer or Committer(database, settings.hash_key))
+    app = Application(intake)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    webhooks = Webhooks(settings, receiver, intake, clock)
     health, exposition = Health(settings, database), Exposition(settings, database)
     app.serve("/webhooks/<source>", webhooks.take, "POST")
     app.serve_names("/webhooks/<source>", settings.sources)

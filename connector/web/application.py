@@ -12,11 +12,12 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from connector.committer import PATIENCE_S
+from connector.intake import Intake
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-#: In a request's environment, where there is a better way: what takes arrivals instead of `Committer.begin`.
+#: In a request's environment, where there is a better way: what to call instead of `Intake.begin`.
 BEGIN: Final = "connector.begin"
 
 
@@ -49,7 +50,8 @@ class Application(Flask):
 
     session_interface = NoSessions()
 
-    def __init__(self) -> None:
+    def __init__(self, intake: Intake) -> None:
+        self.intake = intake
         super().__init__("connector", static_folder=None, template_folder=None)
         self.url_map.merge_slashes = False  # a sender is told that its address is wrong, not sent elsewhere
         self._plain: _Plain = {}

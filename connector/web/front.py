@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from io import BytesIO
@@ -16,8 +16,8 @@ from urllib.parse import unquote_to_bytes
 
 from flask import Response
 
-from connector.committer import PATIENCE_S, Committer, Reply
-from connector.inbox import Arrival
+from connector.committer import PATIENCE_S, Reply
+from connector.intake import Asked, Intake, Taken
 from connector.web.application import BEGIN, Application, Exchange
 from connector.web.asked import DRAINED_BYTES, MAX_BODY_BYTES
 
@@ -32,9 +32,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class Front:
     """An ASGI 3 application (https://asgi.readthedocs.io/en/latest/specs/www.html) in front of ours."""
 
-    def __init__(self, app: Application, committer: Committer) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
-        self._committer = committer
         self._threads = ThreadPoolExecutor(THREADS, "web")
         self._gathering: Gathering | None = None
 
@@ -55,7 +54,7 @@ class Front:
     async def _swiftly(self, environ: dict[str, Any]) -> Response:
         loop = asyncio.get_running_loop()
         if self._gathering is None:
-            self._gathering = Gathering(loop, self._committer)
+            self._gathering = Gathering(loop, self._app.intake)
         known = loop.create_future()
         environ[BEGIN] = partial(self._gathering.begin, known)
         exchange = Exchange(self._app, environ)
@@ -76,24 +75,24 @@ class Gathering:
     No request waits for others that have not come yet: it is handed over as soon as the loop has nothing else to do.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, committer: Committer) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake) -> None:
         self._loop = loop
-        self._committer = committer
-        self._gathered: list[tuple[Sequence[Arrival], Reply]] = []
+        self._intake = intake
+        self._gathered: list[Asked] = []
         self._known: deque[asyncio.Future[None]] = deque()
         self._woken = False
 
-    def begin(self, known: asyncio.Future[None], arrivals: Sequence[Arrival]) -> Reply:
+    def begin(self, known: asyncio.Future[None], taken: Taken) -> Reply:
         """Has them stored. In the loop's thread only. ``known`` ends once the reply can be had without waiting."""
         reply = Reply(partial(self._tell, known))
         if not self._gathered:
             self._loop.call_soon(self._hand_over)
-        self._gathered.append((arrivals, reply))
+        self._gathered.append((taken, reply))
         return reply
 
     def _hand_over(self) -> None:
         gathered, self._gathered = self._gathered, []
-        self._committer.hand_over(gathered)
+        self._intake.take_all(gathered)
 
     def _tell(self, known: asyncio.Future[None]) -> None:
         """By the thread that stores."""

@@ -147,7 +147,7 @@ def _work(settings: Settings) -> Front:
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
     app = create_app(settings, database, committer)
     keep_what_is_loaded()
-    return Front(app, committer)
+    return Front(app)
 
 
 def _await_signal(loop: asyncio.AbstractEventLoop) -> None:

@@ -14,9 +14,10 @@ from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from connector import receive
-from connector.committer import Committer, Reply
+from connector.committer import Reply
 from connector.errors import NotAuthentic, Unreadable, UnsupportedType
 from connector.inbox import Arrival, Stored
+from connector.intake import Intake, Taken
 from connector.metrics import EVENTS
 from connector.receive import Receiver
 from connector.settings import Settings, Source, Verify
@@ -72,11 +73,11 @@ class Webhooks:
     """All sources that take webhooks. Thread-safe."""
 
     def __init__(
-        self, settings: Settings, receiver: Receiver, committer: Committer, clock: Callable[[], float] = time.time
+        self, settings: Settings, receiver: Receiver, intake: Intake, clock: Callable[[], float] = time.time
     ) -> None:
         self._public_url: Final = settings.public_url.rstrip("/")
         self._receiver: Final = receiver
-        self._committer: Final = committer
+        self._intake: Final = intake
         self._clock: Final = clock
         self._doors: Final = {
             name: _door(source, source.verify, receiver.sender(source))
@@ -125,7 +126,7 @@ class Webhooks:
         content_type = environ.get("CONTENT_TYPE", "")
         message_id = (headers.get(door.id_header) or "") if door.id_header else ""
         try:
-            arrivals, many = self._receiver.arrivals(
+            decoded = self._receiver.payloads(
                 door.source,
                 raw,
                 content_type=content_type,
@@ -139,13 +140,17 @@ class Webhooks:
             if not door.gives_up:
                 raise
             return self._keep_unreadable(door, raw, content_type, Unreadable((FieldError("body", str(fault)),)))
-        if many:
-            return self._stored(door, arrivals, lambda stored: _answer_many(stored, arrivals))
-        return self._stored(door, arrivals, lambda stored: _answer_one(door, stored[0], arrivals[0], refusal=422))
+        if not decoded.payloads:
+            return _answer_many((), ())
+        taken = Taken(door.source, decoded.payloads)
+        if decoded.many:
+            return self._stored(door, taken, lambda stored: _answer_many(stored, taken.arrivals))
+        return self._stored(door, taken, lambda stored: _answer_one(door, stored[0], taken.arrivals[0], refusal=422))
 
     def _keep_unreadable(self, door: Door, raw: bytes, content_type: str, fault: Unreadable) -> Response | Later:
         kept = receive.unreadable(door.source, raw, content_type, fault)
-        return self._stored(door, [kept], lambda stored: _answer_one(door, stored[0], kept, refusal=400))
+        taken = Taken(door.source, arrivals=[kept])
+        return self._stored(door, taken, lambda stored: _answer_one(door, stored[0], kept, refusal=400))
 
     def _proof(self, door: Door, raw: bytes, headers: Headers, environ: dict[str, Any], secret: str) -> Proof:
         return Proof(
@@ -163,12 +168,10 @@ class Webhooks:
         asked = environ.get("QUERY_STRING", "")
         return f"{base}{environ['PATH_INFO']}{'?' if asked else ''}{asked}"
 
-    def _stored(self, door: Door, arrivals: list[Arrival], say: Callable[[list[Stored]], Response]) -> Response | Later:
-        """Hands them over to be stored; the answer is for when they are durable."""
-        if not arrivals:
-            return say([])
-        begin: Callable[[list[Arrival]], Reply] = request.environ.get(BEGIN) or self._committer.begin
-        reply = begin(arrivals)
+    def _stored(self, door: Door, taken: Taken, say: Callable[[list[Stored]], Response]) -> Later:
+        """Has it read and stored; the answer is for when it is durable."""
+        begin: Callable[[Taken], Reply] = request.environ.get(BEGIN) or self._intake.begin
+        reply = begin(taken)
 
         def answer(patience_s: float) -> Response:
             stored = reply.result(patience_s)
