@@ -78,13 +78,9 @@ class Committer:
 
     def put(self, arrivals: Sequence[Arrival], *, timeout_s: float = PATIENCE_S) -> list[Stored]:
         """What became of each, once the commit is through. Raises `StoreUnavailable`: nothing may be acknowledged."""
-        return self.begin(arrivals).result(timeout_s)
-
-    def begin(self, arrivals: Sequence[Arrival]) -> Reply:
-        """Hands them over, and says what became of them later: see `Reply`."""
         reply = Reply()
         self.hand_over([(arrivals, reply)])
-        return reply
+        return reply.result(timeout_s)
 
     def submit(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         """The same, without waiting."""

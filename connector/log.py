@@ -33,15 +33,14 @@ from mappings.base import Invalid
 MASK = "***"
 
 _LIBRARIES = (
-    "_granian",
     "alembic",
-    "granian.access",
     "gunicorn.access",
     "gunicorn.error",
     "pika",
     "py.warnings",
     "sqlalchemy",
     "urllib3",
+    "uvicorn",
     "waitress",
     "werkzeug",
 )
@@ -127,18 +126,6 @@ def get(name: str) -> FilteringBoundLogger:
         _configure_ours(logging.INFO)
     logger: FilteringBoundLogger = structlog.get_logger(name)
     return logger
-
-
-def library_logging(level: str = "WARNING") -> dict[str, Any]:
-    """The same for `logging.config.dictConfig`: for a server that insists on setting up its own logs."""
-    entry = {"handlers": ["connector"], "level": level, "propagate": False}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {},
-        "handlers": {"connector": {"class": "connector.log.Bridge"}},
-        "loggers": {name: dict(entry) for name in _LIBRARIES},
-    }
 
 
 def redacted(value: Any, key: str = "") -> Any:

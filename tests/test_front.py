@@ -14,8 +14,10 @@ import pytest
 
 from connector.committer import Committer, Reply
 from connector.db import Database
+from connector.decode import Payload
 from connector.errors import StoreUnavailable
 from connector.inbox import Arrival
+from connector.receive import Receiver
 from connector.settings import Settings, Source, Verify
 from connector.web import create_app, front
 from connector.web.asked import DRAINED_BYTES, MAX_BODY_BYTES
@@ -147,6 +149,24 @@ class Failing(Committer):
             reply.set_exception(StoreUnavailable("the database cannot be used now"))
 
 
+def test_what_brings_the_reading_down_harms_only_its_own_sender(
+    configured: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_all = Receiver.read_all
+
+    def picky(self: Receiver, source: Source, payloads: Sequence[Payload], **named: Any) -> list[Arrival]:
+        if any(payload.body["id"] == "L-3" for payload in payloads):
+            raise RuntimeError("of ana@example.com")
+        return read_all(self, source, payloads, **named)
+
+    monkeypatch.setattr(Receiver, "read_all", picky)
+    calls = [Call(whole(lead(n))) for n in range(6)]
+    with fronted(configured, database) as app:
+        serve(app, *calls)
+    assert [call.status for call in calls] == [200, 200, 200, 500, 200, 200]
+    assert b"ana" not in calls[3].body
+
+
 def test_a_database_that_is_away_is_a_503(configured: Settings, database: Database) -> None:
     call = Call(whole(lead()))
     with fronted(configured, database, Failing(database)) as app:
@@ -162,6 +182,7 @@ def test_a_large_body_is_mapped_by_another_thread_and_answered_the_same(
     pieces = [
         {"type": "http.request", "body": many[at : at + 9000], "more_body": True} for at in range(0, len(many), 9000)
     ]
+    pieces[-1]["more_body"] = False
     call = Call(pieces)
     with fronted(configured, database) as app:
         serve(app, call)

@@ -33,15 +33,16 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from connector import inbox, standing
-from connector.committer import Committer, Reply
+from connector.committer import Committer
 from connector.db import Database, now_ms
-from connector.errors import ConfigError, ConnectorError, StoreUnavailable
+from connector.errors import ConnectorError, StoreUnavailable
 from connector.settings import Secret, Settings, Source, Verify
 from connector.signatures import sign
 from connector.tables import attempts, deliveries, events
 from connector.web import MAX_BODY_BYTES, create_app
 from connector.web.application import Exchange
-from connector.web.server import Embedded, _bound, address, workers
+from connector.web.embedded import Embedded
+from connector.web.ports import address, bound
 from tests.conftest import LANDING_SECRET, TICKETS_TOKEN, settings_for
 
 HMAC = Verify(
@@ -675,8 +676,8 @@ def test_a_database_that_takes_too_long_is_a_503(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow(Committer):
-        def begin(self, *_: Any) -> Reply:
-            return Reply()  # never told
+        def hand_over(self, *_: Any) -> None:
+            return  # and never tells
 
     committer = Slow(database)
     monkeypatch.setattr(Exchange.end, "__kwdefaults__", {"patience_s": 0.1})
@@ -718,7 +719,7 @@ def test_a_fault_of_our_own_shows_the_sender_no_trace(
     settings: Settings, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Broken(Committer):
-        def begin(self, *_: Any) -> Reply:
+        def hand_over(self, *_: Any) -> None:
             raise RuntimeError("of ana@example.com")
 
     committer = Broken(database)
@@ -948,7 +949,7 @@ def test_a_sender_that_asks_first_is_told_to_continue(embedded: Embedded) -> Non
 
 def test_a_port_in_use_is_told_in_one_line(embedded: Embedded) -> None:
     with pytest.raises(ConnectorError, match=rf"port {embedded.port} .*in use: choose another in PORT"):
-        _bound("127.0.0.1", embedded.port)
+        bound("127.0.0.1", embedded.port)
 
 
 def test_a_server_that_never_started_can_be_stopped(settings: Settings, database: Database) -> None:
@@ -999,13 +1000,6 @@ def test_it_listens_to_everybody_only_on_a_dyno_or_when_told(settings: Settings)
     assert address(settings, {}) == ("127.0.0.1", 8000)
     assert address(replace(settings, port=5000), {"DYNO": "web.1"}) == ("0.0.0.0", 5000)
     assert address(settings, {"DYNO": "web.1", "CONNECTOR_HOST": "10.0.0.1"})[0] == "10.0.0.1"
-
-
-def test_the_number_of_processes_is_checked() -> None:
-    assert (workers({}), workers({"WEB_CONCURRENCY": "3"})) == (2, 3)
-    for wrong in ("0", "-1", "many", "1000", "\u0664"):
-        with pytest.raises(ConfigError, match="WEB_CONCURRENCY"):
-            workers({"WEB_CONCURRENCY": wrong})
 
 
 CONFIGURATION = """
@@ -1106,8 +1100,8 @@ def runs(pid: int) -> bool:
 
 
 def free_port() -> int:
-    with _bound("127.0.0.1", 0) as bound:
-        return int(bound.getsockname()[1])
+    with bound("127.0.0.1", 0) as found:
+        return int(found.getsockname()[1])
 
 
 Starting = Callable[..., Process]

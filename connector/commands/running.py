@@ -6,17 +6,23 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
-from connector import configuration, db, destinations
+from connector import configuration, db, destinations, log
 from connector.commands import face, processes, show
 from connector.commands.ending import Ending
 from connector.committer import Committer
 from connector.receive import Receiver
 from connector.routes import Router
 from connector.settings import Settings
+
+if TYPE_CHECKING:
+    from connector.web.front import Front
+    from connector.web.served import Served
 
 
 class Together:
@@ -29,7 +35,7 @@ class Together:
         from connector.consumer import Consumer
         from connector.poller import Poller
         from connector.web import create_app
-        from connector.web.server import Embedded
+        from connector.web.embedded import Embedded
         from connector.worker import Worker
 
         self.database = db.Database(settings.database_url)
@@ -75,7 +81,7 @@ def run() -> None:
 
     Web and worker; consumer and poller only where a source has a queue, or a poll.
     """
-    from connector.web.server import address
+    from connector.web.ports import address
 
     settings = face.settings()
     db.migrate(settings.database_url)
@@ -95,11 +101,32 @@ def web() -> None:
 
     A worker delivers.
     """
-    from connector.web.server import serve
+    from connector.web.ports import address, free_port
+    from connector.web.served import Served
 
     settings = face.settings()
+    count = processes.number(os.environ, "WEB_CONCURRENCY")
     db.migrate(settings.database_url)
-    serve(settings, os.environ)
+    host, port = address(settings, os.environ)
+    port = free_port(host, port)
+    log.get("web").info("listening", url=f"http://{host}:{port}")
+    processes.serve(partial(_web, settings, partial(Served, host=host, port=port)), count, name="web")
+    log.get("web").info("stopped")
+
+
+def _web(settings: Settings, make: Callable[[Front], Served], ending: Ending) -> None:
+    """One of several servers: the system shares the connections out."""
+    from connector.web import create_app
+    from connector.web.front import Front
+
+    database = db.Database(settings.database_url)
+    committer = Committer(database, settings.hash_key)
+    served = make(Front(create_app(settings, database, committer)))
+    served.start()
+    try:
+        ending.wait(served.ended)
+    finally:
+        ending.take(served.stop, committer.close, database.close)
 
 
 @click.command()

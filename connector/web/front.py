@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from io import BytesIO
@@ -22,6 +22,7 @@ from connector.web.application import BEGIN, Application, Exchange
 from connector.web.asked import DRAINED_BYTES, MAX_BODY_BYTES
 
 SMALL_BYTES: Final = 64 * 1024  #: a larger body takes its time: another thread maps it
+MOST: Final = 256  #: requests that are handed over together; so many are there only while more come than go
 THREADS: Final = 8  #: for what is larger, and for what reads the database
 
 Scope = dict[str, Any]
@@ -42,12 +43,14 @@ class Front:
         if scope["type"] != "http":
             return
         environ = _environ(scope)
-        body = await _body(environ, receive)
+        body, is_whole = await _body(environ, receive)
         environ["wsgi.input"] = BytesIO(body)
         swift = len(body) <= SMALL_BYTES and environ["PATH_INFO"].startswith("/webhooks/")
         response = await (self._swiftly(environ) if swift else self._in_a_thread(environ))
         pieces, status, headers = response.get_wsgi_response(environ)
         head = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        if not is_whole:
+            head.append((b"connection", b"close"))  # what is left of it is not to be taken for the next request
         await send({"type": "http.response.start", "status": int(status[:3]), "headers": head})
         await send({"type": "http.response.body", "body": b"".join(pieces)})
 
@@ -86,11 +89,15 @@ class Gathering:
         """Has them stored. In the loop's thread only. ``known`` ends once the reply can be had without waiting."""
         reply = Reply(partial(self._tell, known))
         if not self._gathered:
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._hand_over, 0)
         self._gathered.append((taken, reply))
         return reply
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, before: int) -> None:
+        """Unless more have come since the loop's last turn, when there were so many ``before``."""
+        if before < len(self._gathered) < MOST:
+            self._loop.call_soon(self._hand_over, len(self._gathered))
+            return
         gathered, self._gathered = self._gathered, []
         self._intake.take_all(gathered)
 
@@ -148,8 +155,8 @@ def _key(name: bytes) -> str:
     return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
 
 
-async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
-    """The whole body, or what there is of one that was cut or is too large: its length tells that it is not whole.
+async def _body(environ: dict[str, Any], receive: Receive) -> tuple[bytes, bool]:
+    """The body, and whether it was read to its end. The length of one that was cut, or is too large, says more bytes.
 
     What is too large is read and thrown away, up to `DRAINED_BYTES`, so that a sender who reads only after writing
     gets its answer; not where the sender asked first (``Expect: 100-continue``), or announces more than that.
@@ -158,38 +165,23 @@ async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
     length = environ.get("CONTENT_LENGTH", "")
     announced = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
     if not chunked and (not announced or announced > DRAINED_BYTES or _asks_first(environ, announced)):
-        return b""
+        return b"", not announced
     pieces: list[bytes] = []
-    size = 0
-    async for piece in _pieces(receive):
-        if piece is None:
+    size, more = 0, True
+    while more and size <= DRAINED_BYTES:
+        message = await receive()
+        if message["type"] != "http.request":  # the sender has left, or sent no HTTP any more
             environ["CONTENT_LENGTH"] = str(size + 1)
             break
-        size += len(piece)
+        size += len(message["body"])
         if size <= MAX_BODY_BYTES:
-            pieces.append(piece)
-        if size > DRAINED_BYTES or (not chunked and size >= announced):
-            break
+            pieces.append(message["body"])
+        more = message["more_body"]
     if chunked and not length:
         environ.setdefault("CONTENT_LENGTH", str(size))
         del environ["HTTP_TRANSFER_ENCODING"]
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces), not more
 
 
 def _asks_first(environ: dict[str, Any], announced: int) -> bool:
     return "HTTP_EXPECT" in environ and announced > MAX_BODY_BYTES
-
-
-async def _pieces(receive: Receive) -> AsyncIterator[bytes | None]:
-    """The body as it comes; None when it broke off: the sender has left, or sent no HTTP any more."""
-    more = True
-    while more:
-        try:
-            message = await receive()
-        except (RuntimeError, OSError):  # as granian tells it
-            message = {"type": "http.disconnect"}
-        if message["type"] != "http.request":
-            yield None
-            return
-        yield message.get("body", b"")
-        more = message.get("more_body", False)

@@ -109,20 +109,11 @@ def gunicorn(app: str, port: int, *, workers: int = 2, threads: int = 16) -> lis
     return [*server, "--workers", str(workers), "--threads", str(threads), "--log-level", "warning", app]
 
 
-def granian(app: str, port: int, *, workers: int = 2, threads: int = 32) -> list[str]:
-    server = [PYTHON, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    server += ["--http", "1", "--no-ws", "--workers", str(workers), "--blocking-threads", str(threads)]
-    return [*server, "--log-level", "warning", app]
-
-
 @contextlib.contextmanager
-def served(
-    app: str, at: Path, *, server: str = "gunicorn", threads: int = 16, env: Mapping[str, str] | None = None
-) -> Iterator[Served]:
-    """`app` is "tests.bench.floor:app" or a rival's; "gunicorn" or "granian", two processes."""
+def served(app: str, at: Path, *, threads: int = 16, env: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """`app` is "tests.bench.floor:app" or a rival's; gunicorn, two processes."""
     port = places.free_port()
-    make = {"gunicorn": gunicorn, "granian": granian}[server]
     name = app.split(":")[0].rsplit(".", 1)[-1]
     ready = f"http://127.0.0.1:{port}/livez"
-    with places.started(name, make(app, port, threads=threads), at=at, env=env, ready=ready) as running:
+    with places.started(name, gunicorn(app, port, threads=threads), at=at, env=env, ready=ready) as running:
         yield Served(f"http://127.0.0.1:{port}/webhooks/{leads.SOURCE}", running)

@@ -91,10 +91,10 @@ def _median(loads: Sequence[load.Load]) -> Speed:
 
 
 def _contender(
-    app: str, at: Path, seconds: float, *, server: str = "gunicorn", env: Mapping[str, str] | None = None
+    app: str, at: Path, seconds: float, *, threads: int = 16, env: Mapping[str, str] | None = None
 ) -> Callable[[int, str], load.Load]:
     def measure(connections: int, run: str) -> load.Load:
-        with serving.served(app, at, server=server, env=env) as running:
+        with serving.served(app, at, threads=threads, env=env) as running:
             return loaded(running.url, connections=connections, seconds=seconds, run=run)
 
     return measure
@@ -191,7 +191,7 @@ def fsync(report: Report, at: Path, size: Size) -> None:
     def commit_each(connections: int, run: str) -> load.Load:
         env = slow | {"RIVAL_DB": str(at / f"each-{run}.db")}
         app = "tests.bench.rival_commit_each:app"
-        return _contender(app, at, size.seconds, server="granian", env=env)(connections, run)
+        return _contender(app, at, size.seconds, threads=32, env=env)(connections, run)
 
     mine = _ingesting("sqlite", at, size.seconds, env=slow)
     seen = speeds({"mine": mine, "each": commit_each}, 64, size.rounds)
