@@ -177,8 +177,10 @@ def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
     return (orjson.dumps([_without_nul(row) for row in rows]) if b"\\u0000" in given else given).decode()
 
 
-#: Rows of one statement: at this many columns far from any limit on parameters. All smaller powers of two are used.
+#: Rows of one statement: at this many columns far from any limit on parameters. Used are the powers of two, and below
+#: `_FEW_ROWS` every number: what is stored while little comes is stored in one.
 _MOST_ROWS: Final = 512
+_FEW_ROWS: Final = 16
 
 
 def _insert_into_sqlite(
@@ -192,7 +194,8 @@ def _insert_into_sqlite(
     new: list[tuple[Any, ...]] = []
     at = 0
     while at < len(rows):
-        size = min(_MOST_ROWS, 1 << (len(rows) - at).bit_length() - 1)
+        left = len(rows) - at
+        size = left if left < _FEW_ROWS else min(_MOST_ROWS, 1 << left.bit_length() - 1)
         some = rows[at : at + size]
         at += size
         values = tuple(v for row in some for v in row.values())
@@ -357,7 +360,7 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=10,
         max_overflow=60,
-        connect_args={"timeout": 30, "check_same_thread": False},
+        connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 256},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
