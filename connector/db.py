@@ -13,6 +13,7 @@ import functools
 import hashlib
 import os
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -138,8 +139,8 @@ def now_ms(conn: Connection) -> int:
 def now_and_fact(conn: Connection, name: str) -> tuple[int, str | None]:
     """The same, and one of the `facts` (None: it is not there), in one question."""
     if conn.dialect.name == "sqlite":
-        fact = conn.exec_driver_sql("SELECT value FROM facts WHERE name = ?", (name,)).scalar()
-        return time.time_ns() // 1_000_000, fact
+        found = _execute(conn, "SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return time.time_ns() // 1_000_000, found and found[0]
     row = conn.execute(_PG_NOW_AND_FACT, {"name": name}).one()
     return int(row[0]), row[1]
 
@@ -205,8 +206,18 @@ def _insert_into_sqlite(
         if returning:
             new += _new_in_sqlite(conn, table, statement, values, some, returning)
         else:
-            conn.exec_driver_sql(f"{statement} ON CONFLICT DO NOTHING", values)
+            _execute(conn, f"{statement} ON CONFLICT DO NOTHING", values)
     return new
+
+
+def _execute(conn: Connection, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
+    """On SQLite, by the driver itself: SQLAlchemy's way there costs more than a statement of a few rows."""
+    driver: Any = conn.connection.driver_connection
+    try:
+        cursor: sqlite3.Cursor = driver.execute(statement, values)
+    except sqlite3.Error as fault:
+        raise DBAPIError.instance(statement, None, fault, sqlite3.Error, dialect=conn.dialect) from fault
+    return cursor
 
 
 def _new_in_sqlite(
@@ -219,10 +230,10 @@ def _new_in_sqlite(
 ) -> list[tuple[Any, ...]]:
     """Inserts, and says what is new. The write lock is ours, and ids only grow: what is new has the highest."""
     try:
-        last = conn.exec_driver_sql(statement, values).lastrowid
+        last = _execute(conn, statement, values).lastrowid or 0
     except IntegrityError:  # something was there before: none of them was inserted
         before = conn.exec_driver_sql(f"SELECT coalesce(max(id), 0) FROM {table.name}").scalar_one()
-        conn.exec_driver_sql(f"{statement} ON CONFLICT DO NOTHING", values)
+        _execute(conn, f"{statement} ON CONFLICT DO NOTHING", values)
         found = conn.exec_driver_sql(_new_rows(table, tuple(returning)), (before,)).scalar_one()
         return [tuple(row) for row in orjson.loads(found)]
     first = last - len(rows) + 1  # without a conflict they are consecutive, in the order given
@@ -398,4 +409,4 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(conn: Connection) -> None:
     writing = conn.get_execution_options().get("connector_write", False)
-    conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    _execute(conn, "BEGIN IMMEDIATE" if writing else "BEGIN", ())
