@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from encodings import normalize_encoding
 from encodings.aliases import aliases
@@ -586,12 +586,10 @@ def _is_json(content_type: Any) -> bool:
 
 def _identified(decoded: Decoded, *, webhook_id: str, message_id: str) -> Decoded:
     """Each payload with its event id: the signed one, else the envelope's, else the message's."""
-    payloads = []
     for n, payload in enumerate(decoded.payloads):
         whole = webhook_id or ("" if payload.event_id else message_id)
-        event_id = f"{whole}{_count(decoded, n)}" if whole else payload.event_id
-        payloads.append(replace(payload, event_id=event_key(event_id)))
-    return Decoded(payloads, decoded.many)
+        payload.event_id = event_key(f"{whole}{_count(decoded, n)}" if whole else payload.event_id)
+    return decoded
 
 
 _Reader = Callable[[bytes, _Media, int], Decoded]

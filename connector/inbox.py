@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Row, TextClause, delete, select, text, tuple_, update
 
-from connector import forgotten, outbox, waiting
-from connector.db import CHANNEL, announce, as_json, columns_of, insert_rows, now_and_fact
+from connector import forgotten, inserting, outbox, waiting
+from connector.db import announce, insert_rows, now_and_fact
 from connector.decode import Payload, decode
 from connector.errors import UnsupportedType
 from connector.outbox import NewDelivery
@@ -46,8 +45,7 @@ class Arrival:
     others: tuple[str, ...] = ()  #: other ids of the same thing: a route that has one of them gets no other
 
 
-@dataclass(slots=True, frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """What became of an arrival. ``status``: accepted | duplicate | conflict | ignored | invalid | waiting."""
 
     status: str
@@ -133,7 +131,8 @@ Inserted = tuple[int, str | None, dict[Key, int], frozenset[Key]]
 def _insert(conn: Connection, arrivals: dict[Key, Arrival]) -> Inserted:
     """The time, the `forgotten.FACT`, the row ids of what was new, and which of that has its deliveries already."""
     if conn.dialect.name == "postgresql" and arrivals:
-        return _insert_at_once(conn, arrivals)
+        now, forgetting, fresh = inserting.insert(conn, arrivals, forgotten.FACT)
+        return now, forgetting, fresh, frozenset(fresh)
     now, forgetting = now_and_fact(conn, forgotten.FACT)
     return now, forgetting, _insert_keyed(conn, arrivals, now), frozenset()
 
@@ -202,51 +201,6 @@ def _row(arrival: Arrival, now: int) -> dict[str, Any]:
         "account": arrival.account,
         "due_at": waiting.due(now, behind=arrival.behind) if arrival.account else None,
     }
-
-
-def _insert_at_once(conn: Connection, arrivals: dict[Key, Arrival]) -> Inserted:
-    """Postgres: events, deliveries and records in one statement, as each way to the server and back costs so much."""
-    given = {
-        "events": as_json([_row(arrival, 0) for arrival in arrivals.values()]),
-        "deliveries": as_json(
-            [
-                {"of_source": source, "of_key": key, **row}
-                for (source, key), arrival in arrivals.items()
-                for row in outbox.rows(arrival.deliveries)
-            ]
-        ),
-        "fact": forgotten.FACT,
-    }
-    found = conn.exec_driver_sql(_at_once(), given).all()
-    fresh = {(row.source, row.key): row.id for row in found if row.id is not None}
-    return found[0].now, found[0].fact, fresh, frozenset(fresh)
-
-
-@functools.cache
-def _at_once() -> str:
-    columns = ", ".join(_WITHOUT_TIMES)
-    return f"""
-    WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
-    fresh AS (
-      INSERT INTO events ({columns}, received_at, due_at)
-      SELECT {columns}, now, now + due_at
-      FROM clock, json_to_recordset(%(events)s::json) AS given ({columns_of(events, (*_WITHOUT_TIMES, "due_at"))})
-      ON CONFLICT DO NOTHING RETURNING id, source, key
-    ), wanted AS MATERIALIZED (
-      SELECT given.*, fresh.id AS of_event, {outbox.NEXT_ID}
-      FROM json_to_recordset(%(deliveries)s::json) AS given (of_source text, of_key text, {outbox.given_columns()})
-      JOIN fresh ON fresh.source = given.of_source AND fresh.key = given.of_key
-    ), {outbox.ADDED}
-    SELECT now, (SELECT value FROM facts WHERE name = %(fact)s) AS fact, fresh.id, fresh.source, fresh.key,
-      (SELECT pg_notify('{CHANNEL}', '') FROM added LIMIT 1)
-    FROM clock LEFT JOIN fresh ON true
-    """
-
-
-_WITHOUT_TIMES: Final = (
-    *("source", "event_id", "key", "type", "state", "occurred_at", "content_type", "payload"),
-    *("fingerprint", "errors", "notes", "account"),
-)
 
 
 def _insert_keyed(conn: Connection, arrivals: dict[Key, Arrival], now: int) -> dict[Key, int]:

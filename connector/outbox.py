@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from connector.db import columns_of, insert_rows
+from connector.db import insert_rows
 from connector.guards import HELD
 from connector.tables import attempts, deliveries, records
 
@@ -122,46 +122,6 @@ def _record(delivery: int, new: NewDelivery) -> dict[str, Any]:
         "contacts": new.contacts,
         "after": new.after or None,
     }
-
-
-# --- adding in one statement with the event, on Postgres ------------------------------------------------------------
-
-_TIMED: Final = ("due_at", "created_at", "updated_at")
-
-
-def rows(new: Sequence[NewDelivery]) -> list[dict[str, Any]]:
-    """Each delivery with its record, as `ADDED` wants them: without event and times, which the statement knows."""
-    return [
-        {name: value for name, value in _row(0, d, 0).items() if name not in _TIMED and name != "event"}
-        | {name: value for name, value in _record(0, d).items() if name != "delivery"}
-        for d in {d.route: d for d in new}.values()
-    ]
-
-
-def given_columns() -> str:
-    """The shape of `rows` as JSON."""
-    return f"{columns_of(deliveries, _GIVEN)}, {columns_of(records, _GIVEN_RECORD)}"
-
-
-_BLANK: Final = NewDelivery(route="", account="", destination="", record="", expires_at=0)
-_GIVEN: Final = tuple(name for name in _row(0, _BLANK, 0) if name not in _TIMED and name != "event")
-_GIVEN_RECORD: Final = tuple(name for name in _record(0, _BLANK) if name != "delivery")
-
-#: What a row of ``wanted`` has besides the columns of `rows`: its own id, so that the record needs no look-up.
-NEXT_ID: Final = "nextval(pg_get_serial_sequence('deliveries', 'id')) AS of_delivery"
-#: Adds ``wanted`` (`NEXT_ID`, ``of_event`` and the columns of `rows`) at the ``now`` of ``clock``. Its events are new,
-#: so that nothing can be in the way.
-ADDED: Final = f"""
-    added AS (
-      INSERT INTO deliveries (id, event, {", ".join(_GIVEN)}, {", ".join(_TIMED)})
-      SELECT of_delivery, of_event, {", ".join(_GIVEN)},
-        CASE WHEN after IS NULL THEN now ELSE expires_at END, now, now
-      FROM wanted, clock
-      RETURNING id
-    ), kept AS (
-      INSERT INTO records (delivery, {", ".join(_GIVEN_RECORD)})
-      SELECT of_delivery, {", ".join(_GIVEN_RECORD)} FROM wanted
-    )"""
 
 
 def take_back(conn: Connection, events: Sequence[int]) -> None:

@@ -45,6 +45,7 @@ TIERS: list[tuple[str, ...]] = [
         *(
             "forgotten",
             "inbox",
+            "inserting",
             "outbox",
             "followers",
             "attempts",
