@@ -7,12 +7,15 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 
 import orjson
 
 SECRET = "whsec_YmVuY2gtc2VjcmV0LTI0LWJ5dGVzLWxvbmc="
 SOURCE = "landing"
 _KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
+_NOW = datetime.now(UTC).replace(microsecond=0)  #: an old lead would not be dialled any more
+_TOMORROW = (_NOW + timedelta(days=1)).astimezone(timezone(timedelta(hours=-5)))
 _FIRST_PHONE = 3_000_000_000
 _FIRST_ID_NUMBER = 1_000_000_000
 
@@ -22,7 +25,7 @@ def lead(n: int, *, run: str = "b") -> dict[str, object]:
     return {
         "id": f"L-{run}-{n}",
         "type": "lead.created",
-        "time": "2026-11-20T15:01:02Z",
+        "time": _NOW.isoformat(),
         "data": {
             "first_name": "Ana María",
             "last_name": "Núñez Peña",
@@ -37,7 +40,7 @@ def lead(n: int, *, run: str = "b") -> dict[str, object]:
             "address": "Calle 10 # 43-12, apartamento 501",
             "phones": [f"+57{_FIRST_PHONE + n}"],
             "email": f"ana.{n}@example.com",
-            "callback_at": "2026-11-21T09:00:00-05:00",
+            "callback_at": _TOMORROW.isoformat(),
             "callback_phone": "",
             "extra": {"utm": {"source": "google", "campaign": "posgrados-2027"}, "program": "MBA", "form": "landing-7"},
         },
