@@ -20,12 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import alembic.command
-import alembic.config
-import alembic.util
 import orjson
-import psycopg
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, inspect, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
@@ -273,21 +269,31 @@ def _insert_statement(table: Table, columns: tuple[str, ...], returning: tuple[s
     return f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING{answer}"
 
 
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+#: The newest revision: their files begin with their names.
+HEAD: Final = max(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py"))
+
+
 def migrate(url: str) -> None:
     """Creates or upgrades the tables; does nothing when they are current. Safe to run by several at once."""
     database = Database(url)
     try:
         with database.write(serialise="migrate") as conn:
-            config = alembic.config.Config()
-            config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-            config.attributes["connection"] = conn
-            alembic.command.upgrade(config, "head")
-    except alembic.util.CommandError as fault:
-        raise ConnectorError(f"the database is of another version: {first_line(fault)}") from fault
+            if revision(conn) != HEAD:
+                from connector import migrating
+
+                migrating.upgrade(conn)
     except SQLAlchemyError as fault:
         raise ConnectorError(f"the database could not be migrated: {first_line(fault)}") from fault
     finally:
         database.close()
+
+
+def revision(conn: Connection) -> str | None:
+    """The revision that the tables are of; None when there are none yet."""
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    return conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def install_id(database: Database) -> str:
@@ -369,6 +375,7 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
+        pool_use_lifo=True,  # each connection has a cache of its own: few that know much
         pool_size=10,
         max_overflow=60,
         connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 256},
@@ -385,6 +392,8 @@ def _ping_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
     """SQLAlchemy's own ``pool_pre_ping`` asks every time, which doubles what a small transaction costs."""
     if time.monotonic() - record.info.get("used_s", time.monotonic()) < IDLE_S:
         return
+    import psycopg  # only where there is Postgres: it takes 10 MB
+
     try:
         connection.execute("")
         connection.rollback()
@@ -401,7 +410,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA cache_size=-16000")
+    cursor.execute("PRAGMA cache_size=-8000")
     cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.execute("PRAGMA secure_delete=ON")  # what is forgotten is written over, not only set free
     cursor.close()

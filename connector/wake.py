@@ -10,7 +10,6 @@ import threading
 import time
 from typing import Final
 
-import psycopg
 import tenacity
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -56,7 +55,7 @@ class Wake:
     def _run(self) -> None:
         watch = self._watch_file if self._database.is_sqlite else self._watch_channel
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError)),
+            retry=tenacity.retry_if_exception_type((SQLAlchemyError, sqlite3.Error, OSError)),
             wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=5, jitter=0.2),
             sleep=self._sleep,
             stop=lambda _state: self._stopped.is_set(),
@@ -84,9 +83,14 @@ class Wake:
 
     def _watch_channel(self) -> None:
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, **connect_timeout(url)) as conn:
-            conn.execute(f"LISTEN {CHANNEL}")
-            self.ring()
-            while not self._stopped.is_set():
-                for _ in conn.notifies(timeout=1.0, stop_after=1):
-                    self.ring()
+        import psycopg  # only where there is Postgres: it takes 10 MB
+
+        try:
+            with psycopg.connect(url, autocommit=True, **connect_timeout(url)) as conn:
+                conn.execute(f"LISTEN {CHANNEL}")
+                self.ring()
+                while not self._stopped.is_set():
+                    for _ in conn.notifies(timeout=1.0, stop_after=1):
+                        self.ring()
+        except psycopg.Error as fault:
+            raise OSError("the connection that listens was lost") from fault

@@ -15,13 +15,26 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from connector.db import Database, announce, connect_timeout, first_line, insert_rows, install_id, migrate, now_ms
+from connector.db import (
+    HEAD,
+    MIGRATIONS,
+    Database,
+    announce,
+    connect_timeout,
+    first_line,
+    insert_rows,
+    install_id,
+    migrate,
+    now_ms,
+)
 from connector.errors import ConnectorError, StoreUnavailable
 from connector.tables import accounts, deliveries, events, facts, metadata
 from connector.wake import Wake
@@ -85,6 +98,12 @@ def test_the_partial_indexes_are_partial(database: Database) -> None:
     assert partial
     for index in partial:
         assert any(f"{index.name} " in sql and "WHERE" in sql for sql in made), index.name
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
 def test_migrating_again_changes_nothing(empty_url: str) -> None:

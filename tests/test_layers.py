@@ -59,7 +59,7 @@ TIERS: list[tuple[str, ...]] = [
         *("committer", "wake", "routes", "client", "signatures", "decode", "quota", "pacing", "budget", "guards"),
         *("do_not_contact", "outcomes", "configuration"),
     ),
-    ("db", "tables", "settings", "options", "log", "memory", "metrics", "errors"),
+    ("db", "migrating", "tables", "settings", "options", "log", "memory", "metrics", "errors"),
 ]
 #: The steps meet in the database: none imports another.
 STEPS = TIERS[4]
@@ -148,7 +148,7 @@ BOUNDARIES: dict[str, set[str]] = {
     "uvloop": {"web"},
     "waitress": {"web"},
     "psycopg": {"wake", "db"},
-    "alembic": {"db", "migrations", "commands"},
+    "alembic": {"migrating", "migrations"},
     "sqlite3": {"wake", "db"},
 }
 

@@ -7,19 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import alembic.config
-import alembic.script
 import click
-from alembic.runtime.migration import MigrationContext
 
 from connector import calls, configuration, do_not_contact, forgetting, standing
 from connector.client import Answer, Deadline
 from connector.commands import face, show
-from connector.db import Database
+from connector.db import HEAD, Database, revision
 from connector.destinations import tracksale, wolkvox
 from connector.destinations.base import delivered, unrecognised
 from connector.enrich import classify
@@ -143,16 +139,15 @@ def _database(url: str) -> Finding:
         database = Database(url)
         try:
             with database.read() as conn:
-                now = MigrationContext.configure(conn).get_current_revision()
+                now = revision(conn)
         finally:
             database.close()
     except ConnectorError as fault:
         return Finding("database", "fault", str(fault))
-    newest = _newest_revision()
     kind = "SQLite" if database.is_sqlite else "Postgres"
-    if now == newest:
+    if now == HEAD:
         return Finding("database", "ok", f"{kind} can be used, its tables are current")
-    missing = "has no tables yet" if now is None else f"is at revision {now}, not {newest}"
+    missing = "has no tables yet" if now is None else f"is at revision {now}, not {HEAD}"
     return Finding("database", "fault", f"{kind} can be reached, but {missing}: run `connector migrate`")
 
 
@@ -164,12 +159,6 @@ def _other_key(settings: Settings) -> Iterator[Finding]:
             do_not_contact.demand_key(conn, settings.hash_key)
         except ConnectorError as fault:
             yield Finding("environment", "fault", str(fault))
-
-
-def _newest_revision() -> str | None:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    return alembic.script.ScriptDirectory.from_config(config).get_current_head()
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
