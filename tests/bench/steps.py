@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -10,11 +12,13 @@ from types import TracebackType
 import sqlalchemy
 from sqlalchemy import text
 
-from connector import claims, outbox, standing
+from connector import attempts, claims, configuration, destinations, outbox, standing
 from connector.claims import Claim
 from connector.db import Database, now_ms
+from connector.destinations.base import Destination
+from connector.destinations.wolkvox import AddRecord
 from connector.outcomes import Fate, Outcome, Verdict
-from connector.settings import Account, Secret
+from connector.settings import Account
 from connector.settle import settle
 from tests.bench.places import Broken, Running
 
@@ -109,45 +113,42 @@ def _copy(table: sqlalchemy.Table, shifted: Mapping[str, str]) -> sqlalchemy.Tex
     return text(f"INSERT INTO {table.name} ({columns}) SELECT {values} FROM {table.name} WHERE {_FIRST[table.name]}")
 
 
-class _Place:
-    """A destination as the claim and the settling see it: 1,000 rows a call, no campaign to ask for."""
+class _Thousand(AddRecord):
+    """Rows into a campaign, 1,000 a call at the most."""
 
-    resend = False
-    can_ask = False
-    campaign = ""
-    once_within_ms: Mapping[str, int] = {}
-    followers: frozenset[str] = frozenset()
-
-    def __init__(self, name: str, batch_size: int) -> None:
-        self.name = name
-        self.batch_size = batch_size
+    batch_size = 1_000
 
 
-def claims_and_settles(database_url: str, *, rows: int) -> Iterator[float]:
-    """Seconds for each claim of up to `rows` deliveries, reading them and settling them as accepted, to the last."""
-    database = Database(engine_url(database_url))
+def claims_and_settles(environment: Mapping[str, str]) -> Iterator[float]:
+    """Seconds for each claim of up to 1,000 deliveries, reading them and settling them as accepted, to the last.
+
+    ``environment``: a connector's, with one account and one destination.
+    """
+    settings = configuration.load({**os.environ, **environment}, destinations=destinations.SPECS)
+    ((account, found),) = destinations.places(settings).items()
+    ((name, place),) = found.items()
+    thousand = _Thousand(**{field.name: getattr(place, field.name) for field in dataclasses.fields(place)})
+    database = Database(settings.database_url)
     try:
         with database.write() as conn:
-            name, account_name = conn.execute(text("SELECT destination, account FROM deliveries LIMIT 1")).one()
-            standing.ensure(conn, [account_name], [(name, account_name)], now_ms(conn))
-        place = _Place(name, rows)
-        account = Account(
-            name=account_name, vendor="wolkvox", token=Secret("x"), base_url="http://127.0.0.1:9", licences=10**6
-        )
+            standing.ensure(conn, [account], [(name, account)], now_ms(conn))
         while True:
             begun = time.perf_counter()
-            if not _step(database, account, place):
+            if not _step(database, settings.accounts[account], thousand):
                 return
             yield time.perf_counter() - begun
     finally:
         database.close()
 
 
-def _step(database: Database, account: Account, place: _Place) -> int:
+def _step(database: Database, account: Account, place: Destination) -> int:
     """One claim, its records read, all accepted. Returns how many there were."""
     places = {place.name: place}
     with database.write(serialise=account.name) as conn:
         claim = claims.claim(conn, account, places)
+        if isinstance(claim, Claim) and claim.attempt.kind == "budget":  # nobody is there to be asked
+            attempts.finish(conn, claim.attempt.id, state="accepted", now=now_ms(conn))
+            claim = claims.claim(conn, account, places)
     if not isinstance(claim, Claim):
         _must_be_empty(database, claim.why)
         return 0

@@ -411,10 +411,9 @@ def backlog(report: Report, at: Path, size: Size) -> None:
             serving.connector(kind, at, vendor_url=vendor.url) as connector,
         ):
             fill(connector, min(_ARRAY, size.backlog))
-            url = connector.environment["DATABASE_URL"]
-            steps.multiply(url, size.backlog // _ARRAY)
+            steps.multiply(connector.environment["DATABASE_URL"], size.backlog // _ARRAY)
             memory = _worker_memory(connector)
-            times_ms = [seconds * 1000 for seconds in steps.claims_and_settles(url, rows=1_000)]
+            times_ms = [seconds * 1000 for seconds in steps.claims_and_settles(connector.environment)]
         if len(times_ms) < 10:
             raise Broken(f"a backlog of {size.backlog:,} is too small: the worker drained it while it was watched")
         _backlog_rows(report, KINDS[kind], size.backlog, times_ms, reach, memory)
