@@ -34,8 +34,6 @@ MASK = "***"
 
 _LIBRARIES = (
     "alembic",
-    "gunicorn.access",
-    "gunicorn.error",
     "pika",
     "py.warnings",
     "sqlalchemy",

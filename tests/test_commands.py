@@ -266,6 +266,13 @@ def test_check_warns_of_what_is_open_or_unset(run: Run) -> None:
     assert "CONNECTOR_ADMIN_TOKEN" in warnings
 
 
+def test_check_tells_numbers_of_processes_that_are_none(run: Run) -> None:
+    result = run("check", "--offline", "--json", WEB_CONCURRENCY="many", CONSUMER_CONCURRENCY="0")
+    assert result.exit_code == 1
+    faults = " ".join(message for state, message in checked(result)["environment"] if state == "fault")
+    assert "WEB_CONCURRENCY" in faults and "CONSUMER_CONCURRENCY" in faults
+
+
 # --- map ------------------------------------------------------------------------------------------------------------
 
 

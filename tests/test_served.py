@@ -99,6 +99,14 @@ def test_one_connection_is_kept_for_many_requests_and_requests_sent_ahead_are_an
         assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"200", b"202", b"200"]
 
 
+@pytest.mark.parametrize("offered", [b"Upgrade: h2c", b"upgrade: websocket"])
+def test_who_offers_another_protocol_is_answered_in_this_one(serving: Serving, offered: bytes) -> None:
+    with connected(serving()) as line:
+        for number in range(2):
+            line.sendall(request(lead(number), b"Connection: Upgrade", offered))
+            assert answered(line, 1).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("begun", [b"", b"POST /webhooks/open HT", request(b"x" * 100)[:-50]])
 def test_who_owes_a_request_and_is_silent_is_hung_up_on(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, begun: bytes

@@ -909,6 +909,10 @@ WEIRD: dict[str, tuple[bytes, set[int]]] = {
     "path that is no UTF-8": (raw_post("%ff%fe", b"{}"), {404}),
     "raw bytes in the path": (raw_post("open", b"{}").replace(b"/open", b"/\xff\xfe"), {400, 404}),
     "query that is no UTF-8": (raw_post("key?k=%ff&%zz&&=\xff", b"{}"), {400, 401}),
+    "offers HTTP/2": (
+        raw_post("open", b"{}", b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"),
+        {202},
+    ),
     "chunked": (
         b"POST /webhooks/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         {202},

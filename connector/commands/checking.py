@@ -14,7 +14,7 @@ import click
 
 from connector import calls, configuration, do_not_contact, forgetting, standing
 from connector.client import Answer, Deadline
-from connector.commands import face, show
+from connector.commands import face, processes, show
 from connector.db import HEAD, Database, revision
 from connector.destinations import tracksale, wolkvox
 from connector.destinations.base import delivered, unrecognised
@@ -68,6 +68,7 @@ def _configured(offline: bool) -> Iterator[Finding]:
         return
     told = f"{len(settings.accounts)} accounts, {len(settings.sources)} sources, {len(settings.routes)} routes"
     yield Finding("configuration", "ok", told)
+    yield from _processes()
     yield from _warnings(settings)
     if not offline:
         yield from _contacted(settings)
@@ -96,6 +97,15 @@ def _contacted(settings: Settings) -> Iterator[Finding]:
 
 
 # --- the environment ------------------------------------------------------------------------------------------------
+
+
+def _processes() -> Iterator[Finding]:
+    """What only `web` and `consume` read."""
+    for name in ("WEB_CONCURRENCY", "CONSUMER_CONCURRENCY"):
+        try:
+            processes.number(os.environ, name)
+        except ConfigError as fault:
+            yield Finding("environment", "fault", str(fault))
 
 
 def _warnings(settings: Settings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterable
 from typing import Any, Final
@@ -34,6 +35,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         before = self.cycle
+        if b"pgrade" in data and _is_over(before):
+            data = _without_upgrade(data)
         super().data_received(data)
         if self.cycle is not before or not _is_over(before):
             self._head_bytes = 0
@@ -58,6 +61,15 @@ class Connection(HttpToolsProtocol):
 def _is_over(cycle: Any) -> bool:
     """No request is in hand: what comes belongs to the head of the next."""
     return cycle is None or cycle.response_complete
+
+
+_UPGRADE: Final = re.compile(rb"\r\nupgrade(?=:)", re.IGNORECASE)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """The same request, not offering another protocol: httptools would take its body for that protocol's."""
+    head, gap, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(rb"\r\nx-declined", head) + gap + rest
 
 
 class Served:
