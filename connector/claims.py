@@ -19,7 +19,7 @@ from connector import attempts, budget, do_not_contact, followers, outbox, settl
 from connector.attempts import Attempt
 from connector.budget import Pace
 from connector.db import Database, now_ms
-from connector.outbox import BULK, BULK_CHECK, BULK_LANES, CHECK_OF, LIVE, LIVE_CHECK, LIVE_LANES
+from connector.outbox import BULK, BULK_CHECK, BULK_LANES, CHECK_OF, LIVE, LIVE_CHECK, LIVE_LANES, Head
 from connector.quota import Wait
 from connector.settings import Account
 from connector.standing import AccountStanding, DestinationStanding
@@ -237,7 +237,7 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
             return status
         if status is None:
             return None
-        return _send(turn, place, lane, head[1], status)
+        return _send(turn, place, lane, head, status)
     return None
 
 
@@ -273,7 +273,7 @@ def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soo
     if _is_paced(turn, lanes, soonest, asks=True):
         return None
     attempt = _start(conn, turn.account, name, "check", now)
-    outbox.take(conn, attempt.id, name, lane, None, 1, now)
+    outbox.take(conn, attempt.id, name, lane, 1, now, head=head)
     if _guarded(conn, place, attempt.id, now):
         _end_more(turn, place, attempt.id, lane)
         attempts.forget(conn, attempt.id)
@@ -286,7 +286,7 @@ def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soo
 
 def _end_more(turn: _Turn, place: Claimable, attempt: int, lane: int) -> None:
     """Where one that was to be asked about is ended by a guard, a batch of others may be: at once, not one a claim."""
-    outbox.take(turn.conn, attempt, place.name, lane, None, place.batch_size, turn.now)
+    outbox.take(turn.conn, attempt, place.name, lane, place.batch_size, turn.now)
     _guarded(turn.conn, place, attempt, turn.now)
     outbox.let_go(turn.conn, attempt, turn.now)
 
@@ -329,12 +329,12 @@ def _campaign_status(turn: _Turn, place: Claimable, soonest: list[int]) -> str |
 _STATUS: Final = {"started": "start", "stopped": "stop"}
 
 
-def _send(turn: _Turn, place: Claimable, lane: int, split: int | None, status: str) -> Claim | Wait:
+def _send(turn: _Turn, place: Claimable, lane: int, head: Head, status: str) -> Claim | Wait:
     conn, now = turn.conn, turn.now
     attempt = _start(conn, turn.account, place.name, "send", now)
-    taken = outbox.take(conn, attempt.id, place.name, lane, split, place.batch_size, now)
+    taken = outbox.take(conn, attempt.id, place.name, lane, place.batch_size, now, head=head)
     if lane == LIVE and taken < place.batch_size:
-        taken += outbox.take(conn, attempt.id, place.name, BULK, None, place.batch_size - taken, now)
+        taken += outbox.take(conn, attempt.id, place.name, BULK, place.batch_size - taken, now)
     taken -= _guarded(conn, place, attempt.id, now)
     if place.checks:
         taken -= outbox.check_again(conn, attempt.id, now - CHECK_GOOD_MS, now)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -134,11 +135,19 @@ def take_back(conn: Connection, events: Sequence[int]) -> None:
 # --- claiming -------------------------------------------------------------------------------------------------------
 
 
-def next_due(conn: Connection, destination: str, lane: int) -> tuple[int, int | None] | None:
-    """(due_at, split) of the oldest pending delivery of this lane, due or not; None: there is none."""
-    query = select(_d.due_at, _d.split).where(_pending(destination, lane)).order_by(_d.due_at, _d.id).limit(1)
+class Head(NamedTuple):
+    """The oldest pending delivery of a lane."""
+
+    due_at: int
+    split: int | None
+    id: int
+
+
+def next_due(conn: Connection, destination: str, lane: int) -> Head | None:
+    """The head of this lane, due or not; None: nothing is pending there."""
+    query = select(_d.due_at, _d.split, _d.id).where(_pending(destination, lane)).order_by(_d.due_at, _d.id).limit(1)
     row = conn.execute(query).first()
-    return (row.due_at, row.split) if row else None
+    return Head(*row) if row else None
 
 
 def soonest_due(conn: Connection, names: Sequence[str], now: int, lanes: Sequence[int]) -> int | None:
@@ -150,11 +159,18 @@ def soonest_due(conn: Connection, names: Sequence[str], now: int, lanes: Sequenc
     return min((head[0] for head in heads if head), default=None)
 
 
-def take(conn: Connection, attempt: int, destination: str, lane: int, split: int | None, limit: int, now: int) -> int:
-    """Makes the oldest due deliveries of the lane (of one split group) members of the attempt. Returns how many."""
+def take(
+    conn: Connection, attempt: int, destination: str, lane: int, limit: int, now: int, *, head: Head | None = None
+) -> int:
+    """Makes the oldest due deliveries of the lane members of the attempt. Returns how many.
+
+    ``head``: the lane's, as it was found a moment ago in this transaction; of a split group only its own are taken.
+    """
     due = and_(_pending(destination, lane), _d.due_at <= now)
-    if split is not None:
-        due = and_(due, _d.split == split)
+    if head is not None:
+        # Postgres keeps finished rows in the index until they are vacuumed: it must not walk past all of them again.
+        due = and_(due, tuple_(_d.due_at, _d.id) >= tuple_(literal(head.due_at), literal(head.id)))
+        due = and_(due, _d.split == head.split) if head.split is not None else due
     # The order is the partial index's own: any other makes the plan walk past finished rows as the table grows.
     oldest = select(_d.id).where(due).order_by(_d.due_at, _d.id).limit(limit)
     return conn.execute(

@@ -61,11 +61,11 @@ def test_the_oldest_due_go_first_and_no_more_than_the_limit(out: Out):
     out.put(leads(5))
     with out.database.write() as conn:
         now = now_ms(conn)
-        assert outbox.take(conn, 77, DIAL, LIVE, None, 3, now) == 3
+        assert outbox.take(conn, 77, DIAL, LIVE, 3, now) == 3
         assert [number for number, _ in outbox.members(conn, 77)] == sorted(row.id for row in out_rows(conn))[:3]
-        assert outbox.take(conn, 78, DIAL, BULK, None, 3, now) == 0
-        assert outbox.take(conn, 78, DIAL, LIVE, None, 3, now - 60_000) == 0
-        assert outbox.take(conn, 78, DIAL, LIVE, None, 3, now) == 2
+        assert outbox.take(conn, 78, DIAL, BULK, 3, now) == 0
+        assert outbox.take(conn, 78, DIAL, LIVE, 3, now - 60_000) == 0
+        assert outbox.take(conn, 78, DIAL, LIVE, 3, now) == 2
 
 
 def out_rows(conn: Any) -> list[Any]:
@@ -100,7 +100,7 @@ def test_a_split_keeps_its_lane_and_is_taken_alone(out: Out):
     with out.database.write() as conn:
         head = outbox.next_due(conn, DIAL, LIVE_SPLIT)
         assert head is not None
-        assert outbox.take(conn, 99, DIAL, LIVE_SPLIT, head[1], 10, now_ms(conn)) == 2
+        assert outbox.take(conn, 99, DIAL, LIVE_SPLIT, 10, now_ms(conn), head=head) == 2
 
 
 def test_a_person_is_known_to_have_been_sent_before(out: Out):
