@@ -70,7 +70,7 @@ def start(
 def _live_is_due(conn: Connection, account: str, names: Collection[str], now: int) -> bool:
     stands = standing.of_account(conn, account)
     open_ones = [stand.name for stand in stands if stand.name in names and stand.state == "open"]
-    heads = (outbox.next_due(conn, name, lane) for name in open_ones for lane in (outbox.LIVE, outbox.LIVE_SPLIT))
+    heads = (outbox.next_due(conn, name, lane, now) for name in open_ones for lane in (outbox.LIVE, outbox.LIVE_SPLIT))
     return any(head is not None and head[0] <= now for head in heads)
 
 

@@ -222,7 +222,7 @@ def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soone
     if place.checks and (found := _check(turn, stand.name, place, lanes, soonest)):
         return found
     for lane in lanes if stand.claimed_lane != lanes[0] else lanes[::-1]:
-        head = outbox.next_due(turn.conn, stand.name, lane)
+        head = outbox.next_due(turn.conn, stand.name, lane, turn.now)
         if head is None:
             continue
         if head[0] > turn.now:
@@ -261,11 +261,11 @@ def _held(turn: _Turn, place: Claimable, lane: int) -> Wait | None:
 def _check(turn: _Turn, name: str, place: Claimable, lanes: tuple[int, int], soonest: list[int]) -> Claim | Wait | None:
     """A claim to ask the vendor about one person; None when there is nobody, or others are to leave first."""
     conn, now, lane = turn.conn, turn.now, CHECK_OF[lanes[0]]
-    head = outbox.next_due(conn, name, lane)
+    head = outbox.next_due(conn, name, lane, now)
     if head is None or head[0] > now:
         soonest += [head[0]] if head else []
         return None
-    checked = outbox.next_due(conn, name, lanes[0])
+    checked = outbox.next_due(conn, name, lanes[0], now)
     if checked is not None and checked[0] <= now - CHECKED_WAIT_MS:
         return None
     if held := _held(turn, place, lane):

@@ -5,14 +5,17 @@ Deliveries are never deleted by delivering. `take` and the ``settle_*`` function
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Engine,
     Text,
     and_,
     bindparam,
@@ -143,11 +146,45 @@ class Head(NamedTuple):
     id: int
 
 
-def next_due(conn: Connection, destination: str, lane: int) -> Head | None:
-    """The head of this lane, due or not; None: nothing is pending there."""
-    query = select(_d.due_at, _d.split, _d.id).where(_pending(destination, lane)).order_by(_d.due_at, _d.id).limit(1)
+#: Where each lane's head was found last on Postgres, and until when (monotonic) it is looked for from there on only.
+_FOUND: Final[WeakKeyDictionary[Engine, dict[tuple[str, int], tuple[Head, float]]]] = WeakKeyDictionary()
+_FOUND_GOOD_S: Final = 1.0
+
+
+def next_due(conn: Connection, destination: str, lane: int, now: int) -> Head | None:
+    """The head of this lane, due or not; None: nothing is pending there.
+
+    Postgres keeps finished rows in the index until they are vacuumed, and walks past all of them to the head. So while
+    something is due beyond where it was found last, what has come before that meanwhile waits a second at the most.
+    """
+    if conn.dialect.name == "sqlite":
+        return _head(conn, destination, lane)
+    found = _FOUND.setdefault(conn.engine, {})
+    last, until_s = found.get((destination, lane), (None, 0.0))
+    if last is not None and time.monotonic() < until_s:
+        head = _head(conn, destination, lane, last)
+        if head is not None and head.due_at <= now:
+            found[destination, lane] = (head, until_s)
+            return head
+    head = _head(conn, destination, lane)
+    if head is None:
+        found.pop((destination, lane), None)
+    else:
+        found[destination, lane] = (head, time.monotonic() + _FOUND_GOOD_S)
+    return head
+
+
+def _head(conn: Connection, destination: str, lane: int, last: Head | None = None) -> Head | None:
+    pending = _pending(destination, lane)
+    if last is not None:
+        pending = and_(pending, _from(last))
+    query = select(_d.due_at, _d.split, _d.id).where(pending).order_by(_d.due_at, _d.id).limit(1)
     row = conn.execute(query).first()
     return Head(*row) if row else None
+
+
+def _from(head: Head) -> ColumnElement[bool]:
+    return tuple_(_d.due_at, _d.id) >= tuple_(literal(head.due_at), literal(head.id))
 
 
 def soonest_due(conn: Connection, names: Sequence[str], now: int, lanes: Sequence[int]) -> int | None:
@@ -155,7 +192,7 @@ def soonest_due(conn: Connection, names: Sequence[str], now: int, lanes: Sequenc
     due = and_(IS_PENDING, _d.destination.in_(names), _d.lane.in_(lanes), _d.due_at <= now)
     if conn.execute(select(_d.id).where(due).limit(1)).first() is not None:
         return now
-    heads = [next_due(conn, name, lane) for name in names for lane in lanes]
+    heads = [next_due(conn, name, lane, now) for name in names for lane in lanes]
     return min((head[0] for head in heads if head), default=None)
 
 
@@ -168,8 +205,7 @@ def take(
     """
     due = and_(_pending(destination, lane), _d.due_at <= now)
     if head is not None:
-        # Postgres keeps finished rows in the index until they are vacuumed: it must not walk past all of them again.
-        due = and_(due, tuple_(_d.due_at, _d.id) >= tuple_(literal(head.due_at), literal(head.id)))
+        due = and_(due, _from(head))
         due = and_(due, _d.split == head.split) if head.split is not None else due
     # The order is the partial index's own: any other makes the plan walk past finished rows as the table grows.
     oldest = select(_d.id).where(due).order_by(_d.due_at, _d.id).limit(limit)

@@ -98,9 +98,39 @@ def test_a_split_keeps_its_lane_and_is_taken_alone(out: Out):
     out.settle(claimed, refused())
     assert {row.lane for row in out.deliveries()} == {LIVE_SPLIT}
     with out.database.write() as conn:
-        head = outbox.next_due(conn, DIAL, LIVE_SPLIT)
+        head = outbox.next_due(conn, DIAL, LIVE_SPLIT, now_ms(conn))
         assert head is not None
         assert outbox.take(conn, 99, DIAL, LIVE_SPLIT, 10, now_ms(conn), head=head) == 2
+
+
+def test_what_has_come_before_the_head_meanwhile_is_found_in_a_second_or_when_nothing_else_is_due(
+    out: Out, monkeypatch: pytest.MonkeyPatch
+):
+    out.put(leads(3))
+
+    def head(clock_s: float) -> int:
+        monkeypatch.setattr(outbox.time, "monotonic", lambda: clock_s)
+        with out.database.read() as conn:
+            found = outbox.next_due(conn, DIAL, LIVE, now_ms(conn))
+        assert found is not None
+        return found.id
+
+    first, second, third = (row.id for row in out.deliveries())
+    with out.database.write() as conn:
+        conn.execute(text("UPDATE deliveries SET due_at = due_at - 10"))
+        conn.execute(text(f"UPDATE deliveries SET due_at = due_at - 10, state = 'sending' WHERE id = {first}"))
+    assert head(100.0) == second
+    with out.database.write() as conn:  # a transaction that took its time ends only now
+        conn.execute(text(f"UPDATE deliveries SET state = 'pending' WHERE id = {first}"))
+    assert head(100.5) in (first, second)
+    assert head(101.5) == first
+    with out.database.write() as conn:
+        conn.execute(text(f"UPDATE deliveries SET state = 'sending' WHERE id = {first}"))
+    assert head(200.0) == second
+    with out.database.write() as conn:
+        conn.execute(text(f"UPDATE deliveries SET state = 'pending' WHERE id = {first}"))
+        conn.execute(text(f"UPDATE deliveries SET due_at = due_at + 3600000 WHERE id IN ({second}, {third})"))
+    assert head(200.5) == first
 
 
 def test_a_person_is_known_to_have_been_sent_before(out: Out):
@@ -120,7 +150,9 @@ def test_only_an_unknown_attempt_before_counts_as_tried(out: Out):
     out.settle(first, unknown(ask=False))
     with out.database.write() as conn:
         one = outbox.members(conn, first.attempt.id)[0][0]
-        outbox.settle(conn, first.attempt.id, state="pending", now=now_ms(conn), due_at=0, first=one, last=one)
+        outbox.settle(
+            conn, first.attempt.id, state="pending", now=now_ms(conn), due_at=now_ms(conn), first=one, last=one
+        )
     out.put(leads(1, first=7))
     second = out.claimed()
     with out.database.read() as conn:
