@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import click
@@ -141,6 +141,8 @@ def _days(here: Surroundings, since: str, until: str) -> tuple[str, str]:
         return datetime.fromtimestamp(moment / 1000, zone)
 
     last = day(until)
+    if not until:  # Tracksale documents no zone: in the American evening its own day may be the next one already
+        last = max(last, datetime.fromtimestamp(now / 1000, UTC), key=datetime.date)
     first = day(since) if since else last - timedelta(days=DAYS)
     if first.date() > last.date():
         raise ConnectorError(f"{first:%Y-%m-%d} is after {last:%Y-%m-%d}: give --since before --until")
