@@ -437,7 +437,10 @@ def _shaped(decoded: Decoded, name: str) -> Decoded:
     if name in _ENVELOPES:
         return Decoded([_opened(payload, many=decoded.many) for payload in decoded.payloads], decoded.many)
     shape = _form_body if name in _FORMS else _timed
-    return Decoded([p if p.error else Payload(shape(p.body)) for p in decoded.payloads], decoded.many)
+    for payload in decoded.payloads:
+        if payload.error is None:
+            payload.body = shape(payload.body)
+    return decoded
 
 
 def _timed(body: dict[str, Any]) -> dict[str, Any]:
@@ -449,6 +452,8 @@ def _timed(body: dict[str, Any]) -> dict[str, Any]:
 
 def _attribute_prefix(headers: Lookup) -> str | None:
     """The prefix of a CloudEvent in binary mode; None if there is none."""
+    if isinstance(headers, dict) and len(headers) < len(_BINARY):  # a message has few, or none at all
+        return next((_BINARY[name] for name in headers if name in _BINARY and headers[name] is not None), None)
     for name, prefix in _BINARY.items():
         if headers.get(name) is not None:
             return prefix

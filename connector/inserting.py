@@ -106,12 +106,18 @@ def _delivery(event: Key, new: NewDelivery, texts: _Texts) -> dict[str, Any]:
         "record_at": begins,
         "record_size": size,
     }
-    for name, value in (
-        *(("once_key", new.once_key), ("reason", new.reason), ("contact", new.contact), ("contacts", new.contacts)),
-        *(("notes", orjson.dumps(new.notes).decode() if new.notes else None), ("after", new.after)),
-    ):
-        if value:
-            row[name] = value
+    if new.once_key:
+        row["once_key"] = new.once_key
+    if new.reason:
+        row["reason"] = new.reason
+    if new.contact:
+        row["contact"] = new.contact
+    if new.contacts:
+        row["contacts"] = new.contacts
+    if new.notes:
+        row["notes"] = orjson.dumps(new.notes).decode()
+    if new.after:
+        row["after"] = new.after
     return row
 
 

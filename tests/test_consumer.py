@@ -591,21 +591,24 @@ def all_stored_once(database: Database, broker: Broker, total: int) -> None:
     assert (broker.depth(broker.dead), len(set(stored(database)))) == (0, total)
 
 
+MANY = 30_000  #: more than is stored until whoever was started by a killed process has noticed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_process_ended_half_way_loses_nothing(sqlite: Database, broker: Broker, consume: Consume, how: int) -> None:
     broker.declare()
-    broker.fill(leads(6000))
+    broker.fill(leads(MANY))
     first = consume()
     wait_until(lambda: count(sqlite) > 0, 30)
     first.inner.send_signal(how)
     assert first.inner.wait(25) == (0 if how == signal.SIGTERM else -how)
     wait_until(lambda: not first.alive(), 25)  # those that it started have ended, too
     done = count(sqlite)
-    assert done < 6000
-    wait_until(lambda: broker.depth() == 6000 - done)  # all that was stored is acked
+    assert done < MANY
+    wait_until(lambda: broker.depth() == MANY - done)  # all that was stored is acked
     second = consume()
-    all_stored_once(sqlite, broker, 6000)
+    all_stored_once(sqlite, broker, MANY)
     second.inner.terminate()
     assert second.inner.wait(25) == 0
     assert broker.depth() == 0
