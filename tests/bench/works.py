@@ -270,7 +270,7 @@ def _consumed(kind: str, at: Path, count: int) -> tuple[float, float]:
         ):
             begun = _until(lambda: stored() > 0, running, "the first message is stored")
             first = stored()
-            ended = _until(lambda: stored() >= count, running, f"all {count:,} messages are stored")
+            ended = _until(lambda: stored() >= count, running, f"all {count:,} messages are stored", every=0.03)
             rate = (count - first) / (ended - begun)
         broker = places.broker()
         left = places.waiting(broker.channel(), queue)
