@@ -38,8 +38,9 @@ hypothesis.settings.load_profile("any-speed")
 
 @pytest.fixture(autouse=True)
 def usual_log() -> None:
-    """Each test finds the log as it is after start-up, whatever level a test before it asked for."""
+    """Each test finds the log as it is after start-up, whatever level and secrets a test before it gave."""
     log._configure_ours(logging.INFO)
+    log._known_secrets.clear()
 
 
 def missing(what: str) -> None:
