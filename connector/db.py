@@ -250,7 +250,12 @@ def _values_statement(table: Table, columns: tuple[str, ...], size: int) -> str:
 
 def _without_nul(row: Mapping[str, Any]) -> dict[str, Any]:
     """Neither database keeps a NUL in a text: Postgres refuses the whole batch, SQLite ends the text there."""
-    return {name: v.replace("\0", "\ufffd") if isinstance(v, str) else v for name, v in row.items()}
+    return {name: without_nul(v) if isinstance(v, str) else v for name, v in row.items()}
+
+
+def without_nul(text: str) -> str:
+    """The text as it is kept."""
+    return text.replace("\0", "\ufffd")
 
 
 _POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]

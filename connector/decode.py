@@ -452,8 +452,8 @@ def _timed(body: dict[str, Any]) -> dict[str, Any]:
 
 def _attribute_prefix(headers: Lookup) -> str | None:
     """The prefix of a CloudEvent in binary mode; None if there is none."""
-    if isinstance(headers, dict) and len(headers) < len(_BINARY):  # a message has few, or none at all
-        return next((_BINARY[name] for name in headers if name in _BINARY and headers[name] is not None), None)
+    if isinstance(headers, dict) and not headers:  # as of most messages
+        return None
     for name, prefix in _BINARY.items():
         if headers.get(name) is not None:
             return prefix

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection
 
 from connector import waiting
-from connector.db import CHANNEL, as_json, columns_of
+from connector.db import CHANNEL, as_json, columns_of, without_nul
 from connector.tables import deliveries, events, records
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Texts:
 
     def put(self, text: str) -> tuple[int, int]:
         """Where it begins, and its length."""
-        piece = (text.replace("\0", "\ufffd") if "\0" in text else text).encode()
+        piece = without_nul(text).encode()
         self._pieces.append(piece)
         begins, self._next = self._next, self._next + len(piece)
         return begins, len(piece)

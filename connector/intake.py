@@ -41,7 +41,7 @@ class Intake:
     def take_all(self, asked: Iterable[Asked]) -> None:
         """The same of several, read and stored together; what is wrong with one of them is its own reply's fault."""
         read: list[Asked] = []
-        for _, same in groupby(asked, key=lambda one: id(one[0].source)):
+        for _, same in groupby(sorted(asked, key=_source), key=_source):
             read += self._read(list(same))
         self._committer.hand_over([(taken.arrivals, reply) for taken, reply in read])
 
@@ -63,3 +63,7 @@ class Intake:
         arrivals = iter(self._receiver.read_all(taken[0].source, payloads))
         for one in taken:
             one.arrivals = [next(arrivals) for _ in one.payloads]
+
+
+def _source(asked: Asked) -> str:
+    return asked[0].source.name

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -147,6 +148,25 @@ class Failing(Committer):
     def hand_over(self, several: Sequence[tuple[Sequence[Arrival], Reply]]) -> None:
         for _, reply in several:
             reply.set_exception(StoreUnavailable("the database cannot be used now"))
+
+
+def test_what_comes_for_several_sources_in_turns_is_read_together_source_by_source(
+    configured: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_all, sizes = Receiver.read_all, list[tuple[str, int]]()
+
+    def watched(self: Receiver, source: Source, payloads: Sequence[Payload], **named: Any) -> list[Arrival]:
+        sizes.append((source.name, len(payloads)))
+        return read_all(self, source, payloads, **named)
+
+    monkeypatch.setattr(Receiver, "read_all", watched)
+    other = Source(name="other", mapping="lead", verify=Verify(scheme="none"))
+    both = replace(configured, sources={**configured.sources, "other": other})
+    calls = [Call(whole(lead(n)), path=f"/webhooks/{'other' if n % 2 else 'open'}") for n in range(20)]
+    with fronted(both, database) as app:
+        serve(app, *calls)
+    assert {call.told()["status"] for call in calls} == {"ignored"}
+    assert sum(size for _, size in sizes) == 20 and len(sizes) <= 4
 
 
 def test_what_brings_the_reading_down_harms_only_its_own_sender(

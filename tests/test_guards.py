@@ -281,12 +281,18 @@ def test_what_counts_is_when_a_survey_leaves(database: Database, monkeypatch: py
     assert until == at("2026-11-28T06:00") and why.startswith("held until Saturday 2026-11-28 06:00")
 
 
-def test_other_hours_free_what_was_held_by_the_old_ones(database: Database, clock: dict[str, int]) -> None:
+def holding(database: Database, clock: dict[str, int], count: int) -> Out:
+    """So many leads, held for an hour."""
     out = Out(database, dial(contact_hours=OWN))
-    out.put(leads(1))
+    out.put(leads(count))
     with database.read() as conn:
         clock["until"] = now_ms(conn) + 3_600_000
     assert isinstance(out.claim(), Wait)
+    return out
+
+
+def test_other_hours_free_what_was_held_by_the_old_ones(database: Database, clock: dict[str, int]) -> None:
+    out = holding(database, clock, 1)
     clock["until"] += 3_600_000
     out = Out(database, dial(contact_hours=OWN))
     assert out.deliveries()[0].due_at == clock["until"]
@@ -583,11 +589,7 @@ def backlog(out: Out) -> dict[str, Any]:
 
 
 def test_a_held_delivery_is_told_of_until_when_and_why(database: Database, clock: dict[str, int]) -> None:
-    out = Out(database, dial(contact_hours=OWN))
-    out.put(leads(2))
-    with database.read() as conn:
-        clock["until"] = now_ms(conn) + 3_600_000
-    assert isinstance(out.claim(), Wait)
+    out = holding(database, clock, 2)
     one = told(out, out.deliveries()[0])
     assert one["now"].startswith("waiting (held until ") and "outside the contact hours (its own)" in one["now"]
     assert (backlog(out)["held"], backlog(out)["held_until"]) == (2, iso(clock["until"]))
