@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mappings import (
+from mappings.base import PlainSender, RecordMapping, Rendering
+from mappings.records import postcenter as tickets
+from mappings.records import tracksale, wolkvox
+from mappings.senders import (
     adf,
     elementor,
     form,
@@ -17,15 +20,12 @@ from mappings import (
     postcenter,
     rd_station,
     ticket,
-    tracksale,
     tracksale_answer,
     typeform,
-    wolkvox,
     zendesk,
 )
-from mappings.base import Locale, PayloadMapping, PlainSender, RecordMapping, Rendering
 
-#: What a source's ``mapping`` may be. Built with the locale, and with the source's ``fields`` where it takes them.
+#: The values of a source's ``mapping``. Built with the locale, and with the source's ``fields`` if it takes them.
 PAYLOADS: dict[str, type[PlainSender]] = {
     "lead": lead.LeadMapping,
     "ticket": ticket.TicketMapping,
@@ -46,26 +46,20 @@ PAYLOADS: dict[str, type[PlainSender]] = {
 #: The event types that each of them can yield.
 EVENT_TYPES: dict[str, tuple[str, ...]] = {name: mapping.event_types for name, mapping in PAYLOADS.items()}
 
-#: What a sender's own scheme stands for, for those that have one: ``verify = { scheme = "typeform", … }``.
+#: The full form of each sender's own scheme: ``verify = { scheme = "typeform", … }``.
 PROOFS: dict[str, Mapping[str, Any]] = {
     n: mapping.sender.proof for n, mapping in PAYLOADS.items() if mapping.sender.proof
 }
 
-
-def payload_mapping(name: str, locale: Locale, fields: Mapping[str, Any] | None = None) -> PayloadMapping:
-    """The mapping of a source."""
-    build: Callable[..., PayloadMapping] = PAYLOADS[name]  # type: ignore[assignment]
-    return build(locale, fields or {}) if PAYLOADS[name].takes_fields else build(locale)
-
-
 #: The record of each destination.
 RECORDS: dict[str, Callable[[Rendering], RecordMapping]] = {
     "wolkvox.add_record": wolkvox.Row,
+    "wolkvox.add_dnc": wolkvox.Blocked,
     "tracksale.dispatch": tracksale.SurveyCustomer,
-    "tracksale.survey_links": tracksale.SurveyCustomer,
+    "tracksale.survey_links": tracksale.LinkCustomer,
     "tracksale.answers": tracksale.CollectedAnswer,
     "tracksale.fill_empty_tags": tracksale.EmptyTags,
     "tracksale.note": tracksale.Note,
-    "postcenter.close": postcenter.TicketReference,
-    "postcenter.reassign": postcenter.TicketReference,
+    "postcenter.close": tickets.TicketReference,
+    "postcenter.reassign": tickets.TicketReference,
 }

@@ -1,4 +1,4 @@
-"""What every mapping is: `read` makes an event of a payload, `render` makes a record of an event."""
+"""The contracts of mappings: `read` makes an event from a payload, `render` makes a record from an event."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ class FieldError:
     message: str
 
 
+class Hold(str):
+    """A fault that an operator must look at before anybody is called."""
+
+    __slots__ = ()
+
+
 class Invalid(Exception):  # noqa: N818 - it is read as a verdict: "raises Invalid"
-    """The payload is no event, or the event makes no record. Carries every fault at once."""
+    """The payload is not an event, or the event makes no record. Carries every fault at once."""
 
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
@@ -36,11 +42,14 @@ class Locale:
 
     region: str = "CO"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("America/Bogota"))
+    #: countries of numbers without a +; empty: neighbours' mobiles that cannot be typing errors
+    extra_countries: tuple[str, ...] = ()
+    dial_prefixes: tuple[str, ...] = ()  #: what accounts dial before a number, and dialler reports write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """Everything a record needs besides the event: the account's dial plan and the route's paths."""
+    """Everything that a record needs besides the event: the account's dial plan and the route's paths."""
 
     locale: Locale = field(default_factory=Locale)
     phone_format: str = "national"  #: "national" | "e164" | "international" (no plus)
@@ -49,38 +58,42 @@ class Rendering:
     tags: Mapping[str, str] = field(default_factory=dict)  #: tag name -> path into the event
     campaign_code: str = ""  #: narrows fill-empty-tags and notes when set
     score: str = ""  #: path to the one score of an answer
-    justification: str = ""  #: path to what was said to it
+    justification: str = ""  #: path to the justification of the score
     #: of an answer to several questions, in the campaign's order: {"id", and a path as "score", "option" or "comment"}
     questions: tuple[Mapping[str, Any], ...] = ()
-    text: str = ""  #: what a note says, instead of the event's own comment
+    text: str = ""  #: the text of a note, instead of the event's comment
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A record as it will be sent, and what had to be cut or left out to make it fit."""
+    """A record as it will be sent, and the parts that were cut or left out."""
 
     record: dict[str, Any]
     notes: tuple[str, ...] = ()
+    hold: str = ""  #: why an operator must look before it is sent
 
 
 class Ignored(Exception):  # noqa: N818 - a verdict, as `Invalid` is
-    """The payload is authentic and well, but test traffic or a ping: acknowledged, never acted on. Says which."""
+    """The payload is authentic and valid, but test traffic or a ping: acknowledged, never acted on.
+
+    The message says which.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """How a sender speaks and what it wants to hear. The defaults are those of our own JSON."""
+    """The manner of a sender, and the answers it expects. The defaults are those of our own JSON."""
 
     decode: str = "own"  #: "own": envelopes are unwrapped, form fields nested; "plain": everything as it was sent
     #: what ``verify = { scheme = "<the mapping's name>" }`` stands for: a scheme of ours, with its options
     proof: Mapping[str, Any] = field(default_factory=dict)
-    secret_fields: tuple[str, ...] = ()  #: keys of the body that hold a secret: taken out before anything is stored
-    id_header: str = ""  #: a header with an event id, where the body has none
+    secret_fields: tuple[str, ...] = ()  #: keys of the body that hold a secret: removed before anything is stored
+    id_header: str = ""  #: a header with an event id, if the body has none
+    makes_secret: bool = False  #: its system makes the secret; nobody can choose it
     handshake: tuple[str, str] | None = None  #: a GET's parameters: the token to check, and the text to answer
     reply: Mapping[str, Any] | None = None  #: the body of every 2xx, where the sender expects its own; then with 200
-    gives_up: bool = (
-        False  #: a 4xx loses the event or the hook: what cannot be mapped is parked, whatever is configured
-    )
+    repeats: bool = True  #: what is answered 429 is sent again; else it is kept until its source's limit has room
+    gives_up: bool = False  #: a 4xx loses the event or the hook: unmappable payloads are parked, whatever is configured
 
 
 class PayloadMapping(Protocol):
@@ -88,44 +101,47 @@ class PayloadMapping(Protocol):
 
     @property
     def sender(self) -> Sender:
-        """How whoever sends these payloads speaks."""
+        """The manner of the sender of these payloads."""
 
     def parts(self, body: Any) -> Sequence[Any]:
         """The payloads of single events inside a decoded body."""
 
     def read(self, payload: Any) -> Event | Thin:
-        """The event, or what it takes to fetch it. `Invalid` with every fault, or `Ignored`."""
+        """The event, or a thin event. Raises `Invalid` with every fault, or `Ignored`."""
 
     def complete(self, payload: Any, fetched: Mapping[str, Any]) -> Event:
-        """The event of a thin payload and of what was fetched for it, by name. `Invalid` or `Ignored` like `read`."""
+        """The event of a thin payload and its fetched parts, by name. Raises `Invalid` or `Ignored` like `read`."""
 
     def second_key(self, event: Event) -> str:
-        """What two thin events that turn out to be one have in common, beside their type; "" when nothing does.
+        """The business key: equal for two thin events that turn out to be one, besides their type; "" if there is
+        none.
 
-        Of those that share it, each type counts once, and each route gets one.
+        Of events that share it, each type counts once, and each route gets one.
         """
 
     @property
     def revisable(self) -> bool:
-        """Whether what an event says may change later; then the id inside the body counts, whatever envelopes say."""
+        """Whether the content of an event may change later; then the id inside the body counts, not the envelope's."""
 
     def revised(self, payload: Any) -> Any:
-        """The payload of the change, for one whose event is known and said something else."""
+        """The payload of the change, for an event that is known with another content."""
 
     def others(self, event: Event) -> tuple[str, ...]:
         """Other event ids of the same thing: a route that has one of them gets no other."""
 
 
 class PlainSender:
-    """What most payload mappings are: one event a body, and our own JSON's manner."""
+    """The default payload mapping: one event a body, in the manner of our own JSON."""
 
     sender: ClassVar[Sender] = Sender()
     event_types: ClassVar[tuple[str, ...]]
     takes_fields: ClassVar[bool] = False  #: whether a source may name its fields in the configuration
     needs_fields: ClassVar[bool] = False  #: whether nothing can be read without
-    field_names: ClassVar[tuple[str, ...]] = ()  #: ours that may be named, besides everything under "extra."
+    takes_closed: ClassVar[bool] = False  #: whether a source may name the states that count as closed
+    field_names: ClassVar[tuple[str, ...]] = ()  #: our fields that may be renamed, besides everything under "extra."
+    is_form: ClassVar[bool] = False  #: whether a person fills in what it reads: its bodies are small
     fetches: ClassVar[str] = ""  #: the vendor that knows the rest of a thin event: the source needs an account there
-    polled_by: ClassVar[str] = ""  #: the call whose answers hold such payloads, for sources that poll
+    polled_by: ClassVar[str] = ""  #: the poll whose entries are such payloads
     revisable: ClassVar[bool] = False
 
     def parts(self, body: Any) -> Sequence[Any]:
@@ -143,7 +159,7 @@ class PlainSender:
         return f"ticket {event.ticket_id} {event.updated_at.isoformat() if event.updated_at else ''}"
 
     def revised(self, payload: Any) -> Any:
-        """Only what is revisable is revised."""
+        """Only revisable events are revised."""
         raise NotImplementedError
 
     def others(self, event: Event) -> tuple[str, ...]:
@@ -159,34 +175,42 @@ class RecordMapping(Protocol):
 
 
 def lookup(event: Event, path: str) -> Any:
-    """What `path` ("agent.name", "utm.source", "phone") leads to: in the event's own fields, else in its extra.
+    """The value of `path` ("agent.name", "utm.source", "phone"): in the event's own fields, otherwise in its extra.
 
-    None when it is absent or empty. "phone" and "email" are the person's first ones in every kind of event. A phone
-    comes as its e164 text, times as datetimes, whatever is in extra as it is.
+    None if absent or empty. "phone" and "email" are the person's first ones in every kind of event. A phone is its
+    E.164 text, times are datetimes, values of extra are unchanged.
     """
     found = _PERSON[path](event) if path in _PERSON else walk(event, path)
-    return walk(event.extra, path) if found in ("", None) else found
+    if found in ("", None):
+        found = walk(event.extra, path)
+    return walk(event.extra.get(PASSING), path) if found is None and PASSING in event.extra else found
+
+
+#: The part of an event's extra whose values differ between reads without being a change: addresses of pictures, ages.
+PASSING = "passing"
 
 
 def with_result(event: Event, result: Mapping[str, Any]) -> Event:
-    """The event with ``result.…`` in reach of paths: what a vendor answered for another delivery of the same event."""
+    """The event with ``result.…`` available to paths: a vendor's answer for another delivery of the same event."""
     return replace(event, extra={**event.extra, "result": result})
 
 
 def walk(value: Any, path: str) -> Any:
-    """The value at `path` inside fields, objects and lists ("items.0.name"); None when absent or empty.
+    """The value at `path` inside fields, objects and lists ("items.0.name"); None if absent or empty.
 
-    A key that holds dots itself comes first: form builders send such keys. False and 0 are values.
+    A key that contains dots itself comes first: form builders send such keys. False and 0 are values.
     """
-    if isinstance(value, Mapping) and path in value:
+    if (type(value) is dict or isinstance(value, Mapping)) and path in value:
         return _plain(value[path])
+    if "." not in path:
+        return _plain(_step(value, path))
     part, _, rest = path.partition(".")
     value = _step(value, part)
     return walk(value, rest) if rest and value is not None else _plain(value)
 
 
 def _step(value: Any, part: str) -> Any:
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return value.get(part)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return value[int(part)] if part.isdecimal() and len(part) < 6 and int(part) < len(value) else None
@@ -194,6 +218,8 @@ def _step(value: Any, part: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is str:
+        return value or None
     if isinstance(value, Phone):
         return value.e164
     if isinstance(value, tuple):
@@ -212,13 +238,17 @@ def _email(event: Event) -> str:
 
 _PERSON = {"phone": _first_phone, "email": _email}
 _FIELDS: dict[type, frozenset[str]] = {
-    **{kind: frozenset(f.name for f in fields(kind)) - {"notes"} for kind in (Lead, Ticket, Agent, Customer)},
+    **{kind: frozenset(f.name for f in fields(kind)) - {"notes", "hold"} for kind in (Lead, Ticket, Agent, Customer)},
     Phone: frozenset({"country_code", "national", "e164"}),
 }
-_WHAT_MATTERS = {kind: attrgetter(*(f.name for f in fields(kind) if f.name != "notes")) for kind in (Lead, Ticket)}
+_WHAT_MATTERS = {
+    kind: attrgetter(*(f.name for f in fields(kind) if f.name not in ("notes", "hold"))) for kind in (Lead, Ticket)
+}
 
 
 def fingerprint(event: Event) -> bytes:
-    """16 bytes that are the same for two events exactly when they say the same; notes say nothing of the person."""
+    """16 bytes that are equal for two events exactly if their contents are; notes do not count."""
+    if PASSING in event.extra:
+        event = replace(event, extra={name: value for name, value in event.extra.items() if name != PASSING})
     said = orjson.dumps(_WHAT_MATTERS[type(event)](event), option=orjson.OPT_SORT_KEYS)
     return blake2b(said, digest_size=16).digest()

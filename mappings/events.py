@@ -27,7 +27,7 @@ class Phone:
 class Lead:
     """A person who wants to be called."""
 
-    id: str  #: the event id inside the body; "" when the sender gives none
+    id: str  #: the event id inside the body; "" if there is none
     type: str  #: "lead.created"
     time: datetime | None = None
     first_name: str = ""
@@ -45,8 +45,9 @@ class Lead:
     email: str = ""
     callback_at: datetime | None = None
     callback_phone: Phone | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)  #: whatever else the sender knows; can be written as JSON
-    notes: tuple[str, ...] = ()  #: what was dropped or blanked while reading, "phones.1: …"
+    extra: Mapping[str, Any] = field(default_factory=dict)  #: all other fields of the sender; JSON values
+    notes: tuple[str, ...] = ()  #: values that were dropped or blanked while reading, "phones.1: …"
+    hold: tuple[str, ...] = ()  #: notes that an operator must look at before anybody is called
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class Ticket:
     comment: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    hold: tuple[str, ...] = ()  #: notes that an operator must look at before anybody is called
 
 
 Event = Lead | Ticket
@@ -94,10 +96,10 @@ Event = Lead | Ticket
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thin:
-    """An event that only says which object changed: the rest is fetched before it is routed."""
+    """An event that only names the changed object: the rest is fetched before it is routed."""
 
     id: str
-    type: str  #: what it will be, as far as the payload tells: "lead.created"
+    type: str  #: its expected type: "lead.created"
     what: str  #: the vendor's kind of object: "contact", "ticket", "leadgen"
     ref: str  #: the object's id at the vendor
     time: datetime | None = None

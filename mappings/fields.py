@@ -1,58 +1,70 @@
-"""What a payload's fields may look like: forgiving in form, strict in meaning.
+"""The fields of payloads: forgiving in form, strict in meaning.
 
-Every field takes null as absent and has a default or is required. A field that could save part of its value (a text
-cut to length, the good phones of a list) raises with ``valid_data``, which marshmallow keeps beside the fault.
+Every field accepts null as absent and has a default or is required. A field that could save part of its value (a text
+cut to length, the valid phones of a list) raises with ``valid_data``, which marshmallow keeps beside the fault.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
-import phonenumbers
 from marshmallow import ValidationError, fields, missing
 
-from mappings import events
-from mappings.base import Locale
+from mappings import events, texts
+from mappings.base import Hold, Locale
+from mappings.emails import addresses, is_chat
+from mappings.normalisation import nfc, nfkc
+from mappings.times import read_time
+
+if TYPE_CHECKING:  # the reader of phones is large, and most commands read none
+    from mappings.phones.result import Reading
 
 T = TypeVar("T")
 
 _UNSEEN = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff"
+    r"\ufffa\ufffb\U000e0000-\U000e007f]|\ufff9\w*"
 )
-_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
-_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
-_SEVERAL_PHONES = re.compile(r"[,;|\n/]+")
-_SPREADSHEET_NUMBER = re.compile(r"\d{7,}\.0")
+_BREAK = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_BLANK = re.compile(r"[^\S\n]")
+_EMAIL = re.compile(r"[^@\s,;:<>()\[\]\"'/|\\]+@[\w-]+(?:\.[\w-]+)+")
+#: A cell's apostrophe or formula, and the ".0" of a number read as a fraction.
+_OF_A_CELL = re.compile(r"(?:['`´’]+|=\s*)?(\"?)(?:([0-9]+)[.,]0+|(.+?))\1", re.DOTALL)
+_THOUSANDS = re.compile(r"\d{1,3}([.,’' ])\d{3}(?:\1\d{3}){1,3}")
+_EXPONENT = re.compile(r"(\d)(?:[.,](\d{1,17}))?[eE]\+?(\d{1,2})")
+_COUNTED = "01234567890"
+_YEARS = re.compile(
+    r"(?:(?:edad|age|idade|a[ñn]os?)[\s:.=]*)?(\d{1,3})(?:[.,]0+)?\s*(?:a[ñn]os?|a|years?(?: old)?|yrs?\.?|y/?o)?"
+    r"(?:\s*(?:y|e|and|,)?\s*\d{1,2}\s*(?:m|mes|meses|months?))?",
+    re.IGNORECASE,
+)
+_FEWEST = 6  #: digits of a document; fewer may be a number of a list of one's own
+MAX_PHONES = 20  #: of one payload, and of one field
+ROOM = 4  #: factor of a field's length up to which a text is read, because cleaning shortens it
+MAX_CHARACTERS = ROOM * 10_000  #: of any text that is cleaned; the longest field, a comment, has 10,000
+_LONGEST_EMAIL = 2000  #: characters; several, with their names
+_MAX_NUMBER_BITS = 256  #: a longer integer is not an identifier, and formatting it is slow
 
-#: How people still write numbers whose form has changed: region -> (what the national part looks like, what it is now).
-OLD_NUMBERS: dict[str, tuple[re.Pattern[str], str]] = {
-    "CL": (re.compile(r"0?9(\d{8})"), r"9\1"),  # 09 before mobiles, until 2016
-    "CO": (re.compile(r"([124-8])(\d{7})"), r"60\1\2"),  # one-digit area codes, until 2021
-    "MX": (re.compile(r"(?:1|01|04[45])(\d{10})"), r"\1"),  # 1, 044, 045 before mobiles, 01 before the rest, until 2019
-}
-MAX_PHONES = 20  #: of one payload; wolkvox takes 11
-_LONGEST_PHONE = 250  #: characters; phonenumbers reads no more
-_MAX_NUMBER_BITS = 256  #: a longer integer is no identifier, and writing it out costs time
-_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
-
-def clean(text: str, *, lines: bool = False) -> str:
+def clean(text: str, *, lines: bool = False, most: int = MAX_CHARACTERS) -> str:
     """`text` stripped and NFC, without control characters, invisible marks or lone surrogates.
 
-    Tabs and hard spaces become spaces; line breaks too, unless `lines` keeps them as ``\\n``.
+    Tabs and hard spaces become spaces; line breaks too, unless `lines` keeps them as ``\\n``. Only the first `most`
+    characters are read.
     """
+    if len(text) > most:
+        text = text.strip()[:most]
     if text.isprintable():
-        return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
-    text = _UNSEEN.sub("", _BREAK.sub("\n", text)).replace("\t", " ").replace("\xa0", " ")
+        return nfc(text).strip()
+    text = _BLANK.sub(" ", _UNSEEN.sub("", _BREAK.sub("\n", text)))
     if not lines:
         text = " ".join(filter(None, map(str.strip, text.split("\n"))))
-    return unicodedata.normalize("NFC", text).strip()
+    return nfc(text).strip()
 
 
 def number_text(value: int | float) -> str:
@@ -65,7 +77,7 @@ def number_text(value: int | float) -> str:
 
 
 def kept(message: str | dict[int | str, list[str]], value: object) -> ValidationError:
-    """A fault that leaves a usable value: marshmallow puts `value` in its place and the fault beside it."""
+    """A fault that leaves a usable value: marshmallow stores `value` in its place and the fault beside it."""
     return ValidationError(cast(Any, message), valid_data=cast(Any, value))
 
 
@@ -96,7 +108,10 @@ class Loose(fields.Field[T]):
 
 
 class Text(Loose[str]):
-    """One line of text (`lines=True`: several). Numbers are taken, booleans, lists and objects are not."""
+    """One line of text (`lines=True`: several). Numbers are accepted, booleans and objects are not.
+
+    A list counts as its first non-empty text: checkboxes and relays send lists of one.
+    """
 
     absent = ""
 
@@ -106,20 +121,54 @@ class Text(Loose[str]):
         self.lines = lines
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        text = self._text(value)
-        if len(text) > self.max_length:
+        if type(value) is str and len(value) <= self.max_length:
+            text = value.strip()
+            if texts.is_plain(text):
+                return text
+            if text.isprintable() and texts.is_clean(text):
+                return nfc(text)
+        return self._noted(value, self._text(value))
+
+    def _noted(self, value: Any, text: str) -> str:
+        """The text; raises ValidationError with it where something is to be said of it."""
+        if len(text) > self.max_length or (isinstance(value, str) and self._is_cut(value)):
             raise kept(f"cut to {self.max_length} characters", text[: self.max_length].rstrip())
+        if note := self._note(value, text):
+            raise kept(note, text)
         return text
+
+    def _note(self, value: Any, text: str) -> str:
+        """A note on how a text was read."""
+        if not text and isinstance(value, str) and clean(value):
+            return "is left out: a program wrote it where it had no value"
+        if texts.LOST in text:
+            return "a letter was lost on the way (\ufffd)"
+        return "markup was taken out" if isinstance(value, str) and texts.has_markup(value) else ""
+
+    def _is_cut(self, value: str) -> bool:
+        return len(value) > self.max_length * ROOM and len(value.strip()) > self.max_length * ROOM
 
     def _text(self, value: Any) -> str:
         if isinstance(value, str):
-            return clean(value, lines=self.lines)
+            text = clean(texts.encoded_right(value), lines=self.lines, most=self.max_length * ROOM)
+            said = texts.whole(texts.written(text if self.lines else texts.spoken(text)))
+            return text if said is text else clean(said, lines=self.lines)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             text = number_text(value)
             if text:
                 return text
             raise ValidationError("is no usable number")
+        if isinstance(value, list):
+            return self._first(value)
+        if isinstance(value, dict) and isinstance(value.get("value"), (str, int, float)):
+            return self._text(value["value"])
         raise ValidationError("must be text")
+
+    def _first(self, values: list[Any]) -> str:
+        given = [text for one in values if one is not None and not isinstance(one, list) and (text := self._text(one))]
+        if len(set(given)) > 1:
+            raise kept(f"has {len(given)} values: the first is taken", given[0][: self.max_length].rstrip())
+        return given[0] if given else ""
 
 
 class OneOf(Text):
@@ -135,26 +184,66 @@ class OneOf(Text):
         raise ValidationError(f"must be one of {', '.join(self.choices)}")
 
 
+class Identity(Text):
+    """The number of a person's document, without additions of spreadsheets; zeros alone are empty."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data)
+        if not text.isdecimal() or not text.isascii():
+            text = self._uncelled(text)
+        if not text.strip("0"):
+            return self._left_out("zeros are nobody's number") if text else ""
+        if len(text) >= _FEWEST and (text == text[0] * len(text) or text in _COUNTED):
+            return self._left_out("it only fills the field")
+        return text
+
+    def _uncelled(self, text: str) -> str:
+        """Without what spreadsheets and people put around a number, or between its digits."""
+        if match := _OF_A_CELL.fullmatch(nfkc(text)):
+            text = match[2] or match[3]
+        if _THOUSANDS.fullmatch(text):
+            return re.sub(r"\D", "", text)
+        if match := _EXPONENT.fullmatch(text):
+            text = match[1] + (match[2] or "")
+            if len(text) != int(match[3]) + 1:
+                return self._left_out("a spreadsheet has rounded it, write the column as text")
+        return text if not text or any(map(str.isdecimal, text)) else self._left_out("a document has a number")
+
+    def _left_out(self, why: str) -> str:
+        raise kept(f"is left out: {why}", "")
+
+
 class Age(Text):
-    """Whole years as text, "34"."""
+    """Whole years as text, "34", also "34.0" and "34 años"."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = self._text(value)
         if not text:
             return ""
-        if text.isdecimal() and len(text) <= 3 and int(text) <= 130:
-            return str(int(text))
+        match = _YEARS.fullmatch(text)
+        if match and int(match[1]) <= 130:
+            return str(int(match[1]))
         raise ValidationError("must be whole years, 0 to 130")
 
 
 class Email(Text):
-    """An e-mail address, lightly checked: one @, a domain with a dot, no blanks. Its case is kept."""
+    """An e-mail address, lightly checked: the first in the text, the list or the object that was sent."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        text = self._text(value).removeprefix("mailto:")
-        if not text or (len(text) <= 254 and _EMAIL.fullmatch(text)):
-            return text
-        raise ValidationError(f"“{text[0]}…” is no e-mail address: name@domain is expected")
+        if isinstance(value, str):
+            given = value.strip()[:_LONGEST_EMAIL]
+            if len(given) <= 254 and _EMAIL.fullmatch(given) and not is_chat(given):
+                return given
+            value = given
+        found = addresses(value if isinstance(value, list | dict) else self._text(value))
+        if len(found) > 1:
+            raise kept(f"holds {len(found)} addresses: the first is taken", found[0])
+        if found:
+            return found[0]
+        text = "" if isinstance(value, dict) else self._text(value)
+        if text:
+            raise ValidationError(f"“{text[0]}…” is no e-mail address: name@domain is expected")
+        return ""
 
 
 class Whole(Loose[int | None]):
@@ -171,8 +260,11 @@ class Whole(Loose[int | None]):
         raise ValidationError("must be a whole number above 0")
 
 
+_AROUND = 4  #: levels around an extra when it is tested: a few more than in an event
+
+
 class Extra(Loose[dict[str, Any]]):
-    """Whatever else the sender knows: an object, kept as it is as long as it can be written as JSON."""
+    """All other fields of the sender: an object that can be written as JSON, its texts as in `mappings.texts`."""
 
     absent = dict
 
@@ -182,176 +274,99 @@ class Extra(Loose[dict[str, Any]]):
         if not isinstance(value, dict):
             raise ValidationError("must be an object")
         try:
-            orjson.dumps(((((value,),),),))  # a few levels more than an event puts around it
+            raw = orjson.dumps(((((value,),),),))[_AROUND:-_AROUND]
         except orjson.JSONEncodeError as fault:
             raise ValidationError("holds a number, a text or a depth that JSON cannot carry") from fault
-        return value
+        return texts.mended(value) if texts.suspect(raw) else value
 
 
 class Time(Loose[datetime | None]):
-    """A moment, aware and in UTC: ISO 8601 (without an offset: the locale's), or unix seconds or milliseconds."""
+    """A moment, aware and in UTC, in any form that `mappings.times` reads; without a zone it is the locale's.
+
+    ``wish``: the moment is a requested call time. An unreadable one is `Hold`: a person who asked for another hour must
+    not be called at once.
+    """
+
+    def __init__(self, *, wish: bool = False, required: bool = False) -> None:
+        super().__init__(required=required)
+        self.wish = wish
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> datetime | None:
-        text = clean(value) if isinstance(value, str) else value
-        if text == "":
-            return None
-        try:
-            moment = self._moment(text)
-        except (OverflowError, OSError) as fault:
-            raise ValidationError("is out of range") from fault
-        except ValueError as fault:
-            raise ValidationError("is no ISO 8601 time, as 2026-11-20T15:01:02-05:00") from fault
-        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-            raise ValidationError(f"is out of range ({_FIRST_YEAR} to {_LAST_YEAR})")
-        return moment
-
-    def _moment(self, value: Any) -> datetime:
-        if isinstance(value, str):
-            if value.isascii() and value.isdigit() and len(value) in (10, 13):
-                return _unix(int(value))
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=self.locale.timezone)).astimezone(UTC)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return _unix(value)
-        raise ValueError
-
-
-def _unix(value: float) -> datetime:
-    """Seconds, or milliseconds from 10^11 on: as seconds those would be the year 5138."""
-    return datetime.fromtimestamp(value / 1000 if abs(value) >= 1e11 else value, UTC)
+        reading = read_time(value, self.locale, days=self.wish)
+        if reading.fault and self.wish:
+            raise ValidationError(Hold(reading.fault))
+        if reading.fault or reading.note:
+            raise ValidationError(reading.fault or reading.note)
+        return reading.moment
 
 
 class Phone(Loose[events.Phone | None]):
-    """A number that exists; without a country code it belongs to the locale's region."""
+    """A number that may be dialled, the first of its text; without a country code it belongs to the locale's region."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> events.Phone | None:
-        return read_phone(value, self.locale.region)
+        from mappings.phones.reader import read_each
+
+        reading = next(read_each((value,), self.locale, beside=data))
+        messages = _messages(reading)
+        if len(reading.numbers) > 1:
+            messages.append(f"the first of {len(reading.numbers)} numbers was taken")
+        phone = next(iter(reading.phones), None)
+        if messages:
+            raise kept(cast(Any, messages), phone)
+        return phone
 
 
 class Phones(Loose[tuple[events.Phone, ...]]):
-    """A list of numbers, or one text with one or several. The good ones are kept, each once, in their order."""
+    """A list of numbers, or of texts with several. The good ones are kept, each once, in their order."""
 
     absent = ()
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> tuple[events.Phone, ...]:
-        region = self.locale.region
+        from mappings.phones.reader import read_each
+
+        values = [_number_in(one) for one in value] if isinstance(value, list) else (_number_in(value),)
         found: dict[events.Phone, None] = {}
         faults: dict[int | str, list[str]] = {}
-        numbers = _numbers(value)
-        for index, number in enumerate(numbers[:MAX_PHONES]):
-            try:
-                phone = read_phone(number, region) if number is not None else None
-            except ValidationError as fault:
-                faults[index] = cast(list[str], fault.messages)
-                phone = cast(Any, fault.valid_data)
-            if phone is not None:
-                found[phone] = None
-        if len(numbers) > MAX_PHONES:
+        for index, reading in enumerate(read_each(values[:MAX_PHONES], self.locale, beside=data)):
+            found.update(dict.fromkeys(reading.phones))
+            if messages := _messages(reading):
+                faults[index] = messages
+        if len(values) > MAX_PHONES or len(found) > MAX_PHONES:
             faults[MAX_PHONES] = [f"only the first {MAX_PHONES} numbers are read"]
         if faults:
-            raise kept(faults, tuple(found))
+            raise kept(faults, tuple(found)[:MAX_PHONES])
         return tuple(found)
 
 
-def _numbers(value: Any) -> Sequence[Any]:
-    if isinstance(value, list):
+#: How CRMs call the number in an object of one: {"label": "work", "value": "…"}.
+_NUMBER_KEYS = ("number", "value", "phone", "phone_number", "phoneNumber", "telefono", "celular", "e164")
+
+
+def _number_in(value: Any) -> Any:
+    if not isinstance(value, dict):
         return value
-    if isinstance(value, str) and not value.startswith("tel:"):
-        return _SEVERAL_PHONES.split(value)
-    return [value]
+    return next((value[key] for key in _NUMBER_KEYS if isinstance(value.get(key), (str, int))), value)
+
+
+def _messages(reading: Reading) -> list[str]:
+    """The messages of a reading; a remark that asks not to call comes as `Hold`."""
+    if reading.negative and reading.numbers:
+        return [Hold(reading.negative), *reading.refused, *reading.notes]
+    return [*reading.refused, *reading.notes]
 
 
 def read_phone(value: Any, region: str) -> events.Phone | None:
-    """The number that `value` means in `region`; None for an empty text. Raises ValidationError, its text masked."""
-    text = _phone_text(value)
-    if not text:
-        return None
-    fault: ValidationError | None = None
-    for candidate in _candidates(text):
-        try:
-            return _valid_phone(candidate, region)
-        except ValidationError as error:
-            if error.valid_data is not None:
-                raise
-            fault = fault or error
-    raise cast(ValidationError, fault)
+    """The first number in `value`, read in `region`; None for an empty text. Raises ValidationError, masked."""
+    from mappings.phones.reader import read_phones
 
-
-def _phone_text(value: Any) -> str:
-    if isinstance(value, str):
-        text = clean(value)
-        if len(text) > _LONGEST_PHONE:
-            raise ValidationError(f"a text of {len(text)} characters is no phone number")
-        return text[:-2] if _SPREADSHEET_NUMBER.fullmatch(text) else text
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return number_text(value) or "?"
-    raise ValidationError("must be text or a number")
-
-
-def _candidates(text: str) -> tuple[str, ...]:
-    """00 is the world's +, but Colombia and Brazil dial a carrier after it, which phonenumbers would cut off."""
-    return (f"+{text[2:].lstrip()}", text) if text.startswith("00") else (text,)
-
-
-def _valid_phone(text: str, region: str) -> events.Phone:
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException as fault:
-        raise ValidationError(_parse_fault(text, fault)) from fault
-    if not phonenumbers.is_valid_number(number):
-        number = _renewed(number)
-        if not phonenumbers.is_valid_number(number):
-            raise ValidationError(_phone_fault(number))
-    phone = events.Phone(cast(int, number.country_code), phonenumbers.national_significant_number(number))
-    if number.extension:
-        raise kept(f"{_masked(number)}: the extension was left out", phone)
+    reading = read_phones(value, Locale(region))
+    phone = next(iter(reading.phones), None)
+    if messages := _messages(reading):
+        raise kept(cast(Any, messages), phone)
     return phone
-
-
-def _renewed(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
-    """The number in today's form if it is written in one of `OLD_NUMBERS`, else as it is."""
-    region = phonenumbers.region_code_for_country_code(cast(int, number.country_code))
-    if region not in OLD_NUMBERS:
-        return number
-    old, new = OLD_NUMBERS[region]
-    national = phonenumbers.national_significant_number(number)
-    if not old.fullmatch(national):
-        return number
-    return phonenumbers.PhoneNumber(
-        country_code=number.country_code, national_number=int(old.sub(new, national)), extension=number.extension
-    )
-
-
-def _parse_fault(text: str, fault: phonenumbers.NumberParseException) -> str:
-    digits = sum(c.isdecimal() for c in text)
-    if fault.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE:
-        return f"a number of {digits} digits has no known country code"
-    if digits == 0:
-        return "is no phone number"
-    return f"a text with {digits} digits is no phone number"
-
-
-_LENGTHS = {
-    phonenumbers.ValidationResult.TOO_SHORT: "is too short for",
-    phonenumbers.ValidationResult.TOO_LONG: "is too long for",
-    phonenumbers.ValidationResult.INVALID_LENGTH: "has a wrong number of digits for",
-    phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "lacks its area code in",
-}
-
-
-def _phone_fault(number: phonenumbers.PhoneNumber) -> str:
-    region = phonenumbers.region_code_for_country_code(cast(int, number.country_code))
-    what = _LENGTHS.get(phonenumbers.is_possible_number_with_reason(number), "is no number in use in")
-    return f"{_masked(number)} {what} {region}"
-
-
-def _masked(number: phonenumbers.PhoneNumber) -> str:
-    """The country code, two digits, and how many there are: "+5730… (10 digits)"."""
-    national = phonenumbers.national_significant_number(number)
-    return f"+{number.country_code}{national[:2]}… ({len(national)} digits)"

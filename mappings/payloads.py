@@ -1,4 +1,4 @@
-"""What the payload mappings share: schemas bound to a locale, and loading that keeps what is good."""
+"""Shared parts of payload mappings: schemas bound to a locale, and loading that keeps valid fields."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
-from mappings.base import FieldError, Locale
+from mappings.base import FieldError, Hold, Locale
 
-#: What marshmallow says is wrong: for each field, or of the whole object.
+#: marshmallow's messages: for each field, or for the whole object.
 Messages = dict[str, Any] | list[str]
 
 
@@ -76,16 +76,16 @@ class Part(fields.Nested):
 
 
 def load(schema: PayloadSchema, payload: Any) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
-    """The fields that are good, and the faults of those that are not.
+    """The valid fields, and the faults of the others.
 
-    A faulty field is absent from the result, so whoever builds an event of it must have its own default.
+    A faulty field is absent from the result, so the caller needs a default of its own.
     """
     good, messages = schema.read(payload)
     return good, tuple(_faults(messages, ())) if messages else ()
 
 
 def _faults(messages: Any, path: tuple[str, ...]) -> Iterator[FieldError]:
-    """marshmallow's nested messages as flat paths. The envelope's "data." is no part of them: events have none."""
+    """marshmallow's nested messages as flat paths, without the envelope's "data.", which events do not have."""
     if isinstance(messages, dict):
         for key, inner in messages.items():
             yield from _faults(inner, (*path, str(key)))
@@ -101,6 +101,11 @@ def as_notes(faults: tuple[FieldError, ...]) -> tuple[str, ...]:
     return tuple(f"{fault.field}: {fault.message}" for fault in faults)
 
 
+def holds(faults: tuple[FieldError, ...]) -> tuple[str, ...]:
+    """The faults that an operator must look at before anybody is called."""
+    return as_notes(tuple(fault for fault in faults if isinstance(fault.message, Hold)))
+
+
 def decisive(faults: tuple[FieldError, ...], *names: str) -> bool:
-    """Whether a fault lies in one of the fields without which there is no event."""
+    """Whether a fault lies in a field without which there is no event."""
     return any(fault.field in names for fault in faults)

@@ -1,4 +1,4 @@
-"""RabbitMQ for the tests: the broker of AMQP_URL, a queue of the test's own, and a wire that can be cut."""
+"""RabbitMQ for the tests: that of TEST_AMQP_URL, a queue of the test's own, and a wire that can be cut."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import pika
 import pytest
 from pika import exceptions
 
+from connector.inbound.rabbitmq.queue import DEAD_KEPT_MS
 from tests.conftest import missing
 
-AMQP_URL = os.environ.get("AMQP_URL") or "amqp://guest:guest@127.0.0.1:5672/%2F"
+AMQP_URL = os.environ.get("TEST_AMQP_URL") or "amqp://guest:guest@127.0.0.1:5672/%2F"
 
 
 def wait_until(true: Callable[[], Any], timeout_s: float = 20.0) -> None:
@@ -43,7 +44,7 @@ class Broker:
         with closing(self.connect()) as connection:
             channel = connection.channel()
             quorum = {"x-queue-type": "quorum"}
-            channel.queue_declare(self.dead, durable=True, arguments=quorum)
+            channel.queue_declare(self.dead, durable=True, arguments=quorum | {"x-message-ttl": DEAD_KEPT_MS})
             to_dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self.dead}
             channel.queue_declare(self.queue, durable=True, arguments=quorum | to_dead)
 
@@ -112,7 +113,7 @@ def broker() -> Iterator[Broker]:
     try:
         broker.connect().close()
     except exceptions.AMQPError:
-        missing("no RabbitMQ at AMQP_URL")
+        missing("no RabbitMQ at TEST_AMQP_URL, or at 127.0.0.1:5672")
     yield broker
     broker.delete(broker.queue)
     broker.delete(broker.dead)

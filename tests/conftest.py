@@ -1,4 +1,4 @@
-"""What many tests need: a migrated database of either kind, the vendors simulated, a configuration, a web client.
+"""Shared fixtures: a migrated database of either kind, the simulated vendors, a configuration, a web client.
 
 Postgres is the server of TEST_DATABASE_URL. Without one its tests are skipped, or fail where REQUIRE_SERVICES=1.
 """
@@ -17,15 +17,25 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from connector import log
-from connector.committer import Committer
-from connector.db import Database, migrate
-from connector.options import DispatchOptions, NoteOptions, WolkvoxOptions
-from connector.sandbox import Sandbox
-from connector.settings import Account, Route, Secret, Settings, Source, Verify
-from connector.web import create_app
+from connector.core import log
+from connector.core.settings import Account, Route, Secret, Settings, Source, Verify
+from connector.inbound.committer import Committer
+from connector.store.database import Database
+from connector.store.migrate import migrate
+from connector.vendors.destinations import name_of
+from connector.vendors.sandbox.exchange import Sandbox
+from connector.vendors.tracksale.options import DispatchOptions, NoteOptions
+from connector.vendors.wolkvox.options import WolkvoxOptions
+from connector.web.wsgi import create_app
+
+#: What the shell says of a connector that really runs is none of the tests' business, nor of the processes they start.
+for name in [name for name in os.environ if name.startswith("CONNECTOR_")]:
+    del os.environ[name]
+for name in ("AMQP_URL", "CLOUDAMQP_URL", "DATABASE_URL", "DYNO", "PORT", "WEB_CONCURRENCY"):
+    os.environ.pop(name, None)
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
+os.environ["LC_ALL"] = "C.UTF-8"  # commands speak English in every test
 LANDING_SECRET = "whsec_aW52ZW50ZWQtc2VjcmV0LTI0LWJ5dGVz"
 TICKETS_TOKEN = "invented-token"
 
@@ -33,7 +43,15 @@ TICKETS_TOKEN = "invented-token"
 hypothesis.settings.register_profile(
     "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("any-speed")
+# `make quick` is a first answer in a minute: a fifth of the examples. `make test` tries all of them.
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("any-speed"), max_examples=20)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "any-speed")
+hypothesis.settings.load_profile(PROFILE)
+
+
+def examples(most: int) -> int:
+    """How many examples a test tries that asks for another number than the usual hundred."""
+    return most // 5 if PROFILE == "quick" else most
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +183,7 @@ def settings_for(database_url: str, base_url: str) -> Settings:
         database_url=database_url,
         secret_key=Secret("invented-key"),
         admin_token=Secret("invented-admin-token"),
+        metrics_public=True,
     )
 
 
@@ -178,5 +197,5 @@ def settings(database_url: str, sandbox: Sandbox) -> Settings:
 def client(settings: Settings, database: Database) -> Iterator[FlaskClient]:
     """A client of the web application; what it is answered is stored."""
     committer = Committer(database)
-    yield create_app(settings, database, committer).test_client()
+    yield create_app(settings, database, name_of, committer).test_client()
     committer.close()

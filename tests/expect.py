@@ -1,4 +1,4 @@
-"""``python -m tests.expect FILE …``: writes what becomes of payload files beside them, to be read and corrected."""
+"""``python -m tests.expect FILE …``: writes the expected results beside payload files, to be read and corrected."""
 
 from __future__ import annotations
 

@@ -16,20 +16,22 @@ from itertools import count, pairwise
 
 from sqlalchemy import Connection, select, update
 
-from connector import inbox, outbox, pacing, quota, standing, tables
-from connector.budget import Pace, Room
-from connector.claims import BULK_EVERY, Claim, claim
-from connector.db import Database, insert_rows
-from connector.destinations.wolkvox import AddRecord
-from connector.outbox import BULK, LIVE
-from connector.pacing import DAY_MS, STEP_MS, STEPS
-from connector.quota import Used, Wait
-from connector.settle import settle
-from connector.standing import AccountStanding, Told
-from tests import delivering
-from tests.delivering import DIAL, Out, accepted, dial, lead
+from connector.core import pacing
+from connector.core.pacing import STEP_MS, STEPS
+from connector.core.quota import Used, Wait
+from connector.core.times import DAY_MS
+from connector.outbound.budget import Pace, Room
+from connector.outbound.claims import BULK_EVERY, Claim, claim
+from connector.outbound.settle import settle
+from connector.store import accounts, inbox, outbox, tables
+from connector.store.accounts import AccountStanding, UsageReport
+from connector.store.database import Database, insert_rows
+from connector.store.lanes import BULK, LIVE
+from connector.vendors.limits import limits
+from connector.vendors.wolkvox.destinations import AddRecord
+from tests import outbound_steps
+from tests.outbound_steps import DIAL, Out, accepted, dial, lead
 
-HOUR_MS = 3_600_000
 SEVEN = 1_794_571_200_000  #: 07:00 of a morning in Bogotá, unix ms
 ANSWER_MS = 1_000
 NEVER = 10**15
@@ -59,7 +61,7 @@ class Played:
     licences: int
     now: int = SEVEN
     bulk: int = 0  #: calls that bulk would like to make
-    told: Told = field(default_factory=Told)
+    told: UsageReport = field(default_factory=UsageReport)
     calls: list[Call] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)  #: live leads, by when they came
     probes: list[int] = field(default_factory=list)
@@ -70,8 +72,8 @@ class Played:
     waits: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.account = delivering.dialler(licences=self.licences)
-        self.allowed = quota.limits(self.account)
+        self.account = outbound_steps.dialler(licences=self.licences)
+        self.allowed = limits(self.account)
         self.budget = self.allowed.windows[0].calls
 
     def room(self) -> Room:
@@ -197,7 +199,7 @@ class Stored(Played):
         rows = [row | {"records": 1, "started_at": s, "deadline": s + 3000, "ended_at": e} for s, e in calls]
         insert_rows(conn, tables.attempts, rows)
         if before.credit is not None:
-            standing.paced(conn, "dialler", before.credit)
+            accounts.paced(conn, "dialler", before.credit)
         conn.execute(update(tables.accounts).values(calls_since_bulk=before.since_bulk))
 
     def _store(self, number: int, lane: int) -> None:
@@ -215,8 +217,8 @@ class Stored(Played):
         if isinstance(answer, Wait):
             return Wait(answer.seconds if answer.seconds is not None else NEVER, answer.why)
         [(number, _)] = outbox.members(self.conn, answer.attempt.id)
-        d = tables.deliveries.c
-        is_live = self.conn.execute(select(d.lane).where(d.id == number)).scalar_one() == LIVE
+        deliveries = tables.deliveries.c
+        is_live = self.conn.execute(select(deliveries.lane).where(deliveries.id == number)).scalar_one() == LIVE
         waited = self.now - self.came.pop(0) if is_live else 0
         made = Call(self.now, self.now + ANSWER_MS, "live" if is_live else "bulk", 1, waited)
         self.claimed[id(made)] = answer, [number]

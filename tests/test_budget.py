@@ -6,23 +6,29 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from connector import budget, claims, standing, stories
-from connector.claims import Claim
-from connector.commands.looking import budget_in_words
-from connector.db import Database, now_ms
-from connector.outbox import BULK
-from connector.pacing import Credit
-from connector.quota import Wait
-from connector.sandbox import Sandbox
-from connector.settings import WorkingHours
-from connector.standing import Told
-from connector.worker import ask_budgets
-from tests import delivering
-from tests.delivering import Out, accepted, dial, dialler, leads, surveys
+from connector.admin.explain import explain as explain_event
+from connector.admin.status import status as read_status
+from connector.cli.status import budget_in_words
+from connector.core.pacing import Credit
+from connector.core.quota import Wait
+from connector.core.settings import WorkingHours
+from connector.core.times import unix_ms
+from connector.outbound import budget, claims
+from connector.outbound.claims import Claim
+from connector.outbound.worker import ask_budgets
+from connector.store import accounts, helps
+from connector.store.accounts import UsageReport
+from connector.store.database import Database, now_ms
+from connector.store.lanes import BULK
+from connector.store.tables import attempts
+from connector.vendors.sandbox.exchange import Sandbox
+from tests import outbound_steps
+from tests.outbound_steps import Out, accepted, dial, dialler, leads, surveys
 from tests.test_claims import put_rows, waits
 
-store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
+store, database, sandbox = outbound_steps.store, outbound_steps.database, outbound_steps.sandbox
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -38,7 +44,7 @@ def start_worker(out: Out) -> None:
     ask_budgets(out.settings, out.database)
 
 
-def told(out: Out) -> Told:
+def told(out: Out) -> UsageReport:
     return out.account().told
 
 
@@ -92,7 +98,7 @@ def test_a_worker_that_dies_asking_does_not_keep_others_from_it_for_good(out: Ou
 
 
 def test_nobody_is_asked_whose_calls_are_not_counted_by_the_day(database: Database, sandbox: Sandbox) -> None:
-    out = Out(database, delivering.survey(), accounts=[surveys(sandbox.url)])
+    out = Out(database, outbound_steps.survey(), accounts=[surveys(sandbox.url)])
     start_worker(out)
     waits(out.claim("surveys"))
 
@@ -173,7 +179,7 @@ def test_the_safer_number_is_believed(out: Out, sandbox: Sandbox, use: dict[str,
     out.step()
     assert told(out).others in (others, others + 1)
     with out.database.read() as conn:
-        room = budget.look(conn, dialler(licences=1), standing.account(conn, "dialler"), now_ms(conn))
+        room = budget.look(conn, dialler(licences=1), accounts.account(conn, "dialler"), now_ms(conn))
     assert room.budget == limit
     put_rows(out, limit - 1 - told(out).others)
     out.put(leads(1))
@@ -183,12 +189,16 @@ def test_the_safer_number_is_believed(out: Out, sandbox: Sandbox, use: dict[str,
 # --- answers that are none ------------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_no_table_knows_stops_the_account(out: Out, sandbox: Sandbox) -> None:
+def test_an_answer_that_no_table_knows_stops_nobody(out: Out, sandbox: Sandbox) -> None:
+    """No document names token_info."""
     answers(sandbox, 418, {"code": 418})
     start_worker(out)
     out.step()
-    assert out.account().state == "blocked"
+    assert out.account().state == "open"
     assert told(out).at == 0
+    with out.database.read() as conn:
+        [known] = helps.of_account(conn, "dialler")
+    assert (known.name, known.state) == ("token_info", "unknown")
 
 
 def test_a_vendor_that_does_not_know_the_question_changes_nothing(out: Out, sandbox: Sandbox) -> None:
@@ -217,7 +227,7 @@ def test_a_day_that_begins_later_than_midnight_is_waited_for_in_steps(
     out: Out, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.fault("wolkvox.token_info", "token_limit_403")
-    monkeypatch.setattr("connector.destinations.wolkvox.datetime", Midnight)
+    monkeypatch.setattr("connector.vendors.wolkvox.answers.datetime", Midnight)
     start_worker(out)
     out.step()
     assert waits(out.claim()).seconds == pytest.approx(3 * HOUR_S, abs=5)
@@ -245,11 +255,11 @@ def test_bulk_leaves_the_last_calls_of_the_day_to_leads(database: Database) -> N
 
 
 def test_bulk_leaves_the_last_requests_of_tracksales_window(database: Database) -> None:
-    out = Out(database, delivering.survey(), accounts=[surveys(requests_per_window=40)])
+    out = Out(database, outbound_steps.survey(), accounts=[surveys(requests_per_window=40)])
     put_rows(out, 38, account="surveys")
-    out.put([delivering.ticket(1)], lane=BULK)
+    out.put([outbound_steps.ticket(1)], lane=BULK)
     assert waits(out.claim("surveys")).why == "the last 2 of 40 calls are kept for live leads"
-    out.put([delivering.ticket(2)])
+    out.put([outbound_steps.ticket(2)])
     out.settle(out.claimed("surveys"), accepted())
 
 
@@ -258,7 +268,7 @@ def test_where_bulk_is_due_its_tenth_call_it_takes_what_is_kept(database: Databa
     put_rows(out, 995)
     with database.write() as conn:
         for _ in range(claims.BULK_EVERY):
-            standing.count_call(conn, "dialler", bulk=False)
+            accounts.count_call(conn, "dialler", bulk=False)
     out.put(leads(1), lane=BULK)
     out.claimed()
 
@@ -269,7 +279,7 @@ def test_a_sleeping_worker_looks_again_when_bulk_may_go_and_at_once_for_a_lead(d
     line = out.lines["dialler"]
     with database.write() as conn:
         now = now_ms(conn)
-        standing.paced(conn, "dialler", Credit(10.0, 0.0, now, 1 / 43_200, now))
+        accounts.paced(conn, "dialler", Credit(10.0, 0.0, now, 1 / 43_200, now))
     wait = waits(out.claim())
     assert "live leads go first" in wait.why
     with database.read() as conn:
@@ -286,7 +296,7 @@ def test_a_sleeping_worker_looks_again_when_bulk_may_go_and_at_once_for_a_lead(d
 
 def read(out: Out) -> tuple[dict[str, Any], str]:
     """The budget as status has it for machines, and as it tells it."""
-    found = stories.status(out.database, out.settings)["accounts"][0]["budget"]
+    found = read_status(out.database, out.settings)["accounts"][0]["budget"]
     return found, budget_in_words(found)
 
 
@@ -307,7 +317,7 @@ def test_status_tells_how_bulk_is_spaced(database: Database) -> None:
     put_rows(out, 732)
     with database.write() as conn:
         now = now_ms(conn)
-        standing.paced(conn, "dialler", Credit(57.0, 0.0, now, 1 / 41_000, now))
+        accounts.paced(conn, "dialler", Credit(57.0, 0.0, now, 1 / 41_000, now))
     found, words = read(out)
     assert found["spacing_s"] == pytest.approx(41)
     assert 0 < found["waits_s"]["bulk"] <= 41 and found["waits_s"]["live"] == 0
@@ -329,11 +339,11 @@ def test_status_tells_what_the_vendor_told(database: Database) -> None:
     out = Out(database, dial(), accounts=[dialler(licences=2)])
     with database.write() as conn:
         now = now_ms(conn)
-        standing.budget_told(conn, "dialler", Told(others=120, limit=800, at=now, ask_at=now + 1))
+        accounts.budget_told(conn, "dialler", UsageReport(others=120, limit=800, at=now, ask_at=now + 1))
     found, words = read(out)
     assert (found["limit"], found["used_by_others"], found["vendor_limit"]) == (800, 120, 800)
-    assert "120 of 800 calls used" in words and "(120 by other programs with this token, as wolkvox told)" in words
-    assert "wolkvox allows this token 800 a day, fewer than its licences say" in words
+    assert "120 of 800 calls used" in words and "(120 by other programs with this token, as the vendor told)" in words
+    assert "the vendor allows this token 800 a day, fewer than its licences say" in words
 
 
 def test_explain_tells_that_a_delivery_waits_for_its_pace(database: Database) -> None:
@@ -341,6 +351,20 @@ def test_explain_tells_that_a_delivery_waits_for_its_pace(database: Database) ->
     out.put(leads(1), lane=BULK)
     with database.write() as conn:
         now = now_ms(conn)
-        standing.paced(conn, "dialler", Credit(10.0, 0.0, now, 1 / 43_200, now))
-    [event] = stories.explain(database, out.settings, "d" + str(out.deliveries()[0].id))["events"]
+        accounts.paced(conn, "dialler", Credit(10.0, 0.0, now, 1 / 43_200, now))
+    [event] = explain_event(database, out.settings, "d" + str(out.deliveries()[0].id))["events"]
     assert "0 of the day's 1000 calls are used, the rest is spread over the day" in event["deliveries"][0]["now"]
+
+
+def test_status_says_until_when_the_calls_last_at_the_pace_of_the_last_hour(database: Database) -> None:
+    out = Out(database, dial(), accounts=[dialler(licences=1)])
+    found, _ = read(out)
+    assert (found["calls_last_hour"], found["lasts_until"]) == (0, None)
+    put_rows(out, 800)
+    with database.write() as conn:
+        conn.execute(update(attempts).values(ended_at=now_ms(conn) - 60_000))
+        now = now_ms(conn)
+    found, _ = read(out)
+    assert found["calls_last_hour"] == 800
+    lasts_s = unix_ms(found["lasts_until"]) / 1000 - now / 1000
+    assert lasts_s == pytest.approx(found["left"] * HOUR_S / 800, abs=60)

@@ -10,7 +10,7 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,26 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
-from connector import bulk, destinations, tables
-from connector.bulk import Bulk, Row, Tally
-from connector.claims import Claim
-from connector.commands import connector as command
-from connector.db import Database
-from connector.destinations import wolkvox
-from connector.errors import ConnectorError
-from connector.outbox import BULK, LIVE
-from connector.receive import Receiver
-from connector.routes import Router
-from connector.sandbox import Sandbox
-from connector.settings import Settings, Source
-from tests.telling import World, environment, lead, ticket
+from connector.cli.root import connector as command
+from connector.core.errors import ConnectorError
+from connector.core.settings import Settings, Source
+from connector.inbound.files import text
+from connector.inbound.files.columns import cell, wish_of
+from connector.inbound.files.formats import opened, reading
+from connector.inbound.files.importer import IMPORTED, SHOWN, TOLD, Bulk, Tally
+from connector.inbound.files.rows import Row
+from connector.inbound.files.text import LONGEST
+from connector.inbound.receiver import Receiver
+from connector.inbound.router import Router
+from connector.outbound.claims import Claim
+from connector.store import tables
+from connector.store.database import Database
+from connector.store.lanes import BULK, LIVE
+from connector.vendors import destinations
+from connector.vendors.destinations import name_of
+from connector.vendors.sandbox.exchange import Sandbox
+from connector.vendors.wolkvox import destinations as wolkvox
+from tests.connector_steps import World, environment, lead, ticket
 
 FILES = Path(__file__).parent / "payloads" / "import"
 PROJECT = Path(__file__).resolve().parent.parent
@@ -54,28 +61,37 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def rows(path: Path, source: Source = LEADS, *, event_type: str = "", encoding: str = "") -> list[Row]:
-    with bulk.opened(path, encoding) as file:
-        return list(bulk.reading(file, source, event_type))
+def rows(
+    path: Path,
+    source: Source = LEADS,
+    *,
+    event_type: str = "",
+    encoding: str = "",
+    columns: Sequence[str] = (),
+    ids: str = "file",
+    sheet: str = "",
+) -> list[Row]:
+    with opened(path, encoding) as file:
+        return list(reading(file, source, event_type, wish=wish_of(columns, ids=ids), sheet=sheet))
 
 
-def bodies(path: Path, source: Source = LEADS, **how: str) -> list[Any]:
+def bodies(path: Path, source: Source = LEADS, **how: Any) -> list[Any]:
     """The payloads of a file whose rows are all readable."""
     found = rows(path, source, **how)
     assert [row.fault for row in found if row.fault] == []
     return [orjson.loads(row.raw) for row in found]
 
 
-def people(path: Path, source: Source = LEADS, **how: str) -> list[dict[str, Any]]:
+def people(path: Path, source: Source = LEADS, **how: Any) -> list[dict[str, Any]]:
     return [body["data"] for body in bodies(path, source, **how)]
 
 
 def stored(database: Database, settings: Settings, path: Path, source: str = "landing", **how: str) -> Tally:
     """Imports a file."""
-    importing = Bulk(settings, settings.sources[source], database)
+    importing = Bulk(settings, settings.sources[source], database, name_of)
     try:
-        with bulk.opened(path) as file:
-            for _ in importing.take(bulk.reading(file, settings.sources[source], **how)):
+        with opened(path) as file:
+            for _ in importing.take(reading(file, settings.sources[source], **how)):
                 pass
     finally:
         importing.close()
@@ -85,8 +101,10 @@ def stored(database: Database, settings: Settings, path: Path, source: str = "la
 def table(count: int, first: int = 1, *, with_id: bool = False) -> str:
     """A CSV of this many leads."""
     lines = [("id," if with_id else "") + "first_name,phone,email,program"]
-    for n in range(first, first + count):
-        lines.append((f"L-{n}," if with_id else "") + f"Ana María {n},3{n:09d},ana{n}@example.com,MBA")
+    for number in range(first, first + count):
+        lines.append(
+            (f"L-{number}," if with_id else "") + f"Ana María {number},3{number:09d},ana{number}@example.com,MBA"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -97,7 +115,7 @@ def inbox(database: Database) -> list[Any]:
 
 def everything(database: Database) -> dict[str, list[str]]:
     with database.read() as conn:
-        return {n: sorted(map(str, conn.execute(select(t)).all())) for n, t in tables.metadata.tables.items()}
+        return {number: sorted(map(str, conn.execute(select(t)).all())) for number, t in tables.metadata.tables.items()}
 
 
 # --- what spreadsheets write ----------------------------------------------------------------------------------------
@@ -153,13 +171,12 @@ def test_an_encoding_that_nobody_can_guess_may_be_said(write: Write) -> None:
     ],
 )
 def test_what_only_spreadsheets_mean_is_taken_off(given: str, meant: str) -> None:
-    assert bulk.cell(given) == meant
+    assert cell(given) == meant
 
 
 def test_a_number_that_lost_its_digits_is_nobody_s(write: Write, settings: Settings) -> None:
-    importing = Bulk(settings, LEADS, None)
-    (row,) = rows(write("phone,first_name\n3.001235E+09,Ana\n"))
-    list(importing.take([row]))
+    importing = Bulk(settings, LEADS, None, name_of)
+    list(importing.take(rows(write("phone,first_name\n3.001235E+09,Ana\n3000000001,Zoe\n"))))
     assert importing.tally.invalid == 1
     assert "phone" in str(importing.tally.faults[0]["errors"])
 
@@ -194,7 +211,7 @@ def test_what_is_no_field_of_ours_is_extra_under_a_plain_name(write: Write) -> N
 
 def test_id_type_and_time_are_the_event_s(write: Write) -> None:
     path = write("ID,Type,Time,phone\nL-7,lead.updated,2026-11-20T15:01:02Z,1\n8,Caliente,,1\n")
-    first, second = bodies(path)
+    first, second = bodies(path, ids="global")
     assert {key: first[key] for key in ("id", "type", "time")} == {
         "id": "L-7",
         "type": "lead.updated",
@@ -237,9 +254,9 @@ def test_a_mapping_of_tables_reads_what_its_form_would_send(write: Write, settin
         *(("", "empty"), (" \n\n\n", "empty"), ("Ana,3000000001\nLuis,3000000002\n", "header row")),
         *(("name,city\nAna,Cali\n", "phone, email"), ('"name,phone\nAna,3000000001\n', "header row")),
         *(
-            (b"PK\x03\x04\x14\x00", "CSV UTF-8"),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1", "CSV UTF-8"),
-            (b"\x1f\x8b\x08", "unpack"),
+            (b"PK\x03\x04\x14\x00", "archive that cannot be read"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1", "save it as .xlsx"),
+            (b"\x1f\x8b\x08", "cannot be unpacked"),
         ),
         (b"\x00\x01\x02\x00" * 9, "no text file"),
     ],
@@ -288,14 +305,14 @@ def test_a_huge_cell_or_line_is_bounded(write: Write) -> None:
     found = rows(write(f"phone,name\n1,{'x' * 200_000}\n2,Ana\n"))
     assert [bool(row.fault) for row in found] == [True, False]
     with pytest.raises(ConnectorError, match="line 2"):
-        rows(write("phone\n" + "1" * (bulk.LONGEST + 9)))
+        rows(write("phone\n" + "1" * (LONGEST + 9)))
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 
-LEAD_LINES = "".join(json.dumps(lead(n), ensure_ascii=False) + "\n" for n in range(1, 4))
-LEAD_LIST = [lead(n) for n in range(1, 4)]
+LEAD_LINES = "".join(json.dumps(lead(number), ensure_ascii=False) + "\n" for number in range(1, 4))
+LEAD_LIST = [lead(number) for number in range(1, 4)]
 
 
 @pytest.mark.parametrize(
@@ -318,7 +335,7 @@ def test_json_is_read_in_every_shape_it_is_saved_in(write: Write, name: str, tex
 def test_elements_are_found_wherever_the_file_is_cut_while_reading(
     write: Write, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(bulk, "_CHUNK", chunk)
+    monkeypatch.setattr(text, "_CHUNK", chunk)
     given = [{"a": 'x"]}\\', "b": [[], {}, 'é,\\"']}, {"ü": "\u2028"}, 17, None, "s", [1, [2]], {}]
     path = write(json.dumps(given, ensure_ascii=False, indent=1), "a.json")
     assert bodies(path) == given
@@ -343,13 +360,13 @@ def test_a_broken_element_harms_no_other(write: Write) -> None:
         ('[{"id": 1}', "cut off", 0),
         ('[{"id": 1}] [2]', "goes on after the end", 1),
         ('{"id":\n 1}\n{"id": 2} oops', "goes on", 2),
-        ("[" + '"' + "x" * (bulk.LONGEST + 300_000), "over 10,000,000 bytes", 0),
+        ("[" + '"' + "x" * (LONGEST + 300_000), "over 10,000,000 bytes", 0),
     ],
 )
 def test_json_that_stops_short_gives_what_came_before(write: Write, text: str, words: str, before: int) -> None:
     found = []
-    with bulk.opened(write(text, "a.json")) as file, pytest.raises(ConnectorError, match=words):
-        found.extend(bulk.reading(file, LEADS))  # list.extend keeps what came before the fault
+    with opened(write(text, "a.json")) as file, pytest.raises(ConnectorError, match=words):
+        found.extend(reading(file, LEADS))  # list.extend keeps what came before the fault
     assert len(found) == before
 
 
@@ -357,15 +374,15 @@ def test_an_empty_array_is_no_rows(write: Write) -> None:
     assert rows(write("[ ]", "a.json")) == []
     with pytest.raises(ConnectorError, match="holds no JSON"):
         rows(write("nothing", "a.json"))
-    with pytest.raises(ConnectorError, match="--type is for CSV"):
+    with pytest.raises(ConnectorError, match="--type is for tables"):
         rows(write("[]", "a.json"), event_type="lead.created")
 
 
 def test_the_elements_of_a_large_file_are_never_held_together(write: Write) -> None:
-    path = write("[" + ",".join(json.dumps(lead(n)) for n in range(20_000)) + "]", "a.json")
+    path = write("[" + ",".join(json.dumps(lead(number)) for number in range(20_000)) + "]", "a.json")
     tracemalloc.start()
-    with bulk.opened(path) as file:
-        count = sum(1 for _ in bulk.reading(file, LEADS))
+    with opened(path) as file:
+        count = sum(1 for _ in reading(file, LEADS))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 20_000
@@ -383,13 +400,13 @@ def test_the_same_file_again_changes_nothing(database: Database, settings: Setti
     )
     path = write(text + '"L-6,3000000006,Zoë,\n,3000000001,Ana,Cali\nL-8,3000000008,Íñigo,,x\n')
     first = stored(database, settings, path)
-    assert (first.rows, first.accepted, first.duplicate, first.invalid, first.deliveries) == (8, 2, 1, 5, 2)
-    assert [fault["line"] for fault in first.faults] == [4, 5, 6, 7, 9]
-    assert [fault["errors"][0]["field"] for fault in first.faults] == ["id", "phones.0", "phones", "row", "row"]
+    assert (first.rows, first.accepted, first.duplicate, first.invalid, first.deliveries) == (8, 3, 1, 4, 3)
+    assert [fault["line"] for fault in first.faults] == [5, 6, 7, 9]
+    assert [fault["errors"][0]["field"] for fault in first.faults] == ["phones.0", "phones", "row", "row"]
     before = everything(database)
     again = stored(database, settings, path)
     assert everything(database) == before
-    assert (again.rows, again.accepted, again.duplicate, again.invalid) == (8, 0, 3, 5)
+    assert (again.rows, again.accepted, again.duplicate, again.invalid) == (8, 0, 4, 4)
     assert again.faults == first.faults
 
 
@@ -398,7 +415,7 @@ def test_an_id_made_of_the_content_holds_for_good(database: Database, settings: 
     stored(database, settings, write(table(3)))
     world.later(400 * 86400)
     assert stored(database, settings, write(table(3))).duplicate == 3
-    assert all(row.event_id.startswith(bulk.IMPORTED) and row.event_id == row.key for row in inbox(database))
+    assert all(row.event_id.startswith(IMPORTED) and row.event_id == row.key for row in inbox(database))
 
 
 def test_it_does_not_depend_on_how_the_file_was_saved(database: Database, settings: Settings, write: Write) -> None:
@@ -408,7 +425,7 @@ def test_it_does_not_depend_on_how_the_file_was_saved(database: Database, settin
 
 
 def test_json_without_an_id_is_known_again_by_its_content(database: Database, settings: Settings, write: Write) -> None:
-    anonymous = [{k: v for k, v in lead(n).items() if k != "id"} for n in (1, 2)]
+    anonymous = [{k: v for k, v in lead(number).items() if k != "id"} for number in (1, 2)]
     assert stored(database, settings, write(json.dumps(anonymous), "a.json")).accepted == 2
     turned = "\n".join(json.dumps(dict(reversed(one.items()))) for one in anonymous)
     assert stored(database, settings, write(turned, "a.ndjson")).duplicate == 2
@@ -417,8 +434,9 @@ def test_json_without_an_id_is_known_again_by_its_content(database: Database, se
 def test_the_same_content_of_another_source_is_another_event(
     database: Database, settings: Settings, write: Write
 ) -> None:
-    assert stored(database, settings, write("email\na@example.com\n")).accepted == 1
-    assert stored(database, settings, write("email,type\na@example.com,ticket.closed\n"), "tickets").accepted == 1
+    text = "email,phone,type\na@example.com,3000000001,"
+    assert stored(database, settings, write(f"{text}\n")).accepted == 1
+    assert stored(database, settings, write(f"{text}ticket.closed\n"), "tickets").accepted == 1
     assert len({row.key for row in inbox(database)}) == 2
 
 
@@ -431,9 +449,9 @@ def test_a_lead_that_came_as_a_webhook_is_not_imported_again(
 
 
 def test_a_row_corrected_is_welcome(database: Database, settings: Settings, write: Write) -> None:
-    assert stored(database, settings, write("id,phone\nL-1,12\n")).invalid == 1
-    assert stored(database, settings, write("id,phone\nL-1,3000000001\n")).accepted == 1
-    assert Counter(row.state for row in inbox(database)) == {"invalid": 1, "accepted": 1}
+    assert stored(database, settings, write("id,phone\nL-1,12\nL-2,3000000002\n")).invalid == 1
+    assert stored(database, settings, write("id,phone\nL-1,3000000001\nL-2,3000000002\n")).accepted == 1
+    assert Counter(row.state for row in inbox(database)) == {"invalid": 1, "accepted": 2}
 
 
 def test_a_row_that_a_change_of_configuration_made_valid_is_stored(
@@ -445,26 +463,27 @@ def test_a_row_that_a_change_of_configuration_made_valid_is_stored(
     from mappings.base import Locale
 
     abroad = replace(settings, locale=Locale("US", ZoneInfo("America/Bogota")))
-    path = write("id,phone\nL-1,300 0000001\n")
+    path = write("id,phone\nL-1,300 0000001\nL-2,+16465550123\n")
     assert stored(database, abroad, path).invalid == 1
     assert stored(database, settings, path).accepted == 1
-    assert stored(database, settings, path).duplicate == 1
+    assert stored(database, settings, path).duplicate == 2
 
 
 def test_what_is_kept_as_invalid_tells_its_bytes_and_why(database: Database, settings: Settings, write: Write) -> None:
-    stored(database, settings, write('phone,name\n3000000001,"Ana\n12,Luis\n'))
-    stored(database, settings, write('{"id": "x",}\n{"a": 1}', "a.ndjson"))
-    kept = [(row.state, row.payload, row.content_type) for row in inbox(database)]
-    assert kept[0] == ("invalid", '3000000001,"Ana\n', "text/csv")
-    assert kept[2] == ("invalid", '{"id": "x",}', "application/json")
-    assert [row.key for row in inbox(database)] == [None] * 4
-    assert all(orjson.loads(row.errors) for row in inbox(database))
+    stored(database, settings, write('phone,name\n3000000001,"Ana\n12,Luis\n3000000003,Zoe\n'))
+    stored(database, settings, write('{"id": "x"\n{"a": 1}\n' + json.dumps(lead(4)), "a.ndjson"))
+    invalid = [row for row in inbox(database) if row.state == "invalid"]
+    kept = [(row.payload, row.content_type) for row in invalid]
+    assert kept[0] == ('3000000001,"Ana\n', "text/csv")
+    assert kept[2] == ('{"id": "x"', "application/json")
+    assert [row.key for row in invalid] == [None] * 4
+    assert all(orjson.loads(row.errors) for row in invalid)
 
 
 def test_nothing_is_stored_of_a_file_that_is_plainly_the_wrong_one(
     database: Database, settings: Settings, write: Write
 ) -> None:
-    path = write("\n".join(json.dumps(ticket(n)) for n in range(600)), "a.ndjson")
+    path = write("\n".join(json.dumps(ticket(number)) for number in range(600)), "a.ndjson")
     with pytest.raises(ConnectorError, match="nothing is stored: not one of the first 500"):
         stored(database, settings, path)
     assert inbox(database) == []
@@ -472,7 +491,7 @@ def test_nothing_is_stored_of_a_file_that_is_plainly_the_wrong_one(
 
 
 def test_what_came_before_a_fault_is_stored(database: Database, settings: Settings, write: Write) -> None:
-    whole = json.dumps([lead(n) for n in range(700)])
+    whole = json.dumps([lead(number) for number in range(700)])
     with pytest.raises(ConnectorError, match="cut off"):
         stored(database, settings, write(whole[:-30], "a.json"))
     assert len(inbox(database)) == 699
@@ -541,17 +560,29 @@ def test_it_says_in_a_line_what_became_of_the_file(run: Run, write: Write) -> No
     path = write("Nombre;Celular\nÍñigo;3000000001\nZoë;12\n".encode("cp1252"))
     result = run("landing", path)
     assert (result.exit_code, result.stderr) == (0, "")
-    summary, bad = result.stdout.splitlines()
+    *columns, summary, advice, bad = result.stdout.splitlines()
+    assert columns == ["The titles are on line 1.", "  phones      “Celular”", "  first_name  “Nombre”"]
     assert summary == "leads.csv (cp1252, “;”): 2 rows: 1 stored, 1 invalid; 1 deliveries"
     assert bad.startswith("line 3: phones")
+    assert "numbers without a country code are read as those of CO" in advice
     assert "1 stored before, 1 invalid; 0 deliveries" in run("landing", path).stdout
 
 
 def test_the_first_bad_rows_are_told_and_the_others_counted(run: Run, write: Write) -> None:
     result = run("landing", write("phone\n3000000001\n" + "12\n13\n14\n" * 5))
     assert result.exit_code == 0
-    assert result.stdout.count("\nline ") == bulk.TOLD
+    assert result.stdout.count("\nline ") == TOLD
     assert "… and 5 more invalid rows" in result.stdout
+
+
+def test_phones_of_another_country_are_hinted_at(run: Run, write: Write) -> None:
+    brazilian = "nome;telefone;email\nAna;11 3456-7891;\nCarla;11 3456-7890;\n"
+    hint = "numbers without a country code are read as those of CO"
+    refused = run("landing", write(brazilian.encode()))
+    assert (refused.exit_code, hint in refused.stderr, "phones.0" in refused.stderr) == (1, True, True)
+    told = run("landing", write((brazilian + "Luis;3000000001;\n").encode())).stdout
+    assert f"2 rows have a phone that is no number; {hint}" in told
+    assert hint not in run("landing", write(b"phone,name\n3000000002,Ana\n,Zoe\n")).stdout
 
 
 def test_the_summary_as_json(run: Run, write: Write) -> None:
@@ -560,9 +591,12 @@ def test_the_summary_as_json(run: Run, write: Write) -> None:
     assert told.pop("seconds") >= 0
     (error,) = told.pop("errors")
     assert (error["line"], error["errors"][0]["field"]) == (3, "phones")
-    how = {"source": "landing", "file": str(path), "dry_run": False, "encoding": "utf-16", "separator": "\t"}
-    rows = {"rows": 2, "accepted": 1, "duplicate": 0, "ignored": 0, "waiting": 0, "invalid": 1}
-    assert told == {**how, **rows, "deliveries": 1, "dead": 0, "expired": 0, "noted": 0}
+    how: dict[str, Any] = {"source": "landing", "file": str(path), "dry_run": False, "encoding": "utf-16"}
+    read = [{"column": "phone", "field": "phones"}, {"column": "name", "field": "first_name"}]
+    how |= {"separator": "\t", "columns": read, "aside": [], "warnings": []}
+    rows = {"rows": 2, "accepted": 1, "duplicate": 0, "ignored": 0, "waiting": 0, "invalid": 1, "left": 0}
+    assert told.pop("import") == 1
+    assert told == {**how, **rows, "deliveries": 1, "dead": 0, "expired": 0, "unread_phones": 0, "noted": 0}
 
 
 def test_a_dry_run_shows_the_first_rows_and_stores_nothing(
@@ -571,9 +605,9 @@ def test_a_dry_run_shows_the_first_rows_and_stores_nothing(
     path = write(table(20, with_id=True) + "L-99,,,\n")
     nowhere = f"sqlite:///{tmp_path}/not/there.db"
     told = json.loads(run("landing", path, "--dry-run", "--json", DATABASE_URL=nowhere).stdout)
-    assert (told["dry_run"], told["accepted"], told["invalid"], len(told["shown"])) == (True, 20, 1, bulk.SHOWN)
+    assert (told["dry_run"], told["accepted"], told["invalid"], len(told["shown"])) == (True, 20, 1, SHOWN)
     assert told["shown"][0]["deliveries"][0]["record"]["customer_name"] == "Ana María 1"
-    plain = run("landing", path, "--dry-run", DATABASE_URL=nowhere)
+    plain = run("landing", path, "--dry-run", "--ids", "global", DATABASE_URL=nowhere)
     assert "20 would be stored, 1 invalid" in plain.stdout
     assert "line 2, L-1 lead.created: accepted" in plain.stdout
     assert not (tmp_path / "not").exists()
@@ -594,7 +628,7 @@ def test_every_fault_is_one_line(run: Run, write: Write, tmp_path: Path) -> None
 
 
 def test_a_fault_on_the_way_says_that_going_on_is_safe(run: Run, write: Write) -> None:
-    path = write(json.dumps([lead(n) for n in range(3)])[:-9], "a.json")
+    path = write(json.dumps([lead(number) for number in range(3)])[:-9], "a.json")
     failed(run("landing", path), 1, "cut off", "the same command goes on")
 
 

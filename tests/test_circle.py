@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from connector.demo import CALL_BACK, CIRCLE, CONFIG, HELPDESK_SECRET, NOTED, SURVEY
-from connector.sandbox import Sandbox
-from tests.test_web import free_port
+from connector.cli.demo_config import CALL_BACK, CIRCLE, CONFIG, HELPDESK_SECRET, NOTED, SURVEY
+from connector.vendors.sandbox.exchange import Sandbox
+from tests.test_web_server import free_port
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -27,7 +27,7 @@ class Processes:
         given = CONFIG.format(url=sandbox.url, secret="whsec_aW52ZW50ZWQ=", form="f", tickets="t")
         given += CIRCLE.format(url=sandbox.url, helpdesk=HELPDESK_SECRET, noted=NOTED)
         # What a killed process had begun is unknown until its deadline.
-        given = given.replace('token = "demo-', 'timeout_s = 2\ntoken = "demo-')
+        given = given.replace('vendor = "', 'timeout_s = 2\nvendor = "')
         (folder / "connector.toml").write_text(given, encoding="utf-8")
         self.port = free_port()
         self.environ = {

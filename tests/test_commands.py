@@ -4,46 +4,60 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import signal
-import socket
+import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-import requests
 from click.testing import CliRunner, Result
 from sqlalchemy import update
 
-from connector import attempts, configuration, destinations, tables
-from connector.__main__ import broken_file, main
-from connector.commands import connector as command
-from connector.commands import show
-from connector.db import Database, now_ms
-from connector.demo import FORM_TOKEN
-from connector.sandbox import Sandbox
-from tests.broker import AMQP_URL, Broker, broker
-from tests.telling import World, environment, lead
+from connector.cli import COMMANDS, group, outline, output, questions
+from connector.cli.root import connector as command
+from connector.store import attempts, tables
+from connector.store.database import Database, now_ms
+from connector.vendors.sandbox.exchange import Sandbox
+from tests import documents
+from tests.broker import broker
+from tests.configured_world import environ, world
+from tests.connector_steps import World, environment, lead
 
-COMMANDS = (
-    *("demo", "run", "web", "consume", "work", "poll", "migrate", "check", "map", "import", "backfill", "status"),
-    *("deliveries", "explain"),
-    *("replay", "resolve", "pause", "resume", "redrive", "lots", "campaigns", "nps", "suppress", "purge", "erase"),
+EXPECTED = (
+    *(
+        "demo",
+        "init",
+        "run",
+        "web",
+        "consume",
+        "work",
+        "poll",
+        "console",
+        "migrate",
+        "check",
+        "map",
+        "new",
+        "cases",
+        "secrets",
+        "send",
+        "import",
+        "imports",
+        "backfill",
+        "status",
+    ),
+    *("alarms", "pace", "events", "deliveries", "explain"),
+    *("replay", "resolve", "pause", "resume", "redrive", "lots", "campaigns", "nps"),
+    *("may", "person", "suppress", "rekey", "purge", "erase"),
     "sandbox",
 )
-__all__ = ["broker"]  # the fixture
+__all__ = ["broker", "environ", "world"]  # the fixture
 PROJECT = Path(__file__).resolve().parent.parent
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def environ(tmp_path: Path, database_url: str, sandbox: Sandbox) -> dict[str, str]:
-    return environment(tmp_path, database_url, sandbox.url)
 
 
 @pytest.fixture
@@ -54,15 +68,6 @@ def run(environ: dict[str, str]) -> Run:
         return CliRunner().invoke(command, args, env=environ | more, input=given)
 
     return run
-
-
-@pytest.fixture
-def world(environ: dict[str, str]) -> Iterator[World]:
-    """What the commands look at, driven step by step."""
-    settings = configuration.load(environ, destinations=destinations.SPECS)
-    database = Database(settings.database_url)
-    yield World(settings, database)
-    database.close()
 
 
 def one_line(result: Result, *words: str) -> None:
@@ -82,18 +87,26 @@ def of(result: Result) -> Any:
 # --- which there are ------------------------------------------------------------------------------------------------
 
 
+def test_the_version_is_the_package_s() -> None:
+    shown = CliRunner().invoke(command, ["--version"])
+    assert (shown.exit_code, shown.output) == (0, f"{version('connector')}\n")
+
+
 def test_every_command_is_offered_and_no_other() -> None:
     shown = CliRunner().invoke(command, ["--help"])
     assert shown.exit_code == 0
-    assert tuple(command.commands) == COMMANDS
-    assert all(f"\n  {name}" in shown.output for name in COMMANDS)
+    assert tuple(COMMANDS) == EXPECTED
+    assert all(f"\n  {name}" in shown.output for name in EXPECTED)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_every_command_explains_itself(name: str) -> None:
     shown = CliRunner().invoke(command, [name, "--help"])
     assert shown.exit_code == 0
-    assert "..." not in command.commands[name].get_short_help_str(45), "the list shows the first sentence whole"
+    loaded = command.get_command(click.Context(command), name)
+    assert loaded is not None
+    assert loaded.name == name
+    assert loaded.get_short_help_str(45) == COMMANDS[name].help, "the list shows the first sentence whole"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +116,10 @@ def test_every_command_explains_itself(name: str) -> None:
         *(["deliveries", "--state", "lost"], ["deliveries", "--limit", "0"], ["sandbox", "--port", "99999"]),
         *(["replay"], ["replay", "--state", "pending"], ["replay", "--delivery", "d1", "--event", "e1"]),
         *(["replay", "--delivery", "d1", "--since", "1h"], ["resolve", "d1"], ["resolve", "--landed"]),
+        *(["resolve", "d1", "--landed", "--resend", "--yes"], ["replay", "--delivery", "d1", "--route", "x"]),
+        *(["replay", "--state", "dead", "--force", "--yes"], ["erase", "3000000001", "--dry-run", "--yes"]),
+        *(["purge", "--older-than", "9d", "--dry-run", "--vacuum"], ["resolve", "d1", "--resend"]),
+        *(["replay", "--state", "dead"], ["erase", "3000000001"], ["purge", "--older-than", "9d"]),
     ],
 )
 def test_wrong_usage_is_exit_code_2(run: Run, args: list[str]) -> None:
@@ -114,7 +131,7 @@ def test_wrong_usage_is_exit_code_2(run: Run, args: list[str]) -> None:
 
 def test_a_faulty_configuration_is_told_whole_one_line_a_fault(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text('timezone = "Mars"\n[accounts.a]\nvendor = "wolkvox"\ntoken = "${NO_SUCH}"\n')
-    result = run("status", CONNECTOR_CONFIG=str(tmp_path / "bad.toml"), PORT="x")
+    result = run("work", CONNECTOR_CONFIG=str(tmp_path / "bad.toml"), PORT="x")  # one that needs the secrets
     lines = result.stderr.strip().splitlines()
     assert result.exit_code == 1
     assert len(lines) >= 3
@@ -124,7 +141,8 @@ def test_a_faulty_configuration_is_told_whole_one_line_a_fault(run: Run, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "args", [["status"], ["deliveries"], ["explain", "d1"], ["replay", "--state", "dead"], ["pause", "dialler"]]
+    "args",
+    [["status"], ["deliveries"], ["explain", "d1"], ["replay", "--event", "e1"], ["pause", "dialler"]],
 )
 def test_a_database_without_tables_says_what_to_do(run: Run, tmp_path: Path, args: list[str]) -> None:
     one_line(run(*args, DATABASE_URL=f"sqlite:///{tmp_path}/new.db"), "run `connector migrate`")
@@ -144,7 +162,7 @@ def test_an_unexpected_fault_is_one_line_without_a_stack_trace(run: Run, monkeyp
     def broken(*_: Any) -> None:
         raise RuntimeError("no idea +573000000001")
 
-    monkeypatch.setattr("connector.stories.status", broken)
+    monkeypatch.setattr("connector.cli.status.read_status", broken)
     result = run("status")
     one_line(result, "RuntimeError", "LOG_LEVEL=DEBUG")
     assert "3000000001" not in result.stderr
@@ -154,26 +172,104 @@ def test_an_interrupt_is_quiet(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("connector.stories.status", interrupted)
+    monkeypatch.setattr("connector.cli.status.read_status", interrupted)
     result = run("status")
     assert (result.exit_code, result.output) == (1, "")
 
 
 def test_a_broken_mapping_file_is_one_line_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.__main__.ROOT", tmp_path)
+    monkeypatch.setattr("connector.cli.group.ROOT", tmp_path)
     path = tmp_path / "lead.py"
     for source, said in (("x = (\n", "line 1: SyntaxError"), ("\nimport nothing_of_this_name\n", "line 2: ModuleNot")):
         path.write_text(source)
         with pytest.raises((SyntaxError, ImportError)) as caught:
             exec(compile(source, str(path), "exec"), {})
-        assert broken_file(caught.value).startswith(f"lead.py, {said}")
+        assert group.broken_file(caught.value).startswith(f"lead.py, {said}")
 
 
-def test_a_mapping_that_cannot_be_loaded_ends_every_command_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "connector.commands", None)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert str(ended.value.code).startswith("connector: ")
+def test_a_mapping_that_cannot_be_loaded_ends_the_command_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "connector.cli.explain", None)
+    one_line(run("explain", "d1"), "ModuleNotFoundError", "correct the file")
+
+
+HEAVY = ("sqlalchemy", "requests", "marshmallow", "phonenumbers", "rich", "mappings", "connector.config")
+#: What a command that only looks at the database has no use for.
+UNUSED = (
+    *("requests", "urllib3", "phonenumbers", "werkzeug", "flask", "structlog", "rich.console", "pika", "alembic"),
+    *("cryptography", "brotli", "zstandard", "defusedxml", "apprise"),
+    *("babel", "openpyxl", "uvicorn", "connector.inbound.payloads", "connector.web", "connector.console"),
+)
+
+
+def loaded_by(*args: str, among: tuple[str, ...], **environ: str) -> tuple[list[str], str]:
+    """Which of these modules a command loads, and what it prints."""
+    script = (
+        "import atexit, sys; from connector.__main__ import main;"
+        f"atexit.register(lambda: print('loaded', *[n for n in {among} if n in sys.modules], file=sys.stderr));"
+        f"sys.argv = {['connector', *args]}; main()"
+    )
+    known = os.environ | {"PYTHONPATH": str(PROJECT)} | environ
+    ended = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=known, capture_output=True, text=True)
+    return ended.stderr.rpartition("loaded")[2].split(), ended.stdout
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["status", "--help"], ["suppress", "add", "-h"]])
+def test_help_loads_no_command(args: list[str]) -> None:
+    modules, shown = loaded_by(*args, among=HEAVY)
+    assert modules == [] and shown
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("connector re", ["replay", "resolve", "resume", "redrive", "rekey"]),
+        ("connector deliveries --s", ["--state", "--since"]),
+        ("connector deliveries --state del", ["delivered"]),
+        ("connector suppress re", ["remove"]),
+    ],
+)
+def test_completion_loads_no_command(words: str, offered: list[str]) -> None:
+    asked = {"_CONNECTOR_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    modules, shown = loaded_by(among=HEAVY, **asked)
+    assert modules == []
+    assert [line.partition(",")[2] for line in shown.split()] == offered
+
+
+def test_status_loads_only_what_it_needs(environ: dict[str, str], run: Run, database: Database) -> None:
+    run("migrate")
+    other = ("sqlalchemy.dialects.postgresql", "psycopg") if database.is_sqlite else ()
+    modules, shown = loaded_by("status", among=(*UNUSED, *other), **environ)
+    assert modules == [] and "dialler" in shown
+
+
+def every_command() -> list[tuple[str, ...]]:
+    """("suppress", "add")."""
+    paths: list[tuple[str, ...]] = []
+    for path, _ in documents.each_command():
+        paths.append(tuple(path.split()[1:]))
+    return [path for path in paths if path]
+
+
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_the_outline_says_what_the_command_says(path: tuple[str, ...]) -> None:
+    real: click.Command = command
+    outlined = outline.command_named(path[0])
+    context = click.Context(command, info_name="connector", **documents.HELP)
+    for name in path:
+        assert isinstance(real, click.Group)
+        found = real.get_command(context, name)
+        assert found is not None
+        real = found
+    for name in path[1:]:
+        assert isinstance(outlined, click.Group)
+        outlined = outlined.commands[name]
+    assert outlined is not None
+    for width in (80, 100):
+        shown = [
+            click.Context(one, info_name="x", terminal_width=width, **documents.HELP).get_help()
+            for one in (real, outlined)
+        ]
+        assert shown[0] == shown[1], "run `make docs`"
 
 
 # --- migrate, check -------------------------------------------------------------------------------------------------
@@ -201,7 +297,7 @@ def test_check_finds_nothing_wrong_and_counts_its_calls(run: Run, world: World, 
     assert found["database"][0][0] == "ok"
     assert ("ok", "the token is known; 2 campaigns") in found["account surveys"]
     assert any("1 of 10000 calls used today" in message for _, message in found["account dialler"])
-    assert world.kinds() == [("check", "accepted"), ("check", "accepted")]
+    assert world.kinds() == [("credentials", "accepted"), ("credentials", "accepted")]
     assert sandbox.breaches == []
 
 
@@ -245,7 +341,7 @@ def test_check_tells_vendors_database_and_broker_that_are_away(run: Run, tmp_pat
     assert found["broker"][0][0] == "fault"
     assert any(state == "fault" and "127.0.0.1:1" in message for state, message in found["account dialler"])
     found = checked(run("check", "--json", DATABASE_URL=f"sqlite:///{tmp_path}/none.db"))
-    assert found["database"] == [("fault", "SQLite can be reached, but has no tables yet: run `connector migrate`")]
+    assert found["database"] == [("skipped", "SQLite can be reached, but has no tables yet: connector run makes them")]
     assert ("skipped", "not tried: a call must be counted in the database") in found["account dialler"]
 
 
@@ -256,7 +352,7 @@ def test_check_tells_every_fault_of_the_configuration_and_the_database_too(run: 
     assert result.exit_code == 1
     found = checked(result)
     assert len(found["configuration"]) >= 2
-    assert found["database"][0][0] == "fault"
+    assert found["database"][0][0] == "skipped"  # `run` makes the tables
 
 
 def test_check_warns_of_what_is_open_or_unset(run: Run) -> None:
@@ -386,7 +482,7 @@ def test_a_pipe_without_utf8_gets_question_marks_and_exact_json(tmp_path: Path, 
 
 
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
-    assert show.printable("a\x1b[31mb\nc\u202e") == "a·[31mb c·"
+    assert output.printable("a\x1b[31mb\nc\u202e") == "a·[31mb c·"
 
 
 # --- deciding -------------------------------------------------------------------------------------------------------
@@ -395,17 +491,24 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
 def test_replay_tells_what_it_did_and_what_it_would_do(run: Run, world: World) -> None:
     world.receive("landing", lead(1), lead(2))
     with world.database.write() as conn:
-        conn.execute(update(tables.deliveries).values(state="dead", reason="400 wrong"))
+        conn.execute(
+            update(tables.deliveries).values(
+                state="dead", reason_code="vendor.refused", reason_facts='{"words":"400 wrong"}'
+            )
+        )
     would = of(run("replay", "--state", "dead", "--since", "1h", "--dry-run", "--json"))
     assert [one["action"] for one in would] == ["renew", "renew"]
     assert world.states() == {"dead": 2}
     assert "1 pending again" in run("replay", "--delivery", would[0]["delivery"]).stdout
     assert "1 pending again" in run("replay", "--event", "L-2").stdout
     assert world.states() == {"pending": 2}
-    assert "nothing fits" in run("replay", "--state", "dead").stdout
+    assert "nothing fits" in run("replay", "--state", "dead", "--yes").stdout
 
 
-def test_replay_of_what_was_delivered_fails_until_forced_and_confirmed(run: Run, world: World) -> None:
+def test_replay_of_what_was_delivered_fails_until_forced_and_confirmed(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "has_terminal", lambda: True)
     world.receive("landing", lead(1))
     world.drain()
     name = f"d{world.deliveries()[0].id}"
@@ -416,6 +519,86 @@ def test_replay_of_what_was_delivered_fails_until_forced_and_confirmed(run: Run,
     assert world.states() == {"delivered": 1}
     assert run("replay", "--delivery", name, "--force", "--yes").exit_code == 0
     assert world.states() == {"pending": 1}
+
+
+def test_what_cannot_be_undone_is_asked_with_its_number_and_consequence(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "has_terminal", lambda: True)
+    world.receive("landing", lead(1), lead(2))
+    with world.database.write() as conn:
+        conn.execute(update(tables.deliveries).values(state="dead", reason="400 wrong"))
+    before = world.everything()
+    for words, args in (
+        (("2 deliveries are sent again", "dialler/wolkvox.add_record/1042"), ("replay", "--state", "dead")),
+        (("1 delivery is sent again",), ("replay", "--state", "dead", "--limit", "1")),
+        (("1 event", "cannot be undone", "stays at the vendors"), ("erase", "300 000 0001")),
+        (("cannot be undone",), ("purge", "--older-than", "1d")),
+    ):
+        asked = run(*args, given="n\n", CONNECTOR_SECRET_KEY="k")
+        assert asked.exit_code == 1
+        assert all(word in asked.output for word in words), asked.output
+        assert {name: rows for name, rows in world.everything().items() if name != "facts"} == {
+            name: rows for name, rows in before.items() if name != "facts"
+        }
+
+
+def test_replay_takes_the_dead_of_a_route_an_account_a_reason_and_so_many(run: Run, world: World) -> None:
+    world.receive("landing", lead(1), lead(2), lead(3))
+    with world.database.write() as conn:
+        conn.execute(update(tables.deliveries).values(state="dead", reason="400 SOME PARAMETERS ARE REQUIRED"))
+        conn.execute(update(tables.deliveries).where(tables.deliveries.c.id == 1).values(reason="409 closed"))
+    dead = ("replay", "--state", "dead", "--dry-run", "--json")
+    assert len(of(run(*dead, "--reason", "some parameters"))) == 2
+    assert len(of(run(*dead, "--route", "dial new leads", "--limit", "1"))) == 1
+    assert len(of(run(*dead, "--account", "dialler"))) == 3
+    assert of(run(*dead, "--account", "surveys")) == []
+    one_line(run(*dead, "--route", "dial new lead"), 'did you mean "dial new leads"')
+    one_line(run(*dead, "--account", "diallr"), 'did you mean "dialler"')
+
+
+def test_a_replay_foresees_the_do_not_contact_list(run: Run, world: World) -> None:
+    world.receive("landing", lead(1))
+    with world.database.write() as conn:
+        conn.execute(update(tables.deliveries).values(state="dead", reason="400 wrong"))
+    assert run("suppress", "add", "300 000 0001", CONNECTOR_SECRET_KEY="demo").exit_code == 0
+    for more in ((), ("--dry-run",)):
+        kept = run("replay", "--delivery", "d1", *more, CONNECTOR_SECRET_KEY="demo")
+        assert (kept.exit_code, "on the do-not-contact list" in kept.stdout) == (1, True)
+    assert world.states() == {"dead": 1}
+
+
+def test_the_story_tells_who_decided_what_and_why_and_what_it_was_before(
+    run: Run, world: World, sandbox: Sandbox
+) -> None:
+    sandbox.fault("wolkvox.add_record", "cut", where="before")
+    world.receive("landing", lead(1))
+    world.step()  # the campaign report
+    world.step()
+    ana = {"CONNECTOR_WHO": "ana"}
+    assert run("pause", "dialler", "--reason", "maintenance until 14:00", **ana).exit_code == 0
+    assert run("pause", "dialler", CONNECTOR_WHO="leo").exit_code == 0
+    (account, *_) = of(run("status", "--json"))["accounts"]
+    assert (account["state"], account["reason"]) == ("paused", "maintenance until 14:00")
+    assert run("resume", "dialler", **ana).exit_code == 0
+    asked = ("resolve", "d1", "--resend", "--yes", "--why", "not in wolkvox, call ana@example.com")
+    assert run(*asked, **ana).exit_code == 0
+    with world.database.write() as conn:
+        conn.execute(update(tables.deliveries).values(state="suppressed", reason_code="expired"))
+    assert run("replay", "--delivery", "d1", "--why", "she asked again", CONNECTOR_WHO="leo").exit_code == 0
+    told = of(run("explain", "d1", "--json"))["events"][0]
+    story = [line["said"] for line in told["story"]]
+    assert [line for line in story if "ana" in line or "leo" in line] == [
+        "ana paused dialler: maintenance until 14:00",
+        "leo paused dialler",
+        "ana resumed dialler; it was paused",
+        "d1: ana said that it had not landed, and had it sent again (resolve --resend): not in wolkvox, call ***",
+        "d1: leo had it sent again (replay); it was suppressed: expired: she asked again",
+    ]
+    now = of(run("explain", "d1", "--json"))["at"]
+    assert all(line["at"] <= now for line in told["story"])
+    done = of(run("status", "--json"))["acts_24h"]
+    assert [(one["who"], one["what"]) for one in done][:2] == [("leo", "replay"), ("ana", "not_landed")]
 
 
 def test_replay_of_nobody_is_one_line(run: Run) -> None:
@@ -431,9 +614,9 @@ def test_resolve_settles_one_or_all_of_a_call(run: Run, world: World, sandbox: S
     world.step()
     first = world.deliveries()[0]
     assert run("resolve", f"d{first.id}", "--landed").exit_code == 0
-    assert run("resolve", f"a{first.attempt}", "--resend").stdout == f"2 of a{first.attempt}: pending again\n"
+    assert run("resolve", f"a{first.attempt}", "--resend", "--yes").stdout == f"2 of a{first.attempt}: pending again\n"
     assert world.states() == {"delivered": 1, "pending": 2}
-    one_line(run("resolve", f"d{first.id}", "--resend"), "only what is uncertain")
+    one_line(run("resolve", f"d{first.id}", "--resend", "--yes"), "only what is uncertain")
 
 
 def test_a_paused_account_makes_no_call_until_it_is_resumed(run: Run, world: World, sandbox: Sandbox) -> None:
@@ -454,173 +637,42 @@ def test_redriving_a_source_without_a_queue_is_one_line(run: Run) -> None:
     one_line(run("redrive", "landing"), 'no source with a queue is called "landing": none has one')
 
 
-# --- those that stay ------------------------------------------------------------------------------------------------
+# --- examples -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def started(tmp_path: Path, sqlite_url: str, sandbox: Sandbox) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a command as a process of its own; whatever still runs at the end is killed."""
-    environ = environment(tmp_path, sqlite_url, sandbox.url)
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*args: str, **more: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "connector", *args],
-            env={**os.environ, **environ, "PORT": str(free_port()), **more},
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+def examples(told: click.Command) -> list[list[str]]:
+    """The command lines of a help, as a shell splits them; variables before the command are left out."""
+    lines = (shlex.split(line) for line in (told.help or "").splitlines() if "connector " in line)
+    found = [line[line.index("connector") + 1 :] for line in lines if "connector" in line[:2] and "COMMAND" not in line]
+    return [line[: line.index(">")] if ">" in line else line for line in found]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_every_help_has_an_example_of_its_command_and_each_can_be_typed(path: tuple[str, ...]) -> None:
+    told = dict(documents.each_command())[" ".join(("connector", *path))]
+    found = examples(told)
+    assert any(tuple(line[: len(path)]) == path for line in found), "its docstring needs a line to copy"
+    for line in found:
+        parse(line)
 
 
-def until(so: Callable[[], object], *, timeout_s: float = 20.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not so():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.02)
-
-
-def alive(url: str) -> bool:
+def parse(line: list[str]) -> None:
+    """Raises `click.UsageError` for what is no command line; files that are not there do not matter."""
+    here: click.Command = command
+    context = click.Context(command, info_name="connector", **documents.HELP)
+    while isinstance(here, click.Group) and line and not line[0].startswith("-"):
+        found = here.get_command(context, line[0])
+        assert found is not None, line
+        here, line = found, line[1:]
     try:
-        return requests.get(f"{url}/livez", timeout=2).ok
-    except requests.ConnectionError:
-        return False
+        here.make_context(str(here.name), list(line), parent=context)
+    except click.BadParameter as fault:
+        assert not isinstance(fault, click.MissingParameter) and "does not exist" in str(fault), fault
+    except click.exceptions.NoArgsIsHelpError:
+        pass
 
 
-def post(url: str, payload: Mapping[str, Any]) -> requests.Response:
-    return requests.post(f"{url}/webhooks/form", json=payload, headers={"X-Token": FORM_TOKEN}, timeout=10)
-
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-def running(process: subprocess.Popen[str]) -> str:
-    """Where ``connector run`` listens."""
-    assert process.stdout is not None
-    found = re.search(r"http://\S+", process.stdout.readline())
-    assert found, process.stderr and process.stderr.read()
-    until(lambda: alive(found[0]))
-    return found[0]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_run_takes_and_delivers_and_ends_in_order(started: Start, sandbox: Sandbox, number: int) -> None:
-    process = started("run")
-    url = running(process)
-    assert post(url, lead(1)).status_code == 202
-    until(lambda: sandbox.wolkvox.count("1042") == 1)
-    process.send_signal(number)
-    assert process.wait(timeout=25) == 0
-    assert not alive(url)
-
-
-def test_a_call_in_flight_is_settled_before_the_end(started: Start, sandbox: Sandbox, sqlite_url: str) -> None:
-    sandbox.limits.change(latency_s={"wolkvox.add_record": 1.5})
-    process = started("run")
-    assert post(running(process), lead(1)).status_code == 202
-    until(lambda: any(call.operation == "wolkvox.add_record" for call in sandbox.calls))
-    process.terminate()
-    assert process.wait(timeout=25) == 0
-    database = Database(sqlite_url)
-    with database.read() as conn:
-        assert conn.execute(tables.deliveries.select()).one().state == "delivered"
-    database.close()
-
-
-def test_a_second_signal_ends_at_once(started: Start, sandbox: Sandbox) -> None:
-    sandbox.limits.change(latency_s={"wolkvox.add_record": 30})
-    process = started("run")
-    assert post(running(process), lead(1)).status_code == 202
-    until(lambda: any(call.operation == "wolkvox.add_record" for call in sandbox.calls))
-    process.terminate()
-    time.sleep(0.5)
-    began = time.monotonic()
-    process.terminate()
-    assert process.wait(timeout=10) == -signal.SIGTERM
-    assert time.monotonic() - began < 5
-
-
-def test_web_and_work_share_what_run_does_alone(started: Start, sandbox: Sandbox) -> None:
-    port = str(free_port())
-    web, work = started("web", PORT=port, WEB_CONCURRENCY="1"), started("work")
-    until(lambda: alive(f"http://127.0.0.1:{port}"))
-    assert post(f"http://127.0.0.1:{port}", lead(1)).status_code == 202
-    until(lambda: sandbox.wolkvox.count("1042") == 1)
-    for process in (web, work):
-        process.terminate()
-        assert process.wait(timeout=25) == 0
-
-
-@pytest.mark.parametrize("name", ["run", "web"])
-def test_a_port_in_use_is_one_line_and_exit_code_1(started: Start, name: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        process = started(name, PORT=str(taken.getsockname()[1]))
-        _, said = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert re.fullmatch(r"connector: port \d+ .*PORT\n", said)
-
-
-def test_the_sandbox_serves_until_it_is_asked_to_end(started: Start) -> None:
-    process = started("sandbox", "--port", "0")
-    assert process.stdout is not None
-    found = re.search(r"http://[\d.:]+", process.stdout.readline())
-    assert found
-    assert requests.get(f"{found[0]}/_sandbox/state", timeout=5).ok
-    process.terminate()
-    assert process.wait(timeout=10) == 0
-
-
-def test_from_the_broker_to_the_vendor_and_back_from_the_dead(
-    started: Start, broker: Broker, tmp_path: Path, sqlite_url: str, sandbox: Sandbox
-) -> None:
-    more = f'[sources.crm]\nmapping = "lead"\nqueue = "{broker.queue}"\n'
-    broker.declare()
-    broker.publish(json.dumps(lead(1)).encode())
-    broker.refuse_all()
-    queued = {**environment(tmp_path, sqlite_url, sandbox.url, more=more), "AMQP_URL": AMQP_URL}
-    moved = CliRunner().invoke(command, ["redrive", "crm"], env=queued)
-    assert (moved.exit_code, moved.stdout) == (0, f"put back on {broker.queue}: 1\n")
-    process = started("run", **queued)
-    running(process)
-    until(lambda: sandbox.wolkvox.count("1042") == 1)
-    process.terminate()
-    assert process.wait(timeout=25) == 0
-    assert broker.depth() == broker.depth(broker.dead) == 0
-
-
-def test_a_broker_that_refuses_us_ends_run_with_one_line(
-    started: Start, tmp_path: Path, sqlite_url: str, sandbox: Sandbox, broker: Broker
-) -> None:
-    more = f'[sources.crm]\nmapping = "lead"\nqueue = "{broker.queue}"\n'
-    wrong = re.sub("//[^@]*@", "//nobody:wrong@", AMQP_URL)
-    queued = {**environment(tmp_path, sqlite_url, sandbox.url, more=more), "AMQP_URL": wrong, "LOG_LEVEL": "CRITICAL"}
-    process = started("run", **queued)
-    _, said = process.communicate(timeout=40)
-    assert process.returncode == 1
-    assert re.fullmatch(r"connector: .*check the user and the password in AMQP_URL\n", said)
-
-
-def test_consume_without_a_queue_says_so(run: Run) -> None:
-    one_line(run("consume"), "no source has a queue")
-
-
-def test_the_processes_make_their_tables_themselves(started: Start, sandbox: Sandbox, tmp_path: Path) -> None:
-    process = started("run", DATABASE_URL=f"sqlite:///{tmp_path}/fresh/new.db")
-    assert post(running(process), lead(1)).status_code == 202
-    until(lambda: sandbox.wolkvox.count("1042") == 1)
+def test_an_example_that_cannot_be_typed_is_found() -> None:
+    for line in (["status", "--nonsense"], ["deliveries", "--state", "lost"], ["explain"]):
+        with pytest.raises((click.UsageError, AssertionError)):
+            parse(line)

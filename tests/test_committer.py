@@ -11,15 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select, text
 
-from connector import tables
-from connector.committer import Committer
-from connector.db import Database
-from connector.errors import StoreUnavailable
-from connector.inbox import Arrival, Stored
-from connector.outbox import NewDelivery
-from tests import delivering
+from connector.core.errors import StoreUnavailable
+from connector.inbound.committer import Committer
+from connector.store import inbox, tables
+from connector.store.arrivals import Arrival, NewDelivery, Stored
+from connector.store.database import Database
+from tests import outbound_steps
 
-store, database = delivering.store, delivering.database
+store, database = outbound_steps.store, outbound_steps.database
 
 
 @pytest.fixture
@@ -108,8 +107,9 @@ def test_a_row_that_the_database_refuses_is_kept_as_invalid_and_harms_no_other(
 
 
 def test_a_row_that_cannot_even_be_written_down_is_not_acknowledged(
-    store: str, database: Database, committer: Committer
+    store: str, database: Database, committer: Committer, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(inbox, "unstorable", lambda bad: bad)
     with locked(store):
         good = committer.submit([arrival(1)])
         bad = committer.submit([arrival(2, occurred_at=10**40)])

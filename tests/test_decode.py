@@ -10,8 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from connector.decode import EVENT_TYPES, MAX_DEPTH, MAX_FORM_FIELDS, Decoded, decode, event_key, form_fields
-from connector.errors import Unreadable, UnsupportedType
+from connector.core.errors import Unreadable, UnsupportedType
+from connector.inbound.payloads.cloudevents import EVENT_TYPES
+from connector.inbound.payloads.contract import MAX_DEPTH, Decoded
+from connector.inbound.payloads.decode import decode, event_key
+from connector.inbound.payloads.forms import MAX_FORM_FIELDS
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -105,9 +108,7 @@ def test_more_than_the_most_elements_are_refused(content_type):
     assert "more than 2 elements" in unreadable(few, content_type, max_elements=2)[0].message
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b" ", b"5", b'"x"', b"null", b"{", b"{} x", b"{'a':1}", b"NaN", b'{"a":NaN}', b"\xff"]
-)
+@pytest.mark.parametrize("raw", [b"", b" ", b"5", b'"x"', b"null", b"{", b"{} x", b"{'a':1}", b"NaN", b"\xff"])
 def test_what_is_no_json_object_or_array_is_unreadable(raw):
     (error,) = unreadable(raw)
     assert error.field == "body"
@@ -165,7 +166,7 @@ def test_half_an_emoji_is_replaced_and_the_lead_kept(half):
 
 
 def test_raw_surrogates_and_bad_utf8_are_unreadable():
-    for text in (b"\xed\xa0\x80", b"\xe9", b"\xc0\x80", b"\xff\xfe"):
+    for text in (b"\xed\xa0\x80", b"\xc3\xa9\xe9", b"\xf0\x9f\x98"):
         assert "not JSON" in unreadable(b'{"a":"' + text + b'"}')[0].message
 
 
@@ -186,7 +187,7 @@ def test_a_byte_order_mark_is_skipped(content_type):
 
 
 def test_an_unreadable_body_is_not_shown():
-    assert "3000000001" not in str(unreadable(b'{"phone":"3000000001",}')[0])
+    assert "3000000001" not in str(unreadable(b'{"phone":"3000000001"')[0])
 
 
 # --- content types and charsets ---------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ def test_an_unreadable_body_is_not_shown():
 )
 def test_another_content_type_is_unsupported(content_type):
     with pytest.raises(UnsupportedType):
-        read(LEAD, content_type)
+        read(b"a lead", content_type)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_another_content_type_is_unsupported(content_type):
 def test_an_unknown_charset_is_unsupported(charset):
     for content_type in (JSON, NDJSON, FORM):
         with pytest.raises(UnsupportedType):
-            read(LEAD, f"{content_type}; charset={charset}")
+            read(b'{"a": "\xff"}', f"{content_type}; charset={charset}")
 
 
 @pytest.mark.parametrize(
@@ -305,9 +306,8 @@ def test_undeclared_latin_1_forms_are_read():
 
 def test_form_fields_come_as_sent():
     fields = [("form[id]", "7"), ("Page URL", "https://x.example/?a=b&c"), ("a.b", ""), ("a.b", "Núñez")]
-    assert form_fields(form(*fields), FORM) == fields
-    with pytest.raises(UnsupportedType):
-        form_fields(b"{}", JSON)
+    plain = {"form[id]": "7", "Page URL": "https://x.example/?a=b&c", "a.b": ["", "Núñez"]}
+    assert body(form(*fields), FORM, as_sent=True) == plain
 
 
 def test_a_form_is_bounded():
@@ -581,15 +581,15 @@ def test_whatever_the_content_type_the_outcome_is_one_of_ours(raw, content_type)
     for given_type in (content_type, f"{FORM};{content_type}", f"{MULTIPART};charset={content_type}"):
         try:
             decode(raw, content_type=given_type, headers={})
-            form_fields(raw, given_type)
+            decode(raw, content_type=given_type, headers={}, as_sent=True)
         except (Unreadable, UnsupportedType):
             continue
 
 
-@given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=5)), min_size=1, max_size=8))
+@given(st.dictionaries(st.text(max_size=12), st.text(max_size=5), min_size=1, max_size=8))
 def test_form_fields_survive_the_journey(fields):
-    raw = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in fields).encode()
-    assert form_fields(raw, FORM) == fields
+    raw = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in fields.items()).encode()
+    assert body(raw, FORM, as_sent=True) == fields
 
 
 @given(st.lists(st.text("ab[].0", max_size=9), min_size=1, max_size=8))
@@ -664,7 +664,6 @@ def test_blank_lines_and_a_byte_order_mark_before_the_document_do_no_harm():
     [
         "<!DOCTYPE a [<!ENTITY x 'y'>]>",
         "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/hostname'>]>",
-        "<!DOCTYPE a SYSTEM 'http://127.0.0.1/a.dtd'>",
         "<!DOCTYPE a [<!ATTLIST b c CDATA 'long'>]>",
     ],
 )
@@ -677,19 +676,32 @@ def test_a_dtd_is_not_read(start):
     [
         (b"", "no element found, line 1"),
         (b"<a>\n<b></a>", "mismatched tag, line 2"),
-        (b"<a>&ana;</a>", "undefined entity, line 1"),
-        (b"<a>\0</a>", "not well-formed (invalid token), line 1"),
         (b"<a/><a/>", "junk after document element, line 1"),
-        ('{"a": 1}', "not well-formed (invalid token), line 1"),
+        ("a: 1", "syntax error, line 1"),
     ],
 )
 def test_what_is_not_xml_is_told_without_quoting_it(raw, reason):
     assert xml_fault(raw) == f"is not XML: {reason}"
 
 
-@pytest.mark.parametrize("encoding", ["nonsense", "big5", "hex"])
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
 def test_an_encoding_that_cannot_be_read_is_named_as_the_fault(encoding):
-    assert xml_fault(f"<?xml version='1.0' encoding='{encoding}'?><a/>") == "is not in the encoding that it declares"
+    raw = f"<?xml version='1.0' encoding='{encoding}'?><a>".encode() + b"\xa4\xa4</a>"
+    assert xml_fault(raw) == "is not in the encoding that it declares"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("<!DOCTYPE a SYSTEM 'http://127.0.0.1/a.dtd'><a>x</a>", "x"),
+        ("<a>&ana;</a>", "&ana;"),
+        ("<a>R&D</a>", "R&D"),
+        ("<a>x\0y</a>", "xy"),
+        ("<?xml version='1.0' encoding='nonsense'?><a>x</a>", "x"),
+    ],
+)
+def test_what_has_one_reading_is_read_though_it_is_no_xml(raw, text):
+    assert element(raw) == {"a": text}
 
 
 def test_xml_that_is_too_deep_is_unreadable():

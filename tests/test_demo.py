@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import demo
-from connector.commands.ending import SIGNALS
+from connector.cli import demo
+from connector.cli.shutdown import SIGNALS
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEMO = [sys.executable, "-u", "-m", "connector", "demo"]

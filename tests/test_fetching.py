@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import itertools
 import json
 from pathlib import Path
@@ -10,20 +11,23 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from connector import configuration, destinations
-from connector.client import Answer, Deadline
-from connector.commands import connector as command
-from connector.db import migrate
-from connector.enrich import classify
-from connector.errors import ConfigError
-from connector.quota import limits
-from connector.settings import Account, Secret, Settings
-from connector.vendors import VENDORS, HubSpot, Meta, PostCenter
+from connector.cli.root import connector as command
+from connector.config import loader
+from connector.core.errors import ConfigError
+from connector.core.http import Answer, Deadline
+from connector.core.settings import Account, Secret, Settings
+from connector.store.migrate import migrate
+from connector.vendors import VENDORS, destinations
+from connector.vendors.answers import classify
 from connector.vendors.fetching import Fetching
-from tests import answering
-from tests.answering import CUT, Said, Vendor
+from connector.vendors.hubspot.api import HubSpot
+from connector.vendors.limits import limits
+from connector.vendors.meta.api import Meta
+from connector.vendors.postcenter.api import PostCenter
+from tests import scripted_vendor
+from tests.scripted_vendor import CUT, Said, Vendor
 
-vendor = answering.vendor
+vendor = scripted_vendor.vendor
 
 TOKEN = "s3cr3t-t0ken"
 
@@ -31,7 +35,7 @@ TOKEN = "s3cr3t-t0ken"
 def fetching(kind: str, url: str) -> Fetching:
     extra: dict[str, Any] = {"api_version": "25.0"} if kind == "meta" else {}
     account = Account(name="a", vendor=kind, token=Secret(TOKEN), base_url=url, timeout_s=3, **extra)
-    return VENDORS[kind](account)
+    return VENDORS[kind].client(account)
 
 
 def fetched(one: Fetching, what: str, ref: str) -> dict[str, Any]:
@@ -59,6 +63,44 @@ def test_a_ticket_of_hubspot_is_followed_by_its_first_contact(vendor: Vendor) ->
     vendor.tell("/crm/v3/objects/contacts/7", Said(body={"id": "7"}))
     assert fetched(fetching("hubspot", vendor.url), "ticket", "9") == {"ticket": ticket, "contact": {"id": "7"}}
     assert "associations=contacts" in vendor.asked[0].path
+
+
+def test_a_contact_is_asked_for_the_properties_that_the_account_names(vendor: Vendor) -> None:
+    vendor.tell("/crm/v3/objects/contacts/123", Said(body={"id": "123"}))
+    account = Account(
+        name="a", vendor="hubspot", token=Secret(TOKEN), base_url=vendor.url, properties=("programa", "celular_2")
+    )
+    assert fetched(VENDORS["hubspot"].client(account), "contact", "123")
+    asked = vendor.asked[0].path
+    assert "hs_whatsapp_phone_number" in asked and "programa%2Ccelular_2" in asked
+
+
+def test_a_ticket_that_was_moved_is_followed_by_its_pipeline(vendor: Vendor) -> None:
+    ticket = {"id": "9", "properties": {"hs_pipeline": "92/7"}}
+    vendor.tell("/crm/v3/objects/tickets/9", Said(body=ticket))
+    vendor.tell("/crm/v3/pipelines/tickets/92%2F7", Said(body={"stages": []}))
+    one = fetching("hubspot", vendor.url)
+    assert fetched(one, "moved_ticket", "9") == {"ticket": ticket, "pipeline": {"stages": []}}
+    assert "pipeline" in one.optional
+
+
+def test_an_app_that_requires_it_is_shown_a_proof_of_its_secret(vendor: Vendor) -> None:
+    vendor.tell("/v25.0/901", Said(body={"id": "901"}))
+    vendor.tell("/v25.0/me", Said(body={"id": "1"}))
+    account = Account(
+        name="a",
+        vendor="meta",
+        token=Secret(TOKEN),
+        base_url=vendor.url,
+        api_version="25.0",
+        app_secret=Secret("app-s3cret"),
+    )
+    meta = VENDORS["meta"].client(account)
+    fetched(meta, "leadgen", "901")
+    meta.me(deadline=Deadline.after(3))
+    proof = hmac.new(b"app-s3cret", TOKEN.encode(), "sha256").hexdigest()
+    assert all(f"appsecret_proof={proof}" in asked.path for asked in vendor.asked)
+    assert not any(TOKEN in asked.path or "app-s3cret" in asked.path for asked in vendor.asked)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +215,22 @@ def test_no_status_is_without_a_meaning(kind: Any) -> None:
         assert effect in ("delivered", "refused", "held", "blocked")
 
 
+@pytest.mark.parametrize(
+    ("kind", "piece", "theirs", "others"),
+    [
+        (HubSpot, "contact", {"id": "7"}, {"results": []}),
+        (HubSpot, "pipeline", {"stages": []}, {"id": "7"}),
+        (Meta, "leadgen", {"field_data": []}, {"data": []}),
+        (PostCenter, "ticket", {"is_closed": True}, {"code": "201", "data": []}),
+        (PostCenter, "messages", {"messages": []}, {"messages": None}),
+        (PostCenter, "messages", [], {}),
+    ],
+)
+def test_a_part_is_known_by_its_form(kind: Any, piece: str, theirs: Any, others: Any) -> None:
+    assert kind.is_piece(piece, theirs)
+    assert not any(kind.is_piece(piece, one) for one in (others, None, "OK", 7))
+
+
 def test_a_vendor_is_waited_for_as_long_as_it_asks() -> None:
     answer = Answer(429, {"retry-after": "17"}, b"{}")
     assert classify(answer).hold_s == 17
@@ -181,10 +239,10 @@ def test_a_vendor_is_waited_for_as_long_as_it_asks() -> None:
 def test_the_vendors_words_are_kept_but_never_a_token() -> None:
     said = {"category": "MISSING_SCOPES", "message": "This app hasn't been granted the scopes"}
     answer = Answer(403, {}, json.dumps(said).encode())
-    assert "MISSING_SCOPES: This app hasn't" in classify(answer, "", HubSpot.words_of(answer)).block
+    assert "MISSING_SCOPES: This app hasn't" in str(classify(answer, "", HubSpot.words_of(answer)).block)
     answer = Answer(400, {}, json.dumps(error(190, message=f"Malformed access token {TOKEN}")).encode())
     found = classify(answer, Meta.fault_of(answer), Meta.words_of(answer))
-    assert "error 190" in found.block
+    assert "error 190" in str(found.block)
     assert TOKEN not in repr(found)
 
 
@@ -203,7 +261,7 @@ def load(path: Path, text: str) -> Settings:
     file = path / "connector.toml"
     file.write_text(text)
     environ = TOKENS | {"AMQP_URL": "amqp://127.0.0.1/"}
-    return configuration.load(environ, config_path=str(file), destinations=destinations.SPECS)
+    return loader.load(environ, config_path=str(file), destinations=destinations.SPECS)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +307,7 @@ def test_metas_version_is_a_number_with_a_dot(tmp_path: Path) -> None:
     [
         (Said(body={"id": "1", "results": []}), "ok", "the token is known"),
         (Said(401, {"message": "expired"}), "fault", "check the account's token"),
-        (Said(200, b"<html>"), "fault", "unreadable"),
+        (Said(200, b"<html>"), "fault", "cannot be read"),
         (CUT, "fault", "the connection was cut"),
     ],
     ids=["good", "401", "html", "cut"],

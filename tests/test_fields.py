@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from time import perf_counter
+from time import process_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from marshmallow import ValidationError
 from mappings import events, fields
 from mappings.base import Locale
 from mappings.payloads import PayloadSchema, load
+from tests.conftest import examples
 
 
 class Sample(PayloadSchema):
@@ -93,9 +94,55 @@ def test_line_breaks_stay_where_lines_are_meant() -> None:
     assert value("lines", "uno\r\ndos\rtres\u2028cuatro\x00\t") == "uno\ndos\ntres\ncuatro"
 
 
-@pytest.mark.parametrize("raw", [True, False, [], ["Ana"], {}, {"a": 1}])
-def test_a_text_is_no_boolean_list_or_object(raw: Any) -> None:
+@pytest.mark.parametrize("raw", [True, False, [True], [{}], {}, {"a": 1}])
+def test_a_text_is_no_boolean_or_object(raw: Any) -> None:
     assert fault("text", raw) == "must be text"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"), [([], ""), (["Ana"], "Ana"), ([None, " ", "Ana"], "Ana"), (["Ana", "Ana"], "Ana"), ([7], "7")]
+)
+def test_a_list_is_its_first_text_that_says_something(raw: Any, text: str) -> None:
+    assert value("text", raw) == text
+
+
+def test_a_list_of_different_texts_is_the_first_with_a_note() -> None:
+    loaded, faults = load(SAMPLE, {"text": ["Bogotá", "Cali"]})
+    assert loaded["text"] == "Bogotá"
+    assert [f.message for f in faults] == ["has 2 values: the first is taken"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("O&#039;Mu&ntilde;oz", "O'Muñoz"),
+        ("Ana &amp; Luis", "Ana & Luis"),
+        ("m&amp;aacute;s", "más"),
+        ("R&D &copy=2", "R&D &copy=2"),
+        ("{{first_name}} Pérez", "Pérez"),
+        ("Nan", "Nan"),
+    ],
+)
+def test_a_text_is_what_its_entities_and_merge_fields_leave(raw: str, text: str) -> None:
+    assert value("text", raw) == text
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("undefined", "null", "NULL", "N/A", "None", "-", "[object Object]", "(not set)", "{{contact.name}}"),
+        *("{{a}} {{b}}", "*|FNAME|*", "[your-name]", "[first name]", "%name%", "${name}", "<%= name %>", "&nbsp;"),
+    ],
+)
+def test_a_text_that_no_value_was_put_into_is_empty_and_told(raw: str) -> None:
+    loaded, faults = load(SAMPLE, {"text": raw})
+    assert loaded.get("text", "") == ""
+    assert ["a program wrote it" in one.message for one in faults] == [True]
+
+
+def test_texts_in_extra_are_mended_and_what_says_nothing_is_left_out() -> None:
+    raw = {"a": "m&aacute;s", "b": "undefined", "c": {"d": ["{{x}}", "y"], "e": "none"}, "f": ""}
+    assert value("extra", raw) == {"a": "más", "c": {"d": ["", "y"], "e": "none"}, "f": ""}
 
 
 @pytest.mark.parametrize("raw", [float("nan"), float("inf"), 10**400], ids=short)
@@ -114,7 +161,7 @@ def test_an_age_is_whole_years(raw: Any, age: str) -> None:
     assert value("age", raw) == age
 
 
-@pytest.mark.parametrize("raw", [131, -1, 34.5, "34 años", "1" * 5000, True, "²"], ids=short)
+@pytest.mark.parametrize("raw", [131, -1, 34.5, "1" * 5000, True, "²"], ids=short)
 def test_no_age(raw: Any) -> None:
     assert fault("age", raw)
 
@@ -126,12 +173,48 @@ def test_an_email_is_taken_as_it_is_written(raw: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["ana", "ana@", "@example.com", "ana@example", "a na@example.com", "a@b@c.d", "a@.com", "a@b..c", "a@b.c,d@e.f"],
+    [
+        "ana",
+        "ana@",
+        "@example.com",
+        "ana@example",
+        "a na@example.com",
+        "a@b@c.d",
+        "a@.com",
+        "a@b..c",
+        "ana maria@example.com",
+    ],
 )
 def test_no_email(raw: str) -> None:
     message = fault("email", raw)
     assert message
     assert raw not in message
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("Ana Prueba <ana@example.com>", "MAILTO:ana@example.com?subject=x", "'ana@example.com'", "ana@example.com."),
+        *("correo: ana@example.com", "ana @ example.com", "ana%40example.com", "ana@example.com (trabajo)"),
+        *(
+            '<a href="mailto:ana@example.com">ana@example.com</a>',
+            ["", "ana@example.com"],
+            {"email": "ana@example.com"},
+        ),
+    ],
+    ids=str,
+)
+def test_an_email_is_found_in_whatever_clothes(raw: Any) -> None:
+    assert value("email", raw) == "ana@example.com"
+
+
+@pytest.mark.parametrize(
+    "raw", ["ana@example.com, b@example.com", "ana@example.com y b@example.com", "ana@example.com;b@example.com"]
+)
+def test_of_several_emails_the_first_is_taken_with_a_note(raw: str) -> None:
+    loaded, faults = load(SAMPLE, {"email": raw})
+    assert loaded["email"] == "ana@example.com"
+    assert [f.message for f in faults] == ["holds 2 addresses: the first is taken"]
 
 
 @pytest.mark.parametrize(("raw", "whole"), [(7, 7), ("7", 7), (7.0, 7), (" 7 ", 7), ("", None), (2**63 - 1, 2**63 - 1)])
@@ -180,7 +263,7 @@ def test_a_bare_date_is_midnight_where_the_source_is() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        *("soon", "2026-13-01", "20/11/2026", "12:00", "1" * 5000, True, [], {}),
+        *("soon", "2026-13-01", "31/02/2026", "12:00", "1" * 5000, True, [], {}),
         *("0001-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
         *(float("nan"), float("inf"), 10**400, 1e300, -1e300, 1e17, -1e10),
     ],
@@ -255,9 +338,9 @@ def test_a_bad_phone_is_named_by_its_fault_and_masked(raw: Any, message: str) ->
     "raw", [" " * 10**6, "\n" + " " * 10**6 + "x", "\n" * 10**6, "1" * 10**6, "a@" * 10**6], ids=short
 )
 def test_a_giant_text_costs_no_more_than_its_length(raw: str) -> None:
-    started = perf_counter()
+    started = process_time()
     load(SAMPLE, dict.fromkeys(SAMPLE.fields, raw))
-    assert perf_counter() - started < 2
+    assert process_time() - started < 20, "a cost that grows with the square would take hours"
 
 
 def test_an_empty_phone_is_none() -> None:
@@ -292,7 +375,7 @@ _WHATEVER = (
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(_WHATEVER, _REGIONS)
 @example("+", "CO")
 @example("00", "CO")
@@ -309,7 +392,7 @@ def test_whatever_is_read_as_a_phone_is_a_number_in_use_or_a_fault(raw: Any, reg
         assert phonenumbers.is_valid_number(phonenumbers.parse(phone.e164))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(_REGIONS, st.integers(0, 9999), st.sampled_from([0, 1, 2, 3]))
 def test_a_number_in_use_is_read_in_every_way_to_print_it(region: str, last: int, style: int) -> None:
     number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
@@ -320,7 +403,7 @@ def test_a_number_in_use_is_read_in_every_way_to_print_it(region: str, last: int
         assert phone.e164 == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(SAMPLE.fields)), _WHATEVER | st.dictionaries(st.text(), st.text())))
 def test_whatever_is_loaded_is_of_its_fields_own_kind(payload: dict[str, Any]) -> None:
     loaded, _ = load(SAMPLE, payload)

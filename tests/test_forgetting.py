@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,24 +24,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Text, delete, select, update
 
-from connector import configuration, destinations, forgetting, forgotten, inbox, outbox, settle, tables, waiting
-from connector.claims import Claim
-from connector.commands import connector as command
-from connector.db import Database, now_and_fact, now_ms
-from connector.destinations import tracksale
-from connector.destinations.base import not_sent
-from connector.erasing import Erasing
-from connector.errors import Unreadable
-from connector.forgetting import remembered
-from connector.inbox import HASHED, Arrival
-from connector.outbox import ERASED, NewDelivery
-from connector.persons import person
-from connector.purging import BEGUN, Purging, Schedule
-from connector.receive import unreadable
-from connector.sandbox import Sandbox
-from connector.settings import Retention
-from tests.delivering import refused, unknown
-from tests.telling import World, environment, lead, ticket
+from connector.admin.privacy import forget
+from connector.admin.privacy.erase import Erasing
+from connector.admin.privacy.person import person
+from connector.admin.privacy.purge import Purging
+from connector.admin.privacy.retention import BEGUN, Schedule
+from connector.cli.root import connector as command
+from connector.core import keyed_hash
+from connector.core.errors import Unreadable
+from connector.core.reasons import Code, Reason
+from connector.core.settings import Retention
+from connector.inbound.receiver import unreadable
+from connector.outbound.claims import Claim
+from connector.store import arrivals, inbox, reasons, tables, thin_events
+from connector.store.arrivals import Arrival, NewDelivery
+from connector.store.database import Database, now_and_fact, now_ms
+from connector.store.encrypted_column import Encrypted
+from connector.store.inbox import HASHED
+from connector.vendors.answers import not_sent
+from connector.vendors.sandbox.exchange import Sandbox
+from tests.configured_world import environ, world
+from tests.connector_steps import World, lead, ticket
+from tests.outbound_steps import refused, unknown
+
+__all__ = ["environ", "world"]
 
 DAY_S = 24 * 3600
 LANDING = "landing"
@@ -53,26 +59,14 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def environ(tmp_path: Path, database_url: str, sandbox: Sandbox) -> dict[str, str]:
-    return environment(tmp_path, database_url, sandbox.url)
-
-
-@pytest.fixture
 def run(environ: dict[str, str]) -> Run:
     """Runs a command in this process."""
 
     def run(*args: str, given: str | None = None, **more: str) -> Result:
-        return CliRunner().invoke(command, args, env=environ | more, input=given)
+        asks = args[0] in ("purge", "erase", "resolve") and "--dry-run" not in args
+        return CliRunner().invoke(command, [*args, *["--yes"] * asks], env=environ | more, input=given)
 
     return run
-
-
-@pytest.fixture
-def world(environ: dict[str, str]) -> Iterator[World]:
-    configured = configuration.load(environ, destinations=destinations.SPECS)
-    database = Database(configured.database_url)
-    yield World(configured, database)
-    database.close()
 
 
 def done(result: Result) -> dict[str, Any]:
@@ -145,7 +139,7 @@ def test_nothing_is_left_of_anything_that_was_ever_said(run: Run, world: World) 
     assert purge(run)["events"] == 4
     assert kept_of(world, *SEVEN, "Zoë", "Mu\u00f1oz") == set()
     [row] = rows_of(world)
-    assert (row.state, row.reason) == ("dead", "400 (the rest was forgotten)")
+    assert (row.state, reasons.of(row)) == ("dead", Reason(Code.REFUSED, {"status": 400}))
 
 
 def test_what_is_young_or_unsettled_stays_until_it_is_settled(run: Run, world: World) -> None:
@@ -191,7 +185,7 @@ def test_once_per_holds_over_a_purge(run: Run, world: World) -> None:
     world.receive(LANDING, lead(1) | {"id": "L-another"})
     world.drain()
     assert [row.state for row in rows_of(world)] == ["delivered", "suppressed"]
-    assert rows_of(world)[1].reason == "once_per: the same person is in delivery d1"
+    assert reasons.of(rows_of(world)[1]) == Reason(Code.ONCE, {"other": 1})
 
 
 def test_a_forgotten_copy_takes_nobodys_place(run: Run, world: World) -> None:
@@ -204,16 +198,16 @@ def test_a_forgotten_copy_takes_nobodys_place(run: Run, world: World) -> None:
     assert purge(run, "1m")["events"] == 1
     world.settle(first, refused("400 wrong"))
     assert [row.state for row in rows_of(world)] == ["dead", "suppressed"]
-    assert rows_of(world)[1].reason == "once_per had the same person in delivery d1"
+    assert reasons.of(rows_of(world)[1]) == Reason(Code.ONCE_FORGOTTEN, {"other": 1})
 
 
 def test_a_purge_goes_on_where_it_stopped(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.purging.AT_ONCE", 3)
+    monkeypatch.setattr("connector.admin.privacy.purge.AT_ONCE", 3)
     world.receive(LANDING, *map(lead, range(10)))
     world.drain()
     world.later(91 * DAY_S)
     calls = iter((False, False, True))
-    from connector.purging import Purging
+    from connector.admin.privacy.purge import Purging
 
     half = Purging(world.settings, world.database, 90 * DAY_S * 1000, stop=lambda: next(calls))
     list(half.run())
@@ -223,29 +217,49 @@ def test_a_purge_goes_on_where_it_stopped(run: Run, world: World, monkeypatch: p
     assert kept_of(world, *(f"inigo{n}@" for n in range(10))) == set()
 
 
+REASON = ("reason", "reason_code", "reason_facts")  #: the facts lose what quotes a person
+
 #: Columns of texts that stay. Whoever adds another says here why it holds nobody, or forgets it in `forgetting`.
 STAYS = {
-    "accounts": {"name", "state", "reason", "hold_reason"},  # what was said of a forgotten person is taken out
+    "alarms": {"kind", "about", "state", "severity", "facts"},  # names of the configuration, counts, masked words
+    "alarm_notices": {"addressee", "occasion", "state", "words"},
+    "hours": {"source", "route", "account", "state", "waits"},
+    "search_keys": {"hash"},
+    "processes": {"id", "roles", "host", "version", "config"},
+    "plans": {"who", "role", "about", "deliveries", "state", "why", "kept"},  # ids, counts, why something stays
+    "acts": {"who", "what", "account", "about", "before", "why"},  # reasons are masked, vendors' words left out
+    "accounts": {"name", "state", *REASON, *(f"hold_{column}" for column in REASON)},
     "attempts": {"account", "destination", "kind", "state", "worker", "probed", "words"},  # words: what quotes nobody
+    "contacts": {"hash", "day", "week", "zone", "channel", "purpose", "country"},  # keyed hashes, and where and when
+    "contact_proofs": {"proof"},  # rules, places and moments, and `records.consent`
+    "call_proofs": {"proof", "deliveries", "consents"},  # the same, for all deliveries of a call that share it
+    "registries": {"name"},
+    "registry_entries": {"registry", "hash"},
     "campaign_reports": {"account", "statuses", "rows"},  # campaigns and their figures
-    "deliveries": {"route", "account", "destination", "state", "attempts", "once_key", "reason"},  # reason: the same
-    "destinations": {"name", "account", "state", "reason", "refusals"},  # as of accounts
+    "deliveries": {"route", "account", "destination", "state", "attempts", "once_key", "place", *REASON},  # the same
+    "destinations": {"name", "account", "state", "refusals", *REASON},  # as of accounts
     "events": {"source", "key", "type", "state", "content_type", "fingerprint", "account", "attempts", "second_key"},
     "facts": {"name", "value"},
     "forgetting": set(),
+    # a file's name, who read it in, its columns' titles and counts; of a row its line and what became of it
+    "imports": {"kind", "source", "name", "who", "titles", "counts"},
+    "import_rows": {"status", "why"},
+    "helps": {"account", "name", "state", "words"},  # of an account's own calls
+    "source_calls": {"account", "source"},
     "lot_deliveries": set(),
     "lots": {"account", "campaign", "code", "state", "asked"},
-    "do_not_contact": {"hash", "hint", "reason"},  # a keyed hash, two digits of it, and an operator's own words
+    "do_not_contact": {"hash", "hint", "reason", "channels"},  # a keyed hash, two digits, an operator's own words
     # ids and moments of answers and tickets, and why a page could not be read
-    "polls": {"name", "source", "what", "cursor", "seen", "holder", "error"},
-    "records": {"contact", "contacts", "after"},  # keyed hashes, and a route
+    "polls": {"name", "source", "what", "cursor", "seen", "holder", "error", "reason_code", "reason_facts"},
+    # keyed hashes, a route, and of a consent: whether, when, a keyed hash of its words and the page without its query
+    "records": {"contact", "contacts", "after", "consent"},
 }
 GOES = {"events": {"event_id", "payload", "errors", "notes", "fetched"}, "records": {"record", "notes", "result"}}
 
 
 def test_every_column_of_texts_is_known_to_hold_nobody_or_is_emptied(run: Run, world: World) -> None:
     found = {
-        name: {column.name for column in table.columns if isinstance(column.type, Text)}
+        name: {column.name for column in table.columns if isinstance(column.type, Text | Encrypted)}
         for name, table in tables.metadata.tables.items()
     }
     assert found == {name: STAYS[name] | GOES.get(name, set()) for name in STAYS}
@@ -322,7 +336,7 @@ def test_a_person_is_erased_whatever_they_are_called_by(run: Run, world: World, 
     assert found == {"dry_run": False, "events": 3, "deliveries": 1, "ended": 1, "in_hand": 0, "uncertain": 0}
     assert kept_of(world, "3000000007", "000 0007", "000.0007", "inigo7", "C-7", "L-7") == set()
     assert kept_of(world, "inigo8@", "C-8") == {"inigo8@", "C-8"}
-    assert [(row.state, row.reason) for row in rows_of(world)][2] == ("suppressed", ERASED)
+    assert [(row.state, row.reason_code) for row in rows_of(world)][2] == ("suppressed", Code.ERASED)
     assert erase(run, who)["events"] == 0
     world.drain()
     assert [row.state for row in rows_of(world)] == ["delivered", "delivered", "suppressed"]
@@ -398,10 +412,10 @@ def test_nothing_that_was_to_be_sent_to_the_person_is_sent(run: Run, world: Worl
     world.settle(claimed, not_sent("the connection was refused"))  # it comes back, and must not leave again
     world.resume()
     world.drain()
-    assert [(row.state, row.reason) for row in rows_of(world)] == [
-        ("suppressed", ERASED),
+    assert [(row.state, row.reason_code) for row in rows_of(world)] == [
+        ("suppressed", Code.ERASED),
         ("delivered", None),
-        ("suppressed", ERASED),
+        ("suppressed", Code.ERASED),
     ]
 
 
@@ -419,7 +433,7 @@ def test_what_is_in_a_call_is_forgotten_as_soon_as_it_is_settled(run: Run, world
     look()
     assert world.database.fold_log()
     assert kept_of(world, "3000000007", "300 000 0007", "inigo7@example", "C-7", "L-7", "Íñigo") == set()
-    assert [(row.state, row.reason) for row in rows_of(world)] == [("dead", "400 (the rest was forgotten)")]
+    assert [(row.state, reasons.of(row)) for row in rows_of(world)] == [("dead", Reason(Code.REFUSED, {"status": 400}))]
     assert rows_of(world, tables.forgetting) == []
 
 
@@ -453,7 +467,7 @@ def test_who_waited_behind_the_erased_person_takes_their_place(run: Run, world: 
 
 
 def test_a_thin_event_of_the_person_is_fetched_no_more(run: Run, world: World) -> None:
-    thin = inbox.Arrival(
+    thin = arrivals.Arrival(
         source=LANDING, event_id="F-1", type="lead.created", state="waiting", payload='{"mail": "a@b.co"}'
     )
     thin.account = "dialler"
@@ -465,7 +479,7 @@ def test_a_thin_event_of_the_person_is_fetched_no_more(run: Run, world: World) -
     assert erase(run, "A@B.co")["events"] == 1
     assert [(row.state, row.payload) for row in world.events()] == [("ignored", "")]
     with world.database.read() as conn:
-        assert waiting.next_due(conn, "dialler", now_ms(conn)) is None
+        assert thin_events.next_due(conn, "dialler", now_ms(conn)) is None
 
 
 def test_the_second_key_of_a_forgotten_thin_event_still_tells_its_like(world: World, run: Run) -> None:
@@ -477,7 +491,7 @@ def test_the_second_key_of_a_forgotten_thin_event_still_tells_its_like(world: Wo
     assert purge(run, "1m")["events"] == 1
     with world.database.read() as conn:
         keys = ["lead 1 lead.created", "lead 2 lead.created"]
-        known = waiting.known(conn, LANDING, keys, hash_key=world.settings.hash_key)
+        known = thin_events.known(conn, LANDING, keys, hash_key=world.settings.hash_key)
     assert known == {"lead 1 lead.created": (1, "e1")}
     assert kept_of(world, "lead 1 lead.created") == set()
 
@@ -554,24 +568,23 @@ def test_a_purge_takes_the_age_of_the_configuration(run: Run, world: World, tmp_
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("reason", "kept"),
     [
-        ("400 Ana is wrong", "400 (the rest was forgotten)"),
-        ("400 SOME PARAMETERS ARE REQUIRED", "400 SOME PARAMETERS ARE REQUIRED"),
-        ("HTTP 418 Ana", "HTTP 418 (the rest was forgotten)"),
-        ("Ana is on no list", "what was said of it was forgotten"),
-        ("no record can be made of it: tel1: “x” is wrong", "no record can be made of it (the rest was forgotten)"),
-        ("its batch of 12 was refused (Ana); halved", "its batch of 12 was refused (the rest was forgotten)"),
-        ("once_per: the same person is in delivery d12", "once_per: the same person is in delivery d12"),
-        (f"{tracksale.HAS_ALREADY}: {settle.LANDED_BEFORE}", f"{tracksale.HAS_ALREADY}: {settle.LANDED_BEFORE}"),
-        ("ninety_day_rule: Ana was asked before", "ninety_day_rule (the rest was forgotten)"),
-        (outbox.EXPIRED, outbox.EXPIRED),
-        (ERASED, ERASED),
+        (Reason(Code.REFUSED, {"words": "400 Ana", "status": 400}), Reason(Code.REFUSED, {"status": 400})),
+        (Reason(Code.NO_RECORD, {"words": "tel1: “Ana” is wrong"}), Reason(Code.NO_RECORD)),
+        (Reason(Code.HALVED, {"size": 12, "words": "Ana"}), Reason(Code.HALVED, {"size": 12})),
+        (Reason(Code.ONCE, {"other": 12}), Reason(Code.ONCE_FORGOTTEN, {"other": 12})),
+        (Reason(Code.UNKNOWN_ASKED, {"fault": "no answer"}), Reason(Code.UNKNOWN_ASKED, {"fault": "no answer"})),
+        (Reason(Code.EXPIRED), Reason(Code.EXPIRED)),
     ],
+    ids=lambda reason: str(reason.code) if isinstance(reason, Reason) else None,
 )
-def test_of_a_reason_stays_what_quotes_nobody(said: str, kept: str) -> None:
-    assert remembered(said) == kept
-    assert remembered(kept) == kept
+def test_of_a_reason_stays_what_quotes_nobody(reason: Reason, kept: Reason) -> None:
+    behind = Reason(Code.BEFORE_ENDED, {"route": "links", "state": "dead", "because": reason.nested()})
+    assert reason.forgotten() == kept
+    assert kept.forgotten() == kept
+    assert behind.forgotten().facts["because"] == kept.nested()
+    assert "Ana" not in str(behind.forgotten())
 
 
 # --- whatever comes in between --------------------------------------------------------------------------------------
@@ -583,7 +596,7 @@ def test_purges_while_copies_are_stored_leave_each_event_once(run: Run, world: W
     put(world, arrivals)
     world.drain()
     world.later(91 * DAY_S)
-    forgetting.begin(world.database, world.settings.hash_key)
+    forget.begin(world.database, world.settings.hash_key)
     over = threading.Event()
 
     def store(seed: int) -> set[str]:
@@ -616,7 +629,7 @@ def test_the_first_purge_waits_for_whoever_has_begun_to_store(run: Run, world: W
 
     def late() -> list[str]:
         with world.database.write() as conn:
-            now_and_fact(conn, forgotten.FACT)
+            now_and_fact(conn, keyed_hash.FACT)
             begun.set()
             go_on.wait(30)
             return [one.status for one in inbox.store(conn, copy, key=world.settings.hash_key)]
@@ -645,7 +658,7 @@ def arrivals_of(world: World, *payloads: Any) -> list[Arrival]:
     ]
 
 
-def put(world: World, arrivals: list[Arrival]) -> list[inbox.Stored]:
+def put(world: World, arrivals: list[Arrival]) -> list[arrivals.Stored]:
     with world.database.write() as conn:
         return inbox.store(conn, arrivals, key=world.settings.hash_key)
 
@@ -759,7 +772,7 @@ def test_an_erasure_among_calls_sends_nobody_an_empty_record_and_the_person_noth
     run: Run, world: World, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While workers claim, call and settle: once `erase` has said that it is done, no call with the person begins."""
-    monkeypatch.setattr("connector.destinations.wolkvox.ROWS_PER_CALL", 3)
+    monkeypatch.setattr("connector.vendors.wolkvox.destinations.ROWS_PER_CALL", 3)
     mine = [lead(number, phones=["3000000007"], extra={"family": number}) for number in range(100, 140)]
     others = [lead(number) for number in range(200, 260)]
     for one, other in zip(mine + mine[:20], others, strict=True):

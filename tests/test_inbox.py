@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from connector import forgotten, inbox, tables
-from connector.db import Database
-from connector.inbox import HASHED, Arrival, as_text
-from connector.outbox import NewDelivery
-from tests import delivering
-from tests.delivering import Out, dial, lead, leads
+from connector.core import keyed_hash
+from connector.core.payload import as_text
+from connector.store import inbox, tables
+from connector.store.arrivals import Arrival, NewDelivery
+from connector.store.database import Database
+from connector.store.inbox import HASHED
+from tests import outbound_steps
+from tests.outbound_steps import Out, dial, lead, leads
 
-store, database = delivering.store, delivering.database
+store, database = outbound_steps.store, outbound_steps.database
 
 DAY_S = 24 * 3600
 
@@ -210,14 +212,14 @@ KEY = b"invented-key"
 
 def forget(database: Database, *numbers: int, source: str = "landing", prefix: str = "L-") -> None:
     """What a purge leaves of these events' keys and fingerprints."""
-    e = tables.events.c
+    events = tables.events.c
     with database.write() as conn:
-        conn.execute(insert(tables.facts).values(name=forgotten.FACT, value=forgotten.mark(KEY)))
+        conn.execute(insert(tables.facts).values(name=keyed_hash.FACT, value=keyed_hash.mark(KEY)))
         for called in (f"{prefix}{number}" for number in numbers):
-            row = conn.execute(select(tables.events).where(e.source == source, e.key == called)).one()
-            values = {"key": forgotten.name(KEY, source, called), "event_id": "", "payload": ""}
-            values |= {"fingerprint": forgotten.fingerprint(KEY, row.fingerprint), "forgotten_at": 1}
-            conn.execute(update(tables.events).where(e.id == row.id).values(values))
+            row = conn.execute(select(tables.events).where(events.source == source, events.key == called)).one()
+            values = {"key": keyed_hash.name(KEY, source, called), "event_id": "", "payload": ""}
+            values |= {"fingerprint": keyed_hash.fingerprint(KEY, row.fingerprint), "forgotten_at": 1}
+            conn.execute(update(tables.events).where(events.id == row.id).values(values))
 
 
 def put_keyed(database: Database, *arrivals: Arrival) -> list[str]:

@@ -3,179 +3,176 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-import connector.client
-import connector.destinations
-import connector.quota
-import connector.signatures
+import connector.core.http
+import connector.core.quota
+import connector.inbound.signatures
 import connector.vendors
+import connector.vendors.destinations
 import mappings
+from tests import glossary
 
 ROOT = Path(__file__).parent.parent
 
-#: From the top down: a module may import its own tier and whatever stands below. Packages stand for all they hold.
-TIERS: list[tuple[str, ...]] = [
-    ("__main__",),
-    ("commands", "demo"),
-    ("web", "consumer", "worker", "poller"),
-    (
-        "replay",
-        "stories",
-        "bulk",
-        "pages",
-        "polling",
-        "forgetting",
-        "purging",
-        "erasing",
-        "persons",
-        "drafts",
-        "reports",
-        "asking",
-        "intake",
-    ),
-    ("receive", "deliver", "enrich", "probe", "release", "calls"),
-    ("destinations",),
-    ("vendors",),
-    (
-        *(
-            "forgotten",
-            "inbox",
-            "inserting",
-            "outbox",
-            "followers",
-            "attempts",
-            "waiting",
-            "standing",
-            "polls",
-            "claims",
-            "lots",
-            "settle",
-        ),
-        *("committer", "wake", "routes", "client", "signatures", "decode", "quota", "pacing", "budget", "guards"),
-        *("do_not_contact", "outcomes", "configuration"),
-    ),
-    ("db", "migrating", "tables", "settings", "options", "log", "memory", "metrics", "errors"),
-]
-#: The steps meet in the database: none imports another.
-STEPS = TIERS[4]
-#: Seen by nobody but commands, and seeing nothing of what it stands in for.
-APART: dict[str, set[str]] = {"sandbox": {"errors", "log"}, "migrations": {"tables"}}
-TIER_OF = {name: at for at, tier in enumerate(TIERS) for name in tier}
+#: Who may import whom. A room that a line does not name is forbidden to it; a dotted name allows that module alone.
+ROOMS: dict[str, set[str]] = {
+    "__main__": {"cli", "core"},
+    "cli": {"config", "web", "languages", "admin", "outbound", "inbound", "vendors", "store", "core", "mappings"},
+    "web": {"console", "admin", "inbound", "store", "core", "mappings"},
+    "console": {"admin", "languages", "store", "core", "mappings"},
+    "languages": {"core"},
+    "admin": {"languages", "outbound", "inbound", "vendors", "store", "core", "mappings"},
+    "outbound": {"inbound", "vendors", "store", "core", "mappings"},
+    "config": {"vendors", "inbound.signatures", "core", "mappings"},
+    "inbound": {"store", "core", "mappings"},
+    "vendors": {"store", "core", "mappings.base", "mappings.events", "mappings.fields", "mappings.rendering"},
+    "store": {"core"},
+    "core": {"mappings.base"},
+    "mappings": set(),
+}
+#: Lines.
+LONGEST_MODULE = 550
 
 MODULES = sorted([*ROOT.glob("connector/**/*.py"), *ROOT.glob("mappings/**/*.py")])
 
 
-def place(path: Path) -> str:
-    """ "client" of connector/client.py, "web" of connector/web/health.py, "mappings" of all in there."""
-    inside = path.relative_to(ROOT).with_suffix("").parts
-    return inside[0] if inside[0] == "mappings" else inside[1]
+def module_of(path: Path) -> str:
+    """ "core.http" of connector/core/http.py, "mappings.senders.lead" of mappings/senders/lead.py."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts if parts[0] == "mappings" else parts[1:])
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The places of this project that the module imports, anywhere in it but for its annotations."""
-    tree = ast.parse(path.read_text())
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and _is_typing(node.test))]
-    for node in ast.walk(tree):
+def room_of(module: str) -> str:
+    return module.split(".")[0]
+
+
+@functools.cache
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+@functools.cache
+def parsed(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of the module, the module itself first."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@functools.cache
+def imported(path: Path) -> tuple[str, ...]:
+    """The modules of this project that the module imports, anywhere in it, for annotations only too."""
+    names: list[str] = []
+    for node in parsed(path):
+        found: list[str] = []
         if isinstance(node, ast.Import):
-            yield from filter(None, (_place_of(name.name) for name in node.names))
+            found = [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports by full name only"
-            if node.module == "connector":
-                yield from (name.name for name in node.names)
-            elif found := _place_of(node.module or ""):
-                yield found
-
-
-def _is_typing(test: ast.expr) -> bool:
-    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
-
-
-def _place_of(module: str) -> str:
-    parts = module.split(".")
-    if parts[0] == "mappings":
-        return "mappings"
-    return parts[1] if parts[0] == "connector" and len(parts) > 1 else ""
+            for name in node.names:
+                full = f"{node.module}.{name.name}"
+                found.append(full if is_module(full) else node.module or "")
+        names += [m.removeprefix("connector.") for m in found if m.split(".")[0] in ("connector", "mappings")]
+    return tuple(names)
 
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def allowed(here: str, there: str) -> bool:
+    names = ROOMS[room_of(here)]
+    return room_of(there) == room_of(here) or any(there == name or there.startswith(f"{name}.") for name in names)
+
+
+def test_the_package_holds_the_rooms_and_nothing_else() -> None:
+    there = {path.name.removesuffix(".py") for path in (ROOT / "connector").iterdir() if not path.name.startswith("__")}
+    assert there == set(ROOMS) - {"__main__", "mappings"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_point_downwards(path: Path) -> None:
-    here = place(path)
+def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
+    here = module_of(path)
+    if not here:  # connector/__init__.py
+        assert not list(imported(path))
+        return
     for there in imported(path):
-        if here == "mappings":
-            assert there == "mappings", f"mappings know nothing of connector.{there}"
-        elif there in ("mappings", here) or here == "__init__":
-            continue
-        elif here in APART:
-            assert there in APART[here], f"{here} imports {there}"
-        elif there in APART:
-            assert TIER_OF[here] <= TIER_OF["commands"], f"{here} imports {there}"
-        else:
-            assert here in TIER_OF, f"give {here} a tier"
-            assert TIER_OF[here] <= TIER_OF[there], f"{here} imports {there}, which stands above it"
-            assert not (here in STEPS and there in STEPS), f"the step {here} imports the step {there}"
+        assert allowed(here, there), f"{here} imports {there}"
 
 
-@pytest.mark.parametrize("package", ["vendors", "destinations"])
-def test_what_stands_in_a_package_is_imported_in_one_direction(package: str) -> None:
-    """Its table imports its modules, and these only what they share."""
-    for path in ROOT.glob(f"connector/{package}/*.py"):
-        if path.stem == "__init__":
-            continue
-        inner = {
-            node.module.split(".")[2]
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"connector.{package}.")
-        }
-        assert inner <= {"base"}, f"{path.name} imports {inner}"
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=name_of)
+def test_the_door_of_a_room_holds_its_docstring_and_tables_only(path: Path) -> None:
+    module = parsed(path)[0]
+    assert isinstance(module, ast.Module)
+    body = module.body[1:] if ast.get_docstring(module) else module.body
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    tables = [node for node in body if isinstance(node, ast.AnnAssign | ast.Expr)]  # a call tells others of a table
+    assert len(imports) + len(tables) == len(body), f"{path}: what is neither docstring nor table goes to a module"
+    assert tables or not imports, f"{path} only hands on what is in other modules"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module_of(path): {m for m in imported(path) if m != module_of(path)} for path in MODULES}
+    sorter: TopologicalSorter[str] = TopologicalSorter(graph)
+    try:
+        sorter.prepare()
+    except CycleError as fault:
+        pytest.fail(f"a circle: {' -> '.join(fault.args[1])}")
 
 
 #: Only here may each of these be imported: one boundary for each outside thing.
 BOUNDARIES: dict[str, set[str]] = {
-    "requests": {"client", "demo"},  # the demo plays the senders
-    "urllib3": {"client"},
-    "pika": {"consumer"},
-    "flask": {"web"},
+    "requests": {"core.http", "core.connections", "cli.demo", "cli.send"},  # these play the senders
+    "urllib3": {"core.connections"},
+    "pika": {"inbound.rabbitmq"},
+    "python_calamine": {"inbound.files.sheets"},
+    "flask": {"web", "console"},
+    "babel": {"languages", "console.reader"},
+    "apprise": {"admin.alarms.apprise_process"},
     "uvicorn": {"web"},
     "uvloop": {"web"},
-    "waitress": {"web"},
-    "psycopg": {"wake", "db"},
-    "alembic": {"migrating", "migrations"},
-    "sqlite3": {"wake", "db"},
+    "psycopg": {"store"},
+    "alembic": {"store.migrate", "store.migrations"},
+    "sqlite3": {"store"},
 }
+
+
+def within(module: str, places: set[str]) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_outside_is_reached_through_one_module_each(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in parsed(path):
         names = [n.name for n in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
         for name in names:
-            allowed = BOUNDARIES.get(name.split(".")[0])
-            assert allowed is None or place(path) in allowed | {"sandbox"}, f"{place(path)} imports {name}"
+            places = BOUNDARIES.get(name.split(".")[0])
+            assert places is None or within(module_of(path), places), f"{module_of(path)} imports {name}"
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
 
-NOT_USED = {
-    *("job", "task", "item", "sink", "target", "transformer", "adapter"),
-    *("handler", "manager", "service", "processor", "helper", "util"),
-}
+RULED_OUT = glossary.ruled_out()
 #: What others' interfaces oblige us to call by their names.
 OBLIGED = {"create_url_adapter", "proxy_manager_for", "get_redirect_target", "handlers"}
 
 
-def defined(tree: ast.AST) -> Iterator[str]:
+def defined(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Every name that the code itself gives: modules' and classes' and functions', parameters', variables'."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.arg):
@@ -186,28 +183,23 @@ def defined(tree: ast.AST) -> Iterator[str]:
             yield node.asname
 
 
-def words(name: str) -> set[str]:
-    parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    return {part.lower().removesuffix("s") for part in parts} | {part.lower() for part in parts}
-
-
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_the_code_speaks_the_project_s_words_only(path: Path) -> None:
-    names = {path.stem, *defined(ast.parse(path.read_text()))} - OBLIGED
-    used = {name for name in names if words(name) & NOT_USED}
-    assert not used, f"{sorted(used)}"
+def test_no_name_has_a_word_that_the_glossary_rules_out(path: Path) -> None:
+    names = {path.stem, *defined(parsed(path))} - OBLIGED
+    used = {name for name in names if glossary.uses(name, RULED_OUT)}
+    assert not used, f"{sorted(used)}: see the end of docs/concepts.md"
 
 
 def test_the_words_of_a_name_are_found_however_it_is_written() -> None:
-    assert words("_HTTPAdapter") >= {"http", "adapter"}
-    assert words("job_queue") & words("JOBS") & NOT_USED == {"job"}
-    assert words("itemise") & NOT_USED == set()
+    assert glossary.words("_HTTPAdapter") >= {"http", "adapter"}
+    assert glossary.uses("job_queue", RULED_OUT) == glossary.uses("JOBS", RULED_OUT) == {"job"}
+    assert not glossary.uses("itemise", RULED_OUT)
 
 
 # --- registries, docstrings, excepts --------------------------------------------------------------------------------
 
 REGISTRIES = [
-    *(connector.destinations.DESTINATIONS, connector.vendors.VENDORS, connector.quota.LIMITS),
+    connector.vendors.VENDORS,
     *(mappings.PAYLOADS, mappings.EVENT_TYPES, mappings.RECORDS),
 ]
 
@@ -220,9 +212,7 @@ def test_a_registry_is_a_plain_dict(registry: object) -> None:
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("connector/destinations/__init__.py", "DESTINATIONS"),
         ("connector/vendors/__init__.py", "VENDORS"),
-        ("connector/quota.py", "LIMITS"),
         ("mappings/__init__.py", "PAYLOADS"),
         ("mappings/__init__.py", "RECORDS"),
     ],
@@ -236,20 +226,19 @@ def test_a_registry_is_written_out(path: str, name: str) -> None:
     pytest.fail(f"{name} is not in {path}")
 
 
-def test_every_destination_has_a_record_a_vendor_and_limits() -> None:
-    assert set(connector.destinations.DESTINATIONS) == set(mappings.RECORDS)
-    for destination in connector.destinations.DESTINATIONS.values():
-        assert destination.vendor in connector.vendors.VENDORS
-        assert destination.vendor in connector.quota.LIMITS
+def test_every_destination_has_a_record_and_every_vendor_its_own_name() -> None:
+    assert set(connector.vendors.destinations.DESTINATIONS) == set(mappings.RECORDS)
+    assert all(name == vendor.name for name, vendor in connector.vendors.VENDORS.items())
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_module_says_what_it_is(path: Path) -> None:
-    source = path.read_text()
-    assert not source.strip() or ast.get_docstring(ast.parse(source)), f"{path} has no docstring"
+    module = parsed(path)[0]
+    assert isinstance(module, ast.Module)
+    assert not module.body or ast.get_docstring(module), f"{path} has no docstring"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_is_caught_unnamed(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in parsed(path):
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{path}:{node.lineno}"

@@ -11,18 +11,23 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from connector import configuration, destinations, lots, settle, stories, tables
-from connector.client import Answer
-from connector.commands import connector as command
-from connector.commands import lots as commands
-from connector.db import Database, now_ms
-from connector.forgetting import remembered
-from connector.outcomes import Draft
-from connector.sandbox import Sandbox
-from connector.settings import Secret
-from connector.vendors import Tracksale
-from connector.vendors.tracksale import counts_of
-from tests.telling import World, environment, ticket
+from connector.admin.explain import explain as explain_event
+from connector.cli import lots as commands
+from connector.cli import questions
+from connector.cli.root import connector as command
+from connector.config import loader
+from connector.core.http import Answer
+from connector.core.outcomes import Draft
+from connector.core.settings import Secret
+from connector.outbound import settle
+from connector.store import reasons, tables
+from connector.store.database import Database, now_ms
+from connector.vendors import destinations
+from connector.vendors.sandbox.exchange import Sandbox
+from connector.vendors.tracksale import draft_lot_store
+from connector.vendors.tracksale.api import Tracksale
+from connector.vendors.tracksale.readers import counts_of
+from tests.connector_steps import World, environment, ticket
 
 ROUTE = """
 [[routes]]
@@ -53,7 +58,7 @@ def run(environ: dict[str, str]) -> Run:
 
 @pytest.fixture
 def world(environ: dict[str, str], sandbox: Sandbox) -> Iterator[World]:
-    settings = configuration.load(environ, destinations=destinations.SPECS)
+    settings = loader.load(environ, destinations=destinations.SPECS)
     database = Database(settings.database_url)
     yield World(settings, database)
     database.close()
@@ -62,7 +67,7 @@ def world(environ: dict[str, str], sandbox: Sandbox) -> Iterator[World]:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "_has_terminal", lambda: True)
+    monkeypatch.setattr(questions, "has_terminal", lambda: True)
 
 
 def drafted(world: World, count: int, first: int = 1) -> str:
@@ -93,9 +98,9 @@ def of_26(world: World) -> list[Any]:
     return [row for row in world.deliveries() if row.destination == PLACE]
 
 
-def kept(world: World, code: str) -> lots.Lot:
+def kept(world: World, code: str) -> draft_lot_store.Lot:
     with world.database.read() as conn:
-        found = lots.get(conn, "surveys", Draft("26", code))
+        found = draft_lot_store.get(conn, "surveys", Draft("26", code))
     assert found is not None
     return found
 
@@ -105,7 +110,7 @@ def count_calls(sandbox: Sandbox, operation: str) -> int:
 
 
 def story(world: World, name: str) -> dict[str, Any]:
-    (event,) = stories.explain(world.database, world.settings, name)["events"]
+    (event,) = explain_event(world.database, world.settings, name)["events"]
     (delivery,) = event["deliveries"]
     return delivery
 
@@ -290,7 +295,7 @@ def test_a_lot_that_changed_since_it_was_shown_is_left_alone(
     world: World, run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = drafted(world, 2)
-    monkeypatch.setattr(commands, "_confirm", lambda *_: by_hand(sandbox, 1))
+    monkeypatch.setattr(commands, "confirm", lambda *_, **__: by_hand(sandbox, 1))
     result = run("lots", "fire", "surveys", "26", code, "--yes")
     assert result.exit_code == 1
     assert "has changed since it was shown (customers: 2, now 3)" in result.stderr
@@ -303,15 +308,15 @@ def test_two_people_at_once_fire_once(
 ) -> None:
     """The second has seen the lot as a draft, too."""
     code = drafted(world, 1)
-    seen = commands.drafts.Drafts._write_down
+    seen = commands.draft_lots.Drafts._write_down
 
     def another_is_first(self: Any, *args: Any) -> int:
         with world.database.write(serialise="surveys") as conn:
             now = now_ms(conn)
-            lots.ask(conn, kept(world, code).id, "fire", fires_at=None, until=now + 60_000, now=now)
+            draft_lot_store.ask(conn, kept(world, code).id, "fire", fires_at=None, until=now + 60_000, now=now)
         return seen(self, *args)
 
-    monkeypatch.setattr(commands.drafts.Drafts, "_write_down", another_is_first)
+    monkeypatch.setattr(commands.draft_lots.Drafts, "_write_down", another_is_first)
     result = run("lots", "fire", "surveys", "26", code, "--yes")
     assert result.exit_code == 1
     assert "somebody else is at it" in result.stderr
@@ -390,9 +395,9 @@ def test_what_is_discarded_ends_unsent_and_can_be_replayed(world: World, run: Ru
     assert sandbox.tracksale.customers(26) == []
     rows = of_26(world)
     assert {row.state for row in rows} == {"suppressed"}
-    assert {row.reason for row in rows} == {rows[0].reason}
-    assert rows[0].reason.startswith("its draft lot was discarded by a person on 20")
-    assert remembered(rows[0].reason) == rows[0].reason
+    assert {row.reason_code for row in rows} == {"lot.discarded"}
+    assert {reasons.of(row).facts["day"][:2] for row in rows} == {"20"}
+    assert all(reasons.of(row).forgotten() == reasons.of(row) for row in rows)
     told = story(world, f"d{rows[0].id}")
     assert any(f"draft lot {code} of campaign 26 was discarded at " in line["said"] for line in told["story"])
     assert run("replay", "--delivery", f"d{rows[0].id}").exit_code == 0
@@ -433,3 +438,47 @@ def test_a_discard_that_tracksale_denies_changes_nothing(
     assert "untouched" in result.stderr
     assert {row.state for row in of_26(world)} == {"delivered"}
     assert kept(world, code).state == "draft"
+
+
+# --- who may not be contacted ---------------------------------------------------------------------------------------
+
+
+def test_a_lot_with_somebody_on_the_list_is_told_and_not_fired(world: World, run: Run, sandbox: Sandbox) -> None:
+    code = drafted(world, 2)
+    assert run("suppress", "add", "zoe1@example.com").exit_code == 0
+    first = of_26(world)[0]
+    (lot,) = listed(run)
+    assert lot["may_not"] == [
+        {"delivery": f"d{first.id}", "guard": "do_not_contact", "why": "on the do-not-contact list", "until": None}
+    ]
+    table = run("lots").stdout
+    assert f"d{first.id}: do_not_contact: on the do-not-contact list (may be: never)" in table
+    refused = run("lots", "fire", "surveys", "26", code, "--yes")
+    assert refused.exit_code == 1
+    assert f"d{first.id}: do_not_contact" in refused.stderr
+    assert "nothing was fired" in refused.stderr
+    assert run("lots", "fire", "surveys", "26", code, "--yes", "--anyway").exit_code == 2
+    assert count_calls(sandbox, "fire_lot") == 0
+    done = run("lots", "fire", "surveys", "26", code, "--yes", "--anyway", "--why", "the customer agreed by phone")
+    assert done.exit_code == 0, done.output
+    assert "fired all the same" in done.stderr
+    assert count_calls(sandbox, "fire_lot") == 1
+    assert "the customer agreed by phone" in str(story(world, f"d{first.id}")) + run("status", "--json").stdout
+
+
+def test_a_no_to_calls_alone_does_not_stop_a_survey_by_email(world: World, run: Run) -> None:
+    drafted(world, 1)
+    assert run("suppress", "add", "zoe1@example.com", "--channel", "voice").exit_code == 0
+    (lot,) = listed(run)
+    assert [one["guard"] for one in lot["may_not"]] == ["do_not_contact"]  # the route did not say how it surveys
+
+
+def test_somebody_put_there_by_others_who_is_on_the_list_stops_the_lot(
+    world: World, run: Run, sandbox: Sandbox
+) -> None:
+    code = drafted(world, 1)
+    by_hand(sandbox, 2)
+    assert run("suppress", "add", "rosa1@example.com").exit_code == 0
+    refused = run("lots", "fire", "surveys", "26", code, "--yes")
+    assert refused.exit_code == 1
+    assert "1 added by others are on the do-not-contact list" in refused.stderr

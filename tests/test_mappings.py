@@ -22,12 +22,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mappings
-from mappings import form, tracksale, wolkvox
+from mappings import reach
 from mappings.base import Ignored, Invalid, Locale, Rendered, Rendering, fingerprint, lookup
+from mappings.configured import payload_mapping
 from mappings.events import Agent, Customer, Lead, Phone, Thin, Ticket
+from mappings.records import tracksale, wolkvox
+from tests.conftest import examples
 
 PAYLOADS = Path(__file__).parent / "payloads"
-FILES = sorted(p for p in PAYLOADS.glob("*/*.json") if not p.name.endswith((".expected.json", ".request.json")))
+#: Folders of other tests.
+OTHERS = {"answers", "cases", "import", "people", "tables"}
+FILES = sorted(
+    file
+    for file in PAYLOADS.glob("*/*.json")
+    if not file.name.endswith((".expected.json", ".request.json")) and file.parent.name not in OTHERS
+)
 
 _OPT = ("utm.source", "program", "price", "number")
 _TAGS = {"Canal": "channel", "Ejecutivo": "agent.name", "Programa": "program", "Origen": "extra.utm.source"}
@@ -44,6 +53,8 @@ RENDERINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "close": ("postcenter.close", {}),
     "reassign": ("postcenter.reassign", {}),
 }
+#: Rendered of an event that says no, and of no other.
+REFUSALS = {"block": ("wolkvox.add_dnc", {"dial_prefix": "9"})}
 
 
 #: What an expected file says of the source, and of the vendor that was asked; the rest is what must become of it.
@@ -57,7 +68,7 @@ def locale(region: str = "CO", timezone: str = "America/Bogota") -> Locale:
 def outcome(source: str, payload: Any, given: dict[str, Any]) -> dict[str, Any]:
     """What becomes of a payload, in the shape of the expected files; ``given`` is such a file."""
     region, timezone, fetched = given["region"], given["timezone"], given.get("fetched")
-    mapping = mappings.payload_mapping(source, locale(region, timezone), given.get("fields"))
+    mapping = payload_mapping(source, locale(region, timezone), given.get("fields"))
     become: dict[str, Any] = {}
     try:
         event = mapping.read(payload)
@@ -70,7 +81,8 @@ def outcome(source: str, payload: Any, given: dict[str, Any]) -> dict[str, Any]:
         return become | {"errors": {e.field: e.message for e in invalid.errors}}
     except Ignored as ignored:
         return become | {"ignored": str(ignored)}
-    records = {name: _record(event, to, options, region, timezone) for name, (to, options) in RENDERINGS.items()}
+    renderings = RENDERINGS | (REFUSALS if event.type == "contact.refused" else {})
+    records = {name: _record(event, to, options, region, timezone) for name, (to, options) in renderings.items()}
     return become | {"event": plain(event), "records": records}
 
 
@@ -121,14 +133,14 @@ def test_every_file_is_of_a_mapping() -> None:
 
 
 def test_every_record_is_rendered_by_the_files() -> None:
-    assert {to for to, _ in RENDERINGS.values()} == set(mappings.RECORDS)
+    assert {to for to, _ in (RENDERINGS | REFUSALS).values()} == set(mappings.RECORDS)
 
 
 # --- reading ---
 
 
 def read(source: str, payload: Any) -> Any:
-    return mappings.payload_mapping(source, locale()).read(payload)
+    return payload_mapping(source, locale()).read(payload)
 
 
 def lead(**data: Any) -> Any:
@@ -166,12 +178,14 @@ def test_an_unknown_type_and_an_unreachable_person_are_told_together() -> None:
     assert set(faults("ticket", {"type": "x", "data": {"customer": {"phone": "12"}}})) == {
         "type",
         "customer.phone",
-        "customer",
+        "ticket_id",
     }
 
 
 def test_null_is_the_same_as_absent() -> None:
-    names = [f.name for f in dataclasses.fields(Lead) if f.name not in ("id", "type", "time", "notes", "phones")]
+    names = [
+        f.name for f in dataclasses.fields(Lead) if f.name not in ("id", "type", "time", "notes", "hold", "phones")
+    ]
     assert lead(**dict.fromkeys(names)) == lead()
 
 
@@ -347,7 +361,7 @@ def test_an_answer_without_a_name_goes_under_the_address() -> None:
 
 def test_an_answer_to_several_questions_keeps_their_order_and_says_what_is_missing() -> None:
     questions = (
-        {"id": 11, "score": "nps", "justification": "why"},
+        {"id": 11, "score": "nps", "justification": "why", "kind": "nps"},
         {"id": 12, "option": "shop"},
         {"id": 13, "comment": "more"},
     )
@@ -383,7 +397,7 @@ def test_a_note_without_anybody_says_so() -> None:
 
 
 def said_by(source: str, payload: Any, **named: Any) -> Any:
-    return mappings.payload_mapping(source, locale(), named).read(payload)
+    return payload_mapping(source, locale(), named).read(payload)
 
 
 def test_what_a_source_names_is_taken_from_nowhere_else() -> None:
@@ -452,7 +466,7 @@ def test_a_name_is_looked_for_as_it_is_written_and_then_as_a_path(name: str, val
         "x[y]": 8,
         "Acepto. Sí": 9,
     }
-    assert form.at(payload, name) == value
+    assert reach.at(payload, name) == value
 
 
 def test_the_first_that_is_filled_counts_but_all_the_phones() -> None:
@@ -558,11 +572,11 @@ _envelopes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(_envelopes | _json)
 def test_whatever_is_read_becomes_an_event_or_invalid(payload: Any) -> None:
     for source in ("lead", "ticket"):
-        _read_anything(source, mappings.payload_mapping(source, locale()), payload, {})
+        _read_anything(source, payload_mapping(source, locale()), payload, {})
 
 
 def _samples(source: str) -> list[tuple[Any, dict[str, Any]]]:
@@ -572,14 +586,14 @@ def _samples(source: str) -> list[tuple[Any, dict[str, Any]]]:
 SAMPLES = {source: _samples(source) for source in mappings.PAYLOADS}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @pytest.mark.parametrize("source", mappings.PAYLOADS)
 @given(data=st.data())
 def test_whatever_a_sender_makes_of_its_payloads_they_become_events_or_say_why_not(
     source: str, data: st.DataObject
 ) -> None:
     payload, given = data.draw(st.sampled_from(SAMPLES[source]))
-    mapping = mappings.payload_mapping(source, locale(given["region"]), given.get("fields"))
+    mapping = payload_mapping(source, locale(given["region"]), given.get("fields"))
     for part in mapping.parts(_spoilt(data, payload)):
         _read_anything(source, mapping, part, _spoilt(data, given.get("fetched", {})))
 
@@ -664,7 +678,7 @@ _renderings = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(_leads | _tickets, _renderings)
 def test_whatever_event_is_rendered_becomes_what_the_vendor_takes_or_invalid(event: Any, rendering: Rendering) -> None:
     for to in mappings.RECORDS:
@@ -691,11 +705,15 @@ def _takes_row(record: dict[str, Any]) -> None:
 
 
 def _takes_customer(record: dict[str, Any]) -> None:
-    assert [*record] == ["name", "email", "identification", "phone", "tags"]
-    assert record["email"] or record["phone"]
-    assert all(isinstance(record[n], str) for n in ("name", "email", "phone"))
-    assert record["identification"] is None or record["identification"]
+    assert {*record} <= {"name", "email", "identification", "phone", "tags"}
+    assert record.get("email") or record.get("phone")
+    assert all(record[n] and isinstance(record[n], str) for n in record if n != "tags"), "what is absent is left out"
     _take_tags(record["tags"])
+
+
+def _takes_link_customer(record: dict[str, Any]) -> None:
+    assert "identification" not in record
+    _takes_customer(record)
 
 
 def _takes_empty_tags(record: dict[str, Any]) -> None:
@@ -718,8 +736,9 @@ def _takes_answer(record: dict[str, Any]) -> None:
     assert record["name"] and (record.get("email") or record.get("phone"))
     assert all(record[n] and isinstance(record[n], str) for n in ("email", "phone", "identification") if n in record)
     assert ("score" in record) != ("answers" in record)
+    assert "score" not in record or (type(record["score"]) is int and 0 <= record["score"] <= 10)
     for one in record.get("answers", [record]):
-        assert "score" not in one or (type(one["score"]) is int and 0 <= one["score"] <= 10)
+        assert "score" not in one or (type(one["score"]) in (int, str) and one["score"] != "")
         assert all(one[n] for n in ("justification", "option", "comment") if n in one)
     _take_tags(record.get("tags", []))
 
@@ -737,9 +756,15 @@ def _is_one_person(whom: dict[str, Any]) -> bool:
     return len(whom) == 1 and set(whom) <= {"email", "phone", "identification"} and all(whom.values())
 
 
+def _takes_numbers(record: dict[str, Any]) -> None:
+    assert [*record] == ["telephones"]
+    assert record["telephones"] and all(number.isascii() and number.isdigit() for number in record["telephones"])
+
+
 _VENDOR_TAKES = {
     "wolkvox.add_record": _takes_row,
-    "tracksale.survey_links": _takes_customer,
+    "wolkvox.add_dnc": _takes_numbers,
+    "tracksale.survey_links": _takes_link_customer,
     "tracksale.answers": _takes_answer,
     "postcenter.close": _takes_ticket,
     "postcenter.reassign": _takes_ticket,
@@ -747,3 +772,43 @@ _VENDOR_TAKES = {
     "tracksale.fill_empty_tags": _takes_empty_tags,
     "tracksale.note": _takes_note,
 }
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "sent"),
+    [
+        ("", "Muy bueno", "Muy bueno"),
+        ("", 11, 11),
+        ("", "5", "5"),
+        ("csat", 4.0, 4),
+        ("nps", "9", 9),
+        ("nps", 11, None),
+        ("nps", "Muy bueno", None),
+        ("", True, None),
+        ("", [1], None),
+        ("review", "", None),
+    ],
+)
+def test_only_nps_has_bounds_and_other_scores_go_as_they_are(kind: str, value: Any, sent: Any) -> None:
+    questions = ({"id": 11, "score": "s", "kind": kind},)
+    event = lead(email="a@example.com", extra={"s": value})
+    if sent is None:
+        with pytest.raises(Invalid):
+            answer(event, score="", questions=questions)
+    else:
+        [said] = answer(event, score="", questions=questions).record["answers"]
+        assert (said["score"], type(said["score"])) == (sent, type(sent))
+
+
+TEXTS: dict[str, Any] = json.loads((PAYLOADS / "texts.json").read_text())
+
+
+@pytest.mark.parametrize(("data", "row", "noted"), TEXTS.values(), ids=TEXTS)
+def test_a_text_is_read_as_it_was_meant(data: dict[str, Any], row: dict[str, str], noted: str) -> None:
+    """What is left out of it, or was lost, is noted with the name of the field."""
+    mapping = payload_mapping("lead", Locale("CO"))
+    lead = mapping.read({"type": "lead.created", "data": {"phones": "3000000001", **data}})
+    assert isinstance(lead, Lead)
+    record = wolkvox.Row(Rendering(locale=Locale("CO"), dial_prefix="9")).render(lead).record
+    assert {name: record[name] for name in row} == row
+    assert [note.partition(":")[0] for note in lead.notes] == ([noted] if noted else [])

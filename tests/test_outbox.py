@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from connector import outbox, tables
-from connector.db import Database, now_ms
-from connector.outbox import BULK, LIVE, LIVE_SPLIT, NewDelivery
-from tests import delivering
-from tests.delivering import (
+from connector.core.reasons import Code, Reason
+from connector.core.states import DeliveryState
+from connector.outbound import routes
+from connector.store import outbox, tables
+from connector.store.arrivals import NewDelivery
+from connector.store.database import Database, now_ms
+from connector.store.lanes import BULK, LIVE, LIVE_SPLIT
+from tests import outbound_steps
+from tests.outbound_steps import (
     DIAL,
     Out,
     accepted,
@@ -24,7 +28,7 @@ from tests.delivering import (
     unknown,
 )
 
-store, database = delivering.store, delivering.database
+store, database = outbound_steps.store, outbound_steps.database
 
 
 @pytest.fixture
@@ -51,9 +55,15 @@ def test_an_event_and_a_route_are_unique_for_ever(out: Out):
 
 
 def test_a_record_that_could_not_be_made_is_dead_at_once(out: Out):
-    add(out, (1, [new(record="", state="dead", reason="no record can be made of it: tel1: missing", notes=("a", "b"))]))
+    add(
+        out,
+        (
+            1,
+            [new(record="", state="dead", reason=Reason(Code.NO_RECORD, {"words": "tel1: missing"}), notes=("a", "b"))],
+        ),
+    )
     [dead] = out.deliveries("dead")
-    assert dead.reason.startswith("no record can be made")
+    assert dead.reason_code == Code.NO_RECORD
     assert not hasattr(out.claim(), "attempt")
 
 
@@ -171,6 +181,27 @@ def test_pending_deliveries_follow_their_route_to_a_corrected_campaign(out: Out)
     assert claimed.attempt.id not in {c.attempt.id for c in [moved.claimed()]}
 
 
+def test_what_comes_back_to_a_former_campaign_is_found_and_follows(out: Out):
+    """A call of before the change ends later, and a process of before stores a lead after it."""
+    out.put(leads(2))
+    claimed = out.claimed()
+    moved = Out(out.database, dial("1043", name="dial 1042"))
+    with out.database.write() as conn:
+        outbox.settle(conn, claimed.attempt.id, state="pending", now=now_ms(conn), due_at=now_ms(conn))
+    out.put(leads(1, first=5))
+    assert {row.destination for row in out.deliveries()} == {DIAL}
+    assert routes.gather(moved.settings, out.database, moved.places) == 3
+    assert {row.destination for row in out.deliveries()} == {"dialler/wolkvox.add_record/1043"}
+    assert routes.gather(moved.settings, out.database, moved.places) == 0
+
+
+def test_what_waits_for_a_route_that_is_gone_is_left_where_it_is(out: Out):
+    out.put(leads(1))
+    other = Out(out.database, dial("1043", name="another"))
+    assert routes.gather(other.settings, out.database, other.places) == 0
+    assert {row.destination for row in out.deliveries()} == {DIAL}
+
+
 def test_deliveries_do_not_follow_a_route_to_another_operation(database: Database):
     out = Out(database, dial(name="route"))
     out.put([lead(1)])
@@ -180,7 +211,7 @@ def test_deliveries_do_not_follow_a_route_to_another_operation(database: Databas
 
 def test_a_record_survives_quotes_escapes_and_every_script(out: Out):
     strange = '{"a":"\\u0000 \\" \' 😀 ñ \\\\u0041"}'
-    add(out, (1, [new(record=strange, reason="O'Brien \\ %s :x")]))
+    add(out, (1, [new(record=strange, reason=Reason(Code.NO_RECORD, {"words": strange}))]))
     claimed = out.claimed()
     with out.database.read() as conn:
         assert [text_ for _, text_ in outbox.members(conn, claimed.attempt.id)] == [strange]
@@ -209,6 +240,11 @@ def test_a_partial_answer_settles_each_of_its_own(database: Database):
     claimed = out.claimed("surveys")
     with database.write() as conn:
         ids = [n for n, _ in outbox.members(conn, claimed.attempt.id)]
-        rows = [(ids[0], "delivered", None), (ids[1], "dead", "invalid"), (10**9, "dead", "not a member")]
-        outbox.settle_each(conn, claimed.attempt.id, rows, now_ms(conn), now_ms(conn))
+        now = now_ms(conn)
+        rows = [
+            (ids[0], DeliveryState.DELIVERED, None, now),
+            (ids[1], DeliveryState.DEAD, Reason(Code.REFUSED), now),
+            (10**9, DeliveryState.DEAD, None, now),
+        ]
+        outbox.settle_each(conn, claimed.attempt.id, rows, now)
     assert [row.state for row in out.deliveries()] == ["delivered", "dead", "sending"]

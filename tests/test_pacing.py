@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector import pacing
-from connector.db import Database
-from connector.pacing import DAY_MS, RATE_GOOD_MS, STEPS, Credit
-from connector.settings import WorkingHours
-from connector.standing import Told
-from tests import delivering
-from tests.simulation import HOUR_MS, SEVEN, Call, Played, Stored, steadily
+from connector.core import pacing
+from connector.core.pacing import RATE_GOOD_MS, STEPS, Credit
+from connector.core.settings import WorkingHours
+from connector.core.times import DAY_MS, HOUR_MS
+from connector.store.accounts import UsageReport
+from connector.store.database import Database
+from tests import outbound_steps
+from tests.simulation import SEVEN, Call, Played, Stored, steadily
 
-store, database = delivering.store, delivering.database
+store, database = outbound_steps.store, outbound_steps.database
 
 HOURS = WorkingHours()
 ENDLESS = 10**9
@@ -139,7 +140,7 @@ def test_probes_are_never_starved() -> None:
 
 def test_what_others_use_of_the_token_is_not_used_twice() -> None:
     """Wolkvox told at seven that another program had made 400 of the thousand calls."""
-    played = Played(1, bulk=ENDLESS, told=Told(others=400, at=SEVEN, ask_at=SEVEN + DAY_MS))
+    played = Played(1, bulk=ENDLESS, told=UsageReport(others=400, at=SEVEN, ask_at=SEVEN + DAY_MS))
     played.run(SEVEN + DAY_MS, days(300, 1))
     assert 0.98 * 600 <= len(played.calls) <= 600
     assert at_once([call for call in played.calls if call.kind == "live"]) > 0.9

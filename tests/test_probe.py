@@ -9,17 +9,20 @@ import pytest
 import requests
 from sqlalchemy import update
 
-from connector import probe, tables
-from connector.client import NoAnswer, NotSent
-from connector.db import Database
-from connector.quota import Wait
-from connector.sandbox import Sandbox
-from connector.sandbox.rows import FIELDS
+from connector.core.http import NoAnswer, NotSent
+from connector.core.quota import Wait
+from connector.core.reasons import Code
+from connector.outbound import seen
+from connector.store import attempts, tables
+from connector.store import reasons as stored
+from connector.store.database import Database
+from connector.vendors.sandbox.exchange import Sandbox
+from connector.vendors.wolkvox.sandbox_rows import FIELDS
 from mappings.events import Customer
-from tests import delivering
-from tests.delivering import DIAL, Out, dial, dialler, lead, leads, survey, ticket
+from tests import outbound_steps
+from tests.outbound_steps import DIAL, Out, code, dial, dialler, lead, leads, survey, ticket, words
 
-store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
+store, database, sandbox = outbound_steps.store, outbound_steps.database, outbound_steps.sandbox
 
 FIND = "wolkvox.find_record"
 REPORT = "tracksale.report_dispatch"
@@ -30,15 +33,16 @@ def asked(sandbox: Sandbox, operation: str = FIND) -> int:
 
 
 def cut(out: Out, sandbox: Sandbox, count: int, *, where: str) -> None:
-    """Sends ``count`` leads in a call whose connection is cut."""
+    """Sends ``count`` leads in a call whose connection is cut. find_record has found somebody who is there lately."""
+    out.finds()
     sandbox.fault("wolkvox.add_record", "cut", where=where)
     out.put(leads(count))
     out.step()
     assert out.states() == {"uncertain": count}
 
 
-def reasons(out: Out) -> set[str]:
-    return {row.reason for row in out.deliveries()}
+def reasons(out: Out) -> set[Code | None]:
+    return {code(row) for row in out.deliveries()}
 
 
 # --- wolkvox --------------------------------------------------------------------------------------------------------
@@ -57,9 +61,9 @@ def test_a_cut_call_ends_with_every_lead_there_once(
     assert out.states() == {"delivered": count}
     assert sandbox.wolkvox.count("1042") == count
     assert sandbox.wolkvox.duplicates("1042") == {}
-    assert asked(sandbox) == (1 if trace else min(count, probe.SAMPLE))
+    assert asked(sandbox) == (1 if trace else min(count, seen.SAMPLE))
     if where == "after":
-        assert reasons(out) == {probe.LANDED}
+        assert reasons(out) == {Code.PROBE_LANDED}
         assert out.kinds()[0] == ("send", "accepted")
     else:
         assert out.kinds()[0] == ("send", "rejected")
@@ -70,7 +74,7 @@ def test_presence_is_believed_at_once(database: Database, sandbox: Sandbox):
     cut(out, sandbox, 3, where="after")
     out.later(2.1)  # the account's hold is over, the attempt's deadline is not
     out.drain()
-    assert reasons(out) == {probe.LANDED}
+    assert reasons(out) == {Code.PROBE_LANDED}
 
 
 def test_absence_is_not_believed_before_the_attempts_deadline(database: Database, sandbox: Sandbox):
@@ -103,7 +107,7 @@ def test_an_insertion_under_way_is_no_disagreement(database: Database, sandbox: 
     no_data = {"code": "404", "error": "Not Found", "msg": "No data"}
     sandbox.fault(FIND, "status", status=404, body=no_data)
     out.drain()
-    assert reasons(out) != {probe.DISAGREE}
+    assert reasons(out) != {Code.PROBE_DISAGREES}
     out.later(5)
     out.drain()
     assert out.states() == {"delivered": 3}
@@ -130,7 +134,7 @@ def test_answers_that_disagree_leave_it_to_a_person(database: Database, sandbox:
     out.later(5)
     out.drain()
     assert out.states() == {"uncertain": 3}
-    assert reasons(out) == {probe.DISAGREE}
+    assert reasons(out) == {Code.PROBE_DISAGREES}
     out.later(3600)
     assert out.drain() == [], "it is not asked again"
     assert sandbox.wolkvox.count("1042") == 1
@@ -158,7 +162,7 @@ def test_people_sent_to_the_campaign_before_prove_nothing(database: Database, sa
     out.later(5)
     out.drain()
     assert out.states() == {"delivered": 2, "uncertain": 2}
-    assert {row.reason for row in out.deliveries("uncertain")} == {probe.NO_SAMPLE}
+    assert {code(row) for row in out.deliveries("uncertain")} == {Code.PROBE_NOBODY_NEW}
     assert asked(sandbox) == 0, "no call is spent on it"
 
 
@@ -172,7 +176,7 @@ def test_those_who_are_new_decide_for_those_who_are_not(database: Database, sand
     out.later(5)
     out.drain()
     assert out.states() == {"delivered": 17}
-    assert asked(sandbox) == 1
+    assert asked(sandbox) == 2, "and about one who is surely there"
     assert sandbox.wolkvox.count("1042") == 17
 
 
@@ -197,7 +201,103 @@ def test_rows_without_the_traces_column_prove_nothing(database: Database, sandbo
     out.later(3)
     out.drain()
     assert out.states() == {"uncertain": 2}
-    assert reasons(out) == {"the rows that wolkvox shows have no opt12: `connector resolve`"}
+    assert {words(row) for row in out.deliveries()} == {"the rows that wolkvox shows have no opt12"}
+
+
+def test_rows_of_somebody_else_prove_nothing(database: Database, sandbox: Sandbox):
+    out = Out(database, dial(), sandbox=sandbox)
+    cut(out, sandbox, 2, where="after")
+    for row in ({"total_registers": "77"}, {"customer_id": "C-9", "tel1": "3000000099"}):
+        body = {"code": "200", "error": None, "data": [row]}
+        sandbox.fault(FIND, "status", status=200, body=body)
+    out.later(3)
+    out.drain()
+    assert out.states() == {"uncertain": 2}
+    assert {words(row) for row in out.deliveries()} == {"the rows that wolkvox shows are of somebody else"}
+
+
+def test_an_answer_that_comes_after_the_matter_is_settled_asks_nothing_for_ever(database: Database, sandbox: Sandbox):
+    out = Out(database, dial(), sandbox=sandbox)
+    out.put([lead(1)])
+    out.drain()
+    attempt = out.attempts()[-1].id
+    with database.write() as conn:
+        attempts.ask_later(conn, attempt, 1, {"present": {"1": False}, "control": True})
+    out.drain()
+    assert asked(sandbox) == 0
+    with database.read() as conn:
+        assert attempts.next_ask(conn, list(out.places["dialler"])) is None
+    assert out.states() == {"delivered": 1}
+
+
+# --- a positive control ---------------------------------------------------------------------------------------------
+
+#: What a server may say to a call that it does not know.
+NOT_KNOWN = {
+    "the envelope's 404": {"status": 404, "body": {"code": "404", "error": "Not Found", "msg": "No data"}},
+    "a web server's 404": {"status": 404},
+    "405": {"status": 405},
+    "does not exist": {"status": 400, "body": {"code": "400", "error": "THE API YOU WANT TO CONSULT DOES NOT EXIST"}},
+}
+
+
+def cut_before(out: Out, sandbox: Sandbox, number: int) -> None:
+    """One lead, whose call never arrives."""
+    sandbox.fault("wolkvox.add_record", "cut", where="before")
+    out.put(leads(1, first=number))
+    out.step()
+
+
+def waiting_out(out: Out, hours: int = 3) -> None:
+    for _ in range(hours * 12):
+        out.drain()
+        out.later(300)
+
+
+@pytest.mark.parametrize("answer", NOT_KNOWN)
+@pytest.mark.parametrize("known", [0, 3])
+def test_where_nobody_can_be_found_nobody_is_sent_twice(database: Database, sandbox: Sandbox, answer: str, known: int):
+    out = Out(database, dial(), sandbox=sandbox)
+    if known:
+        out.put(leads(known, first=800))
+        out.drain()
+    sandbox.fault(FIND, "status", times=None, **NOT_KNOWN[answer])
+    cut_before(out, sandbox, 1)
+    waiting_out(out)
+    assert out.states() == {"uncertain": 1} | ({"delivered": known} if known else {})
+    assert "connector resolve" in str(stored.of(out.deliveries("uncertain")[0]))
+    assert sandbox.wolkvox.count("1042") == known
+    assert out.account().state == "open"
+    assert asked(sandbox) < 12
+
+
+def test_absence_is_believed_once_one_who_is_there_was_found(database: Database, sandbox: Sandbox):
+    out = Out(database, dial(), sandbox=sandbox)
+    out.put(leads(1, first=900))
+    out.drain()
+    cut_before(out, sandbox, 1)
+    out.later(5)
+    out.drain()
+    assert out.states() == {"delivered": 2}
+    assert asked(sandbox) == 2
+    cut_before(out, sandbox, 2)
+    out.later(5)
+    out.drain()
+    assert out.states() == {"delivered": 3}
+    assert asked(sandbox) == 3, "one was found within the hour"
+
+
+def test_a_lead_delivered_later_is_the_control_of_the_first(database: Database, sandbox: Sandbox):
+    out = Out(database, dial(), sandbox=sandbox)
+    cut_before(out, sandbox, 1)
+    out.later(5)
+    out.drain()
+    assert out.states() == {"uncertain": 1}
+    out.put(leads(1, first=2))
+    out.drain()
+    out.later(70)
+    out.drain()
+    assert out.states() == {"delivered": 2}
 
 
 # --- faults while asking --------------------------------------------------------------------------------------------
@@ -268,7 +368,9 @@ def test_a_question_that_the_vendor_refuses_is_not_put_for_ever(database: Databa
         out.drain()
         out.later(60)
     assert asked(sandbox) == 1
-    assert reasons(out) == {"the vendor refused the question (400 SOME PARAMETERS ARE REQUIRED): `connector resolve`"}
+    assert {words(row) for row in out.deliveries()} == {
+        "the vendor refused the question (400 SOME PARAMETERS ARE REQUIRED)"
+    }
 
 
 def test_a_vendor_that_fails_every_question_is_asked_ever_more_rarely(database: Database, sandbox: Sandbox):
@@ -297,13 +399,13 @@ def test_leads_go_on_while_a_question_waits_for_the_deadline(database: Database,
 def test_nobody_is_asked_about_what_a_person_has_resolved(database: Database, sandbox: Sandbox):
     out = Out(database, dial(), sandbox=sandbox)
     cut(out, sandbox, 2, where="after")
-    d = tables.deliveries
+    deliveries = tables.deliveries
     with database.write() as conn:
-        conn.execute(update(d).values(state="delivered", reason="a person says it landed"))
+        conn.execute(update(deliveries).values(state="delivered", reason_code="resolved.landed"))
     out.later(3)
     out.drain()
     assert asked(sandbox) == 0
-    assert reasons(out) == {"a person says it landed"}
+    assert reasons(out) == {Code.RESOLVED_LANDED}
     assert out.attempts()[0].probe_at is None
 
 
@@ -314,7 +416,7 @@ def test_a_late_answer_during_the_question_stands(database: Database, sandbox: S
     out.later(6)
     question = out.claimed()
     assert question.attempt.kind == "probe"
-    out.settle(late, delivering.accepted())
+    out.settle(late, outbound_steps.accepted())
     out.make(question)
     out.later(3)
     out.drain()
@@ -383,8 +485,8 @@ def test_absence_from_the_report_proves_nothing_and_is_left_to_a_person(database
         out.later(3601)
         out.drain("surveys")
     assert out.states() == {"uncertain": 3}
-    assert reasons(out) == {probe.NOT_SEEN}
-    assert asked(sandbox, REPORT) == 1 + len(probe.LOOKS_AFTER_S)
+    assert reasons(out) == {Code.PROBE_NOT_SEEN}
+    assert asked(sandbox, REPORT) == 1 + len(seen.LOOKS_AFTER_S)
     assert sandbox.tracksale.customers(52) == []
 
 
@@ -396,7 +498,7 @@ def test_a_customer_dispatched_before_proves_nothing_in_the_report(database: Dat
     out.later(5)
     out.drain("surveys")
     assert out.states() == {"delivered": 1, "uncertain": 1}
-    assert out.deliveries("uncertain")[0].reason == probe.NO_SAMPLE
+    assert code(out.deliveries("uncertain")[0]) is Code.PROBE_NOBODY_NEW
 
 
 def test_customers_are_found_by_any_of_their_identities(database: Database, sandbox: Sandbox):

@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from connector.commands.processes import number
-from connector.errors import ConfigError
+from connector.cli.supervisor import number
+from connector.core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
 #: Each process notes itself in a file of its own; `how` says what becomes of it then.
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
-from connector.commands import ending, processes
-from connector.commands.face import fail
-from connector.errors import ConnectorError
+from connector.cli import shutdown, supervisor
+from connector.cli.group import fail
+from connector.core.errors import ConnectorError
 
 at, how = Path(sys.argv[1]), sys.argv[2]
-ending.STOP_S = processes.STOP_S = 2.0
+shutdown.STOP_S = supervisor.STOP_S = 2.0
 
 def work(asked):
     began = at / str(os.getpid())
@@ -41,7 +41,7 @@ def work(asked):
     began.rename(began.with_suffix(".ended"))
 
 try:
-    processes.serve(work, 2, name="one")
+    supervisor.serve(work, 2, name="one")
 except ConnectorError as fault:
     fail(str(fault))
 """

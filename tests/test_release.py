@@ -11,26 +11,34 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from connector import followers, forgetting, inbox, outbox, settle, stories, tables, waiting
-from connector.commands.mapping import mapped
-from connector.db import Database, now_ms
-from connector.decode import Payload
-from connector.destinations import name_of
-from connector.errors import StoreUnavailable
-from connector.outbox import BULK, EXPIRED, PARKED_BULK, PARKED_LIVE
-from connector.outcomes import Fate, Outcome, Verdict
-from connector.quota import Wait
-from connector.receive import Receiver
-from connector.release import Releasing
-from connector.replay import Replay, Wish, resolve
-from connector.routes import Router
-from connector.sandbox import Sandbox
-from connector.settings import Route, Secret, Source
-from connector.worker import prepare
-from tests import delivering
-from tests.delivering import Out, close, collect, dial, links, once, refused, survey
+from connector.admin.deliveries import Search
+from connector.admin.deliveries import deliveries as list_deliveries
+from connector.admin.explain import explain as explain_event
+from connector.admin.privacy import forget
+from connector.admin.replay import Replay, Wish
+from connector.admin.resolve import resolve
+from connector.admin.status import status as read_status
+from connector.cli.map import mapped
+from connector.core.errors import StoreUnavailable
+from connector.core.outcomes import Fate, Outcome, Verdict
+from connector.core.payload import Payload
+from connector.core.quota import Wait
+from connector.core.reasons import Code, Reason
+from connector.core.settings import Route, Secret, Source
+from connector.inbound.receiver import Receiver
+from connector.inbound.router import Router
+from connector.outbound import settle
+from connector.outbound.chain import Releasing
+from connector.outbound.worker import prepare
+from connector.store import chains, inbox, lanes, outbox, reasons, tables, thin_events
+from connector.store.database import Database, now_ms
+from connector.store.lanes import BULK, PARKED_BULK, PARKED_LIVE
+from connector.vendors.destinations import name_of
+from connector.vendors.sandbox.exchange import Sandbox
+from tests import outbound_steps
+from tests.outbound_steps import BY, Out, close, collect, dial, links, once, refused, survey
 
-store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
+store, database, sandbox = outbound_steps.store, outbound_steps.database, outbound_steps.sandbox
 
 CALL = "dial 1042"
 LINK = "https://tracksale.co/s/invented"
@@ -69,7 +77,7 @@ class Following(Out):
 
     def reason(self, route: str) -> str:
         [row] = self.all_of(route)
-        return str(row.reason)
+        return str(reasons.of(row) or "")
 
     def linked(self, **result: Any) -> None:
         """The vendor of the links answers."""
@@ -163,7 +171,7 @@ def test_a_thin_event_is_read_of_what_was_fetched_for_it(database: Database):
         [event] = conn.execute(select(tables.events)).all()
         source, body = out.settings.sources["helpdesk"], orjson.loads(event.payload)
         arrival, _ = out.receiver.completed(source, body, fetched, event_id="x", received_at=event.received_at)
-        waiting.end(conn, event.id, state="accepted", fetched=fetched, type=arrival.type)
+        thin_events.end(conn, event.id, state="accepted", fetched=fetched, type=arrival.type)
         outbox.add(conn, [(event.id, arrival.deliveries)], now_ms(conn))
     out.linked()
     out.releasing.look()
@@ -177,7 +185,7 @@ def test_what_routes_no_longer_come_after_goes_at_once(database: Database):
     after = Following(database, alone, links())
     after.releasing.sweep()
     after.releasing.look()
-    assert after.all_of(CALL)[0].lane == outbox.LIVE
+    assert after.all_of(CALL)[0].lane == lanes.LIVE
     assert after.record(CALL)["tel1"] == "3000000001"
 
 
@@ -189,7 +197,7 @@ def test_who_must_be_asked_about_first_is_asked_about_once_released(database: Da
     out.send(ticket(2))
     out.linked()
     out.releasing.look()
-    assert [row.lane for row in out.all_of("survey")] == [outbox.BULK_CHECK, outbox.LIVE_CHECK]
+    assert [row.lane for row in out.all_of("survey")] == [lanes.BULK_CHECK, lanes.LIVE_CHECK]
 
 
 # --- it ends --------------------------------------------------------------------------------------------------------
@@ -201,7 +209,7 @@ def test_what_comes_after_the_dead_ends_and_says_why_down_the_chain(database: Da
     out.refuse()
     out.releasing.look()
     assert (out.state("links"), out.state(CALL), out.state("close")) == ("dead", "suppressed", "suppressed")
-    assert out.reason(CALL) == "it comes after “links”, which ended dead: 400 wrong"
+    assert out.reason(CALL) == "it comes after “links”, which ended dead: the vendor refused it: 400 wrong"
     assert out.reason("close").startswith(f"it comes after “{CALL}”, which ended suppressed: it comes after “links”")
 
 
@@ -231,7 +239,7 @@ def test_a_guard_that_ends_the_one_before_ends_this_one(database: Database):
     out.later(61)
     assert isinstance(out.claim("surveys"), Wait)
     out.releasing.look()
-    assert out.reason(CALL) == f"it comes after “links”, which ended suppressed: {EXPIRED}"
+    assert out.reason(CALL) == f"it comes after “links”, which ended suppressed: {Reason(Code.EXPIRED)}"
 
 
 def test_whom_the_vendor_does_not_let_be_asked_is_not_called_about_it(database: Database):
@@ -240,13 +248,13 @@ def test_whom_the_vendor_does_not_let_be_asked_is_not_called_about_it(database: 
     out = Following(database, call(after="survey", options=dial().options), asked)
     out.send(ticket())
     check = out.claimed("surveys")
-    assert check.attempt.kind == "check"
+    assert check.attempt.kind == "precheck"
     place = out.places["surveys"][check.attempt.destination]
     with database.write() as conn:
         ids = [number for number, _ in outbox.members(conn, check.attempt.id)]
-        settle.settle_check(conn, check.attempt, place, delivering.accepted(), ids, False)
+        settle.settle_check(conn, check.attempt, place, outbound_steps.accepted(), ids, False)
     out.releasing.look()
-    assert out.reason(CALL) == f"it comes after “survey”, which ended suppressed: {settle.TOO_SOON}"
+    assert out.reason(CALL) == f"it comes after “survey”, which ended suppressed: {Reason(Code.NINETY_DAYS)}"
 
 
 def test_it_expires_while_it_waits(database: Database):
@@ -254,7 +262,11 @@ def test_it_expires_while_it_waits(database: Database):
     out.send(ticket())
     out.later(61)
     assert out.releasing.look() == 1
-    assert (out.state(CALL), out.reason(CALL), out.state("links")) == ("suppressed", EXPIRED, "pending")
+    assert (out.state(CALL), out.reason(CALL), out.state("links")) == (
+        "suppressed",
+        str(Reason(Code.EXPIRED)),
+        "pending",
+    )
 
 
 def test_without_what_it_wants_of_the_answer_it_is_not_sent(database: Database):
@@ -262,9 +274,9 @@ def test_without_what_it_wants_of_the_answer_it_is_not_sent(database: Database):
     options = call().options | {"opt": ("result.answer_id",)}
     out = Following(database, call(on=("lead.created",), after="collect", options=options), collect())
     out.send(lead(), source="landing")
-    out.settle(out.claimed("surveys"), delivering.unknown(ask=False))
+    out.settle(out.claimed("surveys"), outbound_steps.unknown(ask=False))
     [row] = out.all_of("collect")
-    resolve(out.settings, database, row.id, landed=True)
+    resolve(out.settings, database, row.id, BY, landed=True)
     out.releasing.look()
     assert out.state(CALL) == "dead"
     assert out.reason(CALL).startswith("no record can be made of it: result.answer_id: is not known: “collect” was del")
@@ -276,15 +288,15 @@ def test_without_what_it_wants_of_the_answer_it_is_not_sent(database: Database):
 def test_the_uncertain_keep_it_waiting_until_a_person_resolves_them(database: Database):
     out = Following(database, call(after="collect", on=("lead.created",), options=dial().options), collect())
     out.send(lead(), source="landing")
-    out.settle(out.claimed("surveys"), delivering.unknown(ask=False))
+    out.settle(out.claimed("surveys"), outbound_steps.unknown(ask=False))
     assert out.releasing.look() == 0
     assert (out.state("collect"), out.state(CALL)) == ("uncertain", "pending")
     [row] = out.all_of("collect")
-    resolve(out.settings, database, row.id, landed=False)
+    resolve(out.settings, database, row.id, BY, landed=False)
     assert out.releasing.look() == 0
     out.linked(answer_id=7)
     assert out.releasing.look() == 1
-    assert out.all_of(CALL)[0].lane == outbox.LIVE
+    assert out.all_of(CALL)[0].lane == lanes.LIVE
 
 
 def test_a_batch_that_goes_again_keeps_it_waiting(database: Database):
@@ -320,7 +332,7 @@ def test_a_worker_that_dies_after_settling_leaves_it_to_any_other(database: Data
         raise StoreUnavailable("the database went away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(followers, "go", dies)
+        patched.setattr(chains, "go", dies)
         with pytest.raises(StoreUnavailable):
             out.releasing.look()
     assert out.all_of(CALL)[0].lane == PARKED_LIVE
@@ -338,7 +350,7 @@ def test_what_was_settled_by_one_who_knew_of_no_follower_is_found_by_the_sweep(d
     assert out.releasing.sweep() == 2
     assert out.releasing.sweep() == 0
     assert out.releasing.look() == 2
-    assert {row.lane for row in out.all_of(CALL)} == {outbox.LIVE}
+    assert {row.lane for row in out.all_of(CALL)} == {lanes.LIVE}
 
 
 def test_the_sweep_leaves_alone_what_still_waits(database: Database):
@@ -354,11 +366,11 @@ def test_two_who_release_at_once_send_each_once(database: Database):
     out.linked()
     if not database.is_sqlite:
         with database.write() as conn:
-            held = followers.due(conn, out.all_of(CALL)[0].destination, now_ms(conn), 3)
+            held = chains.due(conn, out.all_of(CALL)[0].destination, now_ms(conn), 3)
             assert len(held) == 3
             assert out.releasing.look() == 2
     assert out.releasing.look() == (5 if database.is_sqlite else 3)
-    assert {row.lane for row in out.all_of(CALL)} == {outbox.LIVE}
+    assert {row.lane for row in out.all_of(CALL)} == {lanes.LIVE}
 
 
 def test_ten_thousand_are_released_in_seconds(database: Database):
@@ -370,7 +382,7 @@ def test_ten_thousand_are_released_in_seconds(database: Database):
     began_s = time.monotonic()
     assert out.releasing.look() == 10_000
     took_s = time.monotonic() - began_s
-    assert {row.lane for row in out.all_of(CALL)} == {outbox.LIVE}
+    assert {row.lane for row in out.all_of(CALL)} == {lanes.LIVE}
     assert took_s < 60, took_s
 
 
@@ -380,7 +392,7 @@ def test_ten_thousand_are_released_in_seconds(database: Database):
 def changes(out: Following, route: str, **wish: Any) -> dict[str, tuple[str, str]]:
     """What replaying the route's delivery did: route -> action and why."""
     [row] = out.all_of(route)
-    found = Replay(out.settings, out.database).delivery(row.id, Wish(ended_too=True, late_too=True, **wish))
+    found = Replay(out.settings, out.database, BY).delivery(row.id, Wish(ended_too=True, late_too=True, **wish))
     return {one.route: (one.action, one.why) for one in found}
 
 
@@ -419,7 +431,7 @@ def test_it_comes_back_however_the_one_before_it_did(database: Database):
     out.releasing.look()
     assert [row.state for row in out.all_of("links")] == ["dead", "delivered"]
     assert [row.state for row in out.all_of(CALL)] == ["suppressed", "pending"]
-    assert out.all_of(CALL)[1].lane == outbox.LIVE
+    assert out.all_of(CALL)[1].lane == lanes.LIVE
 
 
 def test_the_one_that_ended_so_cannot_be_replayed_by_itself(database: Database):
@@ -444,7 +456,7 @@ def test_replayed_after_it_was_refused_it_goes_with_the_answer_that_was_kept(dat
     assert changes(out, CALL)[CALL][0] == "renew"
     out.releasing.look()
     assert out.record(CALL)["opt1"] == LINK
-    assert out.all_of(CALL)[0].lane == outbox.LIVE
+    assert out.all_of(CALL)[0].lane == lanes.LIVE
 
 
 def test_a_route_that_is_added_later_takes_its_turn_when_the_event_is_replayed(database: Database):
@@ -453,7 +465,7 @@ def test_a_route_that_is_added_later_takes_its_turn_when_the_event_is_replayed(d
     before.linked()
     out = Following(database, call(), links())
     [event] = {row.event for row in out.deliveries()}
-    Replay(out.settings, database).event(event, Wish())
+    Replay(out.settings, database, BY).event(event, Wish())
     assert out.releasing.look() == 1
     assert out.record(CALL)["opt1"] == LINK
 
@@ -463,7 +475,7 @@ def test_sending_the_first_again_dials_nobody_twice(database: Database):
     out.send(ticket())
     out.linked()
     out.releasing.look()
-    out.settle(out.claimed("dialler"), delivering.accepted())
+    out.settle(out.claimed("dialler"), outbound_steps.accepted())
     assert changes(out, "links", force=True) == {"links": ("resend", "it was delivered")}
     out.linked()
     assert out.releasing.look() == 0
@@ -474,7 +486,7 @@ def test_sending_the_first_again_dials_nobody_twice(database: Database):
 
 
 def told(out: Following, route: str) -> dict[str, Any]:
-    found = stories.explain(out.database, out.settings, "T-1")
+    found = explain_event(out.database, out.settings, "T-1")
     [one] = [d for event in found["events"] for d in event["deliveries"] if d["route"] == route]
     shown: dict[str, Any] = one
     return shown
@@ -487,11 +499,11 @@ def test_it_is_told_what_it_waits_for(database: Database):
     shown = told(out, CALL)
     assert shown["now"] == f"waiting: it comes after “links”, whose delivery d{before.id} is pending"
     assert (shown["after"], shown["due_at"]) == ("links", None)
-    [listed] = [one for one in stories.deliveries(database, out.settings, stories.Search()) if one["route"] == CALL]
+    [listed] = [one for one in list_deliveries(database, out.settings, Search()) if one["route"] == CALL]
     assert listed["reason"] == f"waits for d{before.id} (“links”), which is pending"
     assert listed["after"] == f"d{before.id}"
-    counted = {one["destination"]: one for one in stories.status(database, out.settings)["destinations"]}
-    assert counted[delivering.DIAL]["waiting_for_another"] == counted[delivering.DIAL]["pending"] == 1
+    counted = {one["destination"]: one for one in read_status(database, out.settings)["destinations"]}
+    assert counted[outbound_steps.DIAL]["waiting_for_another"] == counted[outbound_steps.DIAL]["pending"] == 1
     assert counted[before.destination]["waiting_for_another"] == 0
 
 
@@ -516,7 +528,7 @@ def test_the_answer_that_was_kept_is_told(database: Database):
     out = Following(database, call(), links())
     out.send(ticket())
     out.linked()
-    assert told(out, "links")["result"] == {"survey_link": LINK}
+    assert told(out, "links")["result"] == {"survey_link": "***"}  # a link is one person's
 
 
 def test_what_ended_with_another_says_how_it_comes_back(database: Database):
@@ -539,13 +551,13 @@ def test_what_is_to_be_erased_is_never_released(database: Database):
     out.linked()
     moved(database, [row.id for row in out.all_of(CALL)])
     out.releasing.look()
-    assert (out.state(CALL), out.reason(CALL)) == ("suppressed", outbox.ERASED)
+    assert (out.state(CALL), out.reason(CALL)) == ("suppressed", str(Reason(Code.ERASED)))
 
 
 def test_what_a_vendor_said_of_the_one_before_is_forgotten_with_it():
-    said = followers.ended("links", "dead", "400 Zoë is no customer")
-    assert forgetting.remembered(said) == "it comes after “links”, which ended dead (the rest was forgotten)"
-    assert forgetting.remembered(followers.absent("links")) == followers.absent("links")
+    said = chains.ended("links", "dead", Reason(Code.REFUSED, {"words": "400 Zoë is no customer", "status": 400}))
+    assert said.forgotten() == chains.ended("links", "dead", Reason(Code.REFUSED, {"status": 400}))
+    assert chains.absent("links").forgotten() == chains.absent("links")
 
 
 def test_an_event_is_not_forgotten_by_its_age_while_something_of_it_still_waits(database: Database):
@@ -554,7 +566,7 @@ def test_an_event_is_not_forgotten_by_its_age_while_something_of_it_still_waits(
     out.linked()
     [event] = {row.event for row in out.deliveries()}
     with database.read() as conn:
-        assert forgetting.unsettled(conn, [event]) == {event}
+        assert forget.unsettled(conn, [event]) == {event}
 
 
 def test_a_route_that_was_given_another_one_before_it_waits_for_that(database: Database):

@@ -11,18 +11,21 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import update
 
-from connector import tables
-from connector.db import Database
-from connector.errors import ConnectorError, Unreadable, UnsupportedType
-from connector.inbox import store
-from connector.outbox import LIVE, LIVE_SPLIT
-from connector.receive import unreadable
-from connector.replay import Change, Replay, Wish, payload_of, resolve, resolve_attempt
-from connector.sandbox import Sandbox
-from connector.settings import OncePer, Settings
+from connector.admin.changes import Change
+from connector.admin.replay import Dead, Replay, Wish
+from connector.admin.resolve import resolve, resolve_attempt
+from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
+from connector.core.settings import Condition, OncePer, Settings
+from connector.inbound.receiver import unreadable
+from connector.inbound.stored import payload_of
+from connector.store import tables
+from connector.store.database import Database
+from connector.store.inbox import store
+from connector.store.lanes import LIVE, LIVE_SPLIT
+from connector.vendors.sandbox.exchange import Sandbox
 from mappings.base import Locale
-from tests.delivering import DIAL
-from tests.telling import World, lead, ticket
+from tests.connector_steps import World, lead, ticket
+from tests.outbound_steps import BY, DIAL, dial
 
 NAMED = Wish(ended_too=True, late_too=True)  # as --delivery has it
 EVENT = Wish(late_too=True)  # as --event has it
@@ -39,7 +42,7 @@ def actions(changes: Sequence[Change]) -> list[str]:
 
 
 def again(world: World, settings: Settings | None = None) -> Replay:
-    return Replay(settings or world.settings, world.database)
+    return Replay(settings or world.settings, world.database, BY)
 
 
 def put(world: World, state: str, **values: Any) -> int:
@@ -82,12 +85,30 @@ def test_what_still_makes_no_event_stays_invalid_and_says_why(world: World) -> N
     assert world.everything() == before
 
 
-def test_a_conflict_stays_invalid(world: World) -> None:
-    world.receive("landing", lead(1), lead(1, first_name="Another"))
-    first, second = world.events()
-    assert second.state == "invalid"
-    (change,) = again(world).event(second.id, EVENT)
-    assert (change.action, change.why.split(";")[0]) == ("keep", f"another event has its id: e{first.id}")
+def test_what_was_refused_as_a_copy_and_is_none_can_be_brought_back(world: World, sandbox: Sandbox) -> None:
+    world.receive("landing", lead(1), lead(1, first_name="Another"), lead(1, first_name="Another"))
+    first, second, third = world.events()
+    assert [second.state, third.state] == ["invalid", "invalid"]
+    assert actions(again(world).event(second.id, EVENT)) == ["accept", "add"]
+    world.drain()
+    assert sorted(row["customer_name"] for row in sandbox.wolkvox.rows("1042")) == ["Another", "Íñigo"]
+    (change,) = again(world).event(third.id, EVENT)
+    assert (change.action, change.why) == ("keep", f"the same event was accepted as e{second.id}")
+    assert world.events()[0].key == first.key
+
+
+def test_a_replay_does_not_give_a_lead_to_a_second_route_that_chooses(settings: Settings, database: Database) -> None:
+    def routes(*programs: str) -> Settings:
+        mba = replace(dial("1043"), when=(Condition(path="program", among=programs),))
+        return replace(settings, routes=(mba, replace(dial(), otherwise=True)))
+
+    world = World(routes("MBA"), database)
+    world.receive("landing", lead(1, extra={"program": "Derecho"}))
+    row = world.events()[0].id
+    assert world.states() == {"pending": 1}
+    changes = again(world, routes("MBA", "Derecho")).event(row, EVENT)
+    assert {change.route: change.action for change in changes} == {"dial 1042": "keep", "dial 1043": "keep"}
+    assert any("“dial 1042” has it" in change.why for change in changes)
     assert world.states() == {"pending": 1}
 
 
@@ -177,7 +198,7 @@ def test_a_named_delivery_is_rendered_anew_and_due_now(world: World, sandbox: Sa
     (change,) = again(changed).delivery(number, NAMED)
     assert (change.action, change.delivery, change.destination) == ("renew", number, DIAL)
     row = world.deliveries()[0]
-    assert (row.state, row.lane, row.split, row.reason) == ("pending", LIVE, None, "replayed")
+    assert (row.state, row.lane, row.split, row.reason_code) == ("pending", LIVE, None, "replayed")
     changed.drain()
     assert len(sandbox.wolkvox.rows("1042")) == 1
 
@@ -254,7 +275,7 @@ def test_all_dead_ones_return_and_nothing_else(world: World, sandbox: Sandbox) -
         states = ["dead", "suppressed", "delivered", "dead", "pending", "uncertain", "dead", "dead"]
         for row, state in zip(rows, states, strict=True):
             conn.execute(update(tables.deliveries).where(tables.deliveries.c.id == row.id).values(state=state))
-    changes = list(again(world).dead(0, ALL))
+    changes = list(again(world).dead(Dead(since=0), ALL))
     assert actions(changes) == ["renew"] * 4
     world.drain()
     world.drain("surveys")
@@ -269,7 +290,24 @@ def test_only_those_that_died_since_then(world: World) -> None:
     with world.database.write() as conn:
         conn.execute(update(tables.deliveries).values(state="dead"))
         conn.execute(update(tables.deliveries).where(tables.deliveries.c.id == early).values(updated_at=1000))
-    assert [change.delivery for change in again(world).dead(2000, ALL)] == [late]
+    assert [change.delivery for change in again(world).dead(Dead(since=2000), ALL)] == [late]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"phones": "3000000001 (no llamar)"}, {"callback_at": "mañana a las 3"}], ids=["remark", "wish"]
+)
+def test_who_needs_a_person_first_is_dialled_once_a_person_says_so(
+    world: World, sandbox: Sandbox, asked: dict[str, Any]
+) -> None:
+    world.receive("landing", lead(1, **asked))
+    world.drain()
+    (held,) = world.deliveries()
+    assert (held.state, held.reason_code) == ("suppressed", "person.first")
+    assert sandbox.wolkvox.count("1042") == 0
+    assert actions(again(world).event(held.event, EVENT)) == ["keep"]
+    assert actions(again(world).delivery(held.id, NAMED)) == ["renew"]
+    world.drain()
+    assert [row["tel1"] for row in sandbox.wolkvox.rows("1042")] == ["93000000001"]
 
 
 def test_what_expired_meanwhile_stays_unless_it_is_named(world: World) -> None:
@@ -277,7 +315,7 @@ def test_what_expired_meanwhile_stays_unless_it_is_named(world: World) -> None:
     number = world.deliveries()[0].id
     with world.database.write() as conn:
         conn.execute(update(tables.deliveries).values(state="dead"))
-    (change,) = again(world).dead(0, ALL)
+    (change,) = again(world).dead(Dead(since=0), ALL)
     assert (change.action, "expired since" in change.why) == ("keep", True)
     assert actions(again(world).delivery(number, NAMED)) == ["renew"]
     world.drain()
@@ -285,11 +323,11 @@ def test_what_expired_meanwhile_stays_unless_it_is_named(world: World) -> None:
 
 
 def test_more_than_are_looked_at_together_all_return(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.replay.AT_ONCE", 2)
+    monkeypatch.setattr("connector.admin.replay.AT_ONCE", 2)
     world.receive("landing", *(lead(n) for n in range(1, 8)))
     with world.database.write() as conn:
         conn.execute(update(tables.deliveries).values(state="dead"))
-    assert len(list(again(world).dead(0, ALL))) == 7
+    assert len(list(again(world).dead(Dead(since=0), ALL))) == 7
     assert world.states() == {"pending": 7}
 
 
@@ -345,13 +383,13 @@ def test_stored_payloads_are_read_as_they_were_sent() -> None:
 
 def test_a_person_says_it_landed(world: World) -> None:
     number = put(world, "uncertain")
-    assert resolve(world.settings, world.database, number, landed=True)
-    assert (world.deliveries()[0].state, world.deliveries()[0].reason) == ("delivered", "a person says it landed")
+    assert resolve(world.settings, world.database, number, BY, landed=True)
+    assert (world.deliveries()[0].state, world.deliveries()[0].reason_code) == ("delivered", "resolved.landed")
 
 
 def test_a_person_says_it_did_not_and_it_is_sent_again_however_late(world: World, sandbox: Sandbox) -> None:
     number = put(world, "uncertain", expires_at=1000, lane=LIVE_SPLIT, split=9)
-    resolve(world.settings, world.database, number, landed=False)
+    resolve(world.settings, world.database, number, BY, landed=False)
     world.drain()
     assert world.states() == {"delivered": 1}
     assert sandbox.wolkvox.count("1042") == 1
@@ -362,9 +400,9 @@ def test_only_what_is_uncertain_can_be_resolved(world: World, state: str) -> Non
     number = put(world, state)
     before = world.everything()
     with pytest.raises(ConnectorError, match=f"d{number} is {state}"):
-        resolve(world.settings, world.database, number, landed=False)
+        resolve(world.settings, world.database, number, BY, landed=False)
     with pytest.raises(ConnectorError, match="there is no delivery"):
-        resolve(world.settings, world.database, number + 1, landed=True)
+        resolve(world.settings, world.database, number + 1, BY, landed=True)
     assert world.everything() == before
 
 
@@ -375,7 +413,7 @@ def test_all_of_one_call_are_resolved_together(world: World, sandbox: Sandbox) -
     assert not hasattr(call, "why")
     assert world.states() == {"uncertain": 3}
     attempt = world.deliveries()[0].attempt
-    assert resolve_attempt(world.settings, world.database, attempt, landed=True) == 3
+    assert resolve_attempt(world.settings, world.database, attempt, BY, landed=True) == 3
     assert world.states() == {"delivered": 3}
     with pytest.raises(ConnectorError, match="nothing of attempt"):
-        resolve_attempt(world.settings, world.database, attempt, landed=True)
+        resolve_attempt(world.settings, world.database, attempt, BY, landed=True)

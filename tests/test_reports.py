@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from connector import attempts, configuration, destinations, standing
-from connector.commands import connector as command
-from connector.db import Database, now_ms
-from connector.sandbox import Sandbox
-from tests.telling import World, environment, lead
+from connector.cli.root import connector as command
+from connector.config import loader
+from connector.store import accounts, attempts
+from connector.store.database import Database, now_ms
+from connector.vendors import destinations
+from connector.vendors.sandbox.exchange import Sandbox
+from tests.configured_world import environ
+from tests.connector_steps import World, environment, lead
+
+__all__ = ["environ"]
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def environ(tmp_path: Path, database_url: str, sandbox: Sandbox) -> dict[str, str]:
-    return environment(tmp_path, database_url, sandbox.url)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def run(environ: dict[str, str]) -> Run:
 
 @pytest.fixture
 def world(environ: dict[str, str], sandbox: Sandbox) -> Iterator[World]:
-    settings = configuration.load(environ, destinations=destinations.SPECS)
+    settings = loader.load(environ, destinations=destinations.SPECS)
     database = Database(settings.database_url)
     yield World(settings, database)
     database.close()
@@ -120,7 +120,7 @@ def test_without_any_report_the_reason_is_one_line(run: Run, world: World, sandb
 
 def test_a_report_that_is_being_read_is_not_read_twice(run: Run, world: World, sandbox: Sandbox) -> None:
     with world.database.write(serialise="dialler") as conn:
-        standing.report_asked(conn, "dialler", now_ms(conn))
+        accounts.report_asked(conn, "dialler", now_ms(conn))
     result = run("campaigns")
     assert result.exit_code == 1
     assert "within the last five minutes: try again in" in result.stderr
@@ -147,13 +147,13 @@ def test_a_report_that_never_left_may_be_asked_for_again(run: Run, world: World,
     environment(tmp_path, environ["DATABASE_URL"], "http://127.0.0.1:1")
     assert run("campaigns").exit_code == 1
     with world.database.read() as conn:
-        assert standing.report(conn, "dialler").asked_at == 0
+        assert accounts.report(conn, "dialler").asked_at == 0
 
 
 def test_a_call_waits_for_its_slot_only_so_long(
     run: Run, world: World, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.asking.PATIENCE_S", 0.3)
+    monkeypatch.setattr("connector.outbound.asking.PERSON_PATIENCE_S", 0.3)
     with world.database.write() as conn:
         for _ in range(2):
             attempts.start(

@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.destinations import name_of
-from connector.options import DispatchOptions, WolkvoxOptions
-from connector.outbox import BULK, LIVE, NewDelivery
-from connector.routes import Router
-from connector.settings import Account, OncePer, Route, Secret, Settings, Source
+from connector.core.reasons import Code
+from connector.core.settings import Account, Condition, OncePer, Route, Secret, Settings, Source
+from connector.inbound.router import Router
+from connector.store.arrivals import NewDelivery
+from connector.store.lanes import BULK, LIVE
+from connector.vendors.destinations import name_of
+from connector.vendors.tracksale.options import DispatchOptions
+from connector.vendors.wolkvox.options import WolkvoxOptions
 from mappings.events import Customer, Lead, Phone, Ticket
 
 DIALLER = Account(name="dialler", vendor="wolkvox", token=Secret("t"), base_url="http://w", dial_prefix="9")
@@ -108,13 +111,119 @@ def test_the_lane_is_the_caller_s() -> None:
     assert [made.deliveries("landing", ANA, lane=lane)[0].lane for lane in (LIVE, BULK)] == [LIVE, BULK]
 
 
+# --- by what it says ------------------------------------------------------------------------------------------------
+
+
+def when(path: str, **said: Any) -> tuple[Condition, ...]:
+    return (Condition(path=path, **said),)
+
+
+@pytest.mark.parametrize(
+    ("condition", "takes"),
+    [
+        (Condition(path="extra.program", among=("MBA", "Derecho")), True),
+        (Condition(path="program", among=("mba",)), True),
+        (Condition(path="extra.program", among=("Derecho",)), False),
+        (Condition(path="extra.program", unlike=("Derecho",)), True),
+        (Condition(path="extra.program", unlike=("mba",)), False),
+        (Condition(path="extra.nothing", unlike=("mba",)), True),
+        (Condition(path="city", among=("Bogotá",)), True),
+        (Condition(path="extra.score", start=7), True),
+        (Condition(path="extra.score", start=8), False),
+        (Condition(path="extra.score", end=7), True),
+        (Condition(path="extra.score", among=(7,)), True),
+        (Condition(path="extra.price", start=7.4, end=7.6), True),
+        (Condition(path="extra.program", start=1), False),
+        (Condition(path="email", exists=True), True),
+        (Condition(path="address", exists=False), True),
+        (Condition(path="address", exists=True), False),
+        (Condition(path="utm.campaign", like=("black*",)), True),
+        (Condition(path="utm.campaign", like=("*vierna*",)), False),
+        (Condition(path="campus", among=("norte",)), True),
+        (Condition(path="phone", like=("+57300*",)), True),
+        (Condition(path="extra.news", among=(True,)), True),
+        (Condition(path="extra.news", among=(False,)), False),
+        (Condition(path="time", start=datetime(2026, 11, 20, tzinfo=UTC)), True),
+        (Condition(path="time", end=datetime(2026, 11, 20, tzinfo=UTC)), False),
+        (Condition(path="extra.since", start=datetime(2026, 11, 20, 5, tzinfo=UTC)), True),
+    ],
+    ids=lambda value: value.in_words() if isinstance(value, Condition) else str(value),
+)
+def test_a_route_takes_what_its_conditions_say(condition: Condition, takes: bool) -> None:
+    extra = {
+        "program": "M.B.A".replace(".", ""),
+        "campus": ["Sur", "Norte"],
+        "score": "7",
+        "price": "7,5",
+        "news": "Sí",
+    }
+    utm = {"campaign": "Black Friday"}
+    lead = replace(ANA, city="  BOGOTA ", extra={**extra, "utm": utm, "since": "2026-11-20T00:00"})
+    made = router(dial(when=(condition,)))
+    assert bool(made.deliveries("landing", lead)) is takes
+    [choice] = made.choices("landing", lead)
+    assert (choice.why_not == "") is takes
+    assert takes or condition.path in choice.why_not
+
+
+def test_all_conditions_of_a_route_must_hold() -> None:
+    both = (*when("extra.program", among=("MBA",)), *when("email", exists=False))
+    assert router(dial(when=both)).deliveries("landing", ANA) == ()
+
+
+def test_otherwise_takes_what_no_other_route_to_the_same_operation_took() -> None:
+    made = router(
+        dial("rest", "1044", otherwise=True),
+        dial("mba", when=when("program", among=("MBA",))),
+        dial("law", "1043", when=when("program", among=("Derecho",))),
+        survey(on=("lead.created",)),
+    )
+    assert [new.route for new in made.deliveries("landing", ANA)] == ["mba", "survey"]
+    other = replace(ANA, extra={"program": "Medicina"})
+    assert [new.route for new in made.deliveries("landing", other)] == ["rest", "survey"]
+    assert {c.route.name: c.why_not for c in made.choices("landing", ANA)} == {
+        "rest": "“mba” takes it",
+        "mba": "",
+        "law": "program is “MBA”, and must be “Derecho”",
+        "survey": "",
+    }
+
+
+def test_otherwise_keeps_its_own_conditions() -> None:
+    rest = dial("rest", "1044", otherwise=True, when=when("city", exists=True))
+    assert router(rest, dial("law", when=when("program", among=("Derecho",)))).deliveries("landing", ANA) == ()
+
+
+def test_what_comes_after_a_route_that_does_not_take_an_event_does_not_take_it_either() -> None:
+    first = survey("first", on=("lead.created",), when=when("program", among=("Derecho",)))
+    made = router(first, dial("then", after="first"))
+    assert made.deliveries("landing", ANA) == ()
+    assert made.choices("landing", ANA)[1].why_not == "“first”, which it comes after, does not take it"
+
+
+def test_what_comes_after_an_otherwise_route_follows_it() -> None:
+    law = survey("law", on=("lead.created",), when=when("program", among=("Derecho",)))
+    rest = survey("rest", on=("lead.created",), otherwise=True)
+    made = router(law, rest, dial("then", after="rest"))
+    assert [new.route for new in made.deliveries("landing", ANA)] == ["rest", "then"]
+    assert [new.route for new in made.deliveries("landing", replace(ANA, extra={"program": "derecho"}))] == ["law"]
+
+
+def test_every_route_says_why_it_does_not_take_an_event() -> None:
+    made = router(dial("crm only", sources=("crm",)), dial("later", on=("lead.updated",)))
+    assert [choice.why_not for choice in made.choices("landing", ANA)] == [
+        'it takes events of "crm" only',
+        'it takes "lead.updated", and this is "lead.created"',
+    ]
+
+
 # --- what is sent ---------------------------------------------------------------------------------------------------
 
 
 def test_the_account_s_dial_plan_and_the_route_s_columns_shape_the_record() -> None:
     row = record(only(router(dial(options={"opt": ["utm.source", "campus", "not.there"]}))))
     assert (row["customer_name"], row["tel1"], row["tel2"]) == ("Ana", "93000000001", "93000000002")
-    assert (row["opt1"], row["opt2"], row["opt3"]) == ("google", '["Norte"]', "")
+    assert (row["opt1"], row["opt2"], row["opt3"]) == ("google", "Norte", "")
     assert all(isinstance(value, str) for value in row.values())
     plain = replace(DIALLER, dial_prefix="", phone_format="international")
     assert record(only(router(dial(), accounts=(plain,))))["tel1"] == "573000000001"
@@ -145,9 +254,9 @@ def test_an_event_that_makes_no_record_is_dead_at_once_with_the_reason_and_harms
     dead, well = router(dial(), survey(on=("lead.created",))).deliveries("landing", abroad)
     assert (dead.state, dead.record) == ("dead", "")
     assert dead.reason is not None
-    assert dead.reason.startswith("no record can be made of it: ")
-    assert "tel1" in dead.reason
-    assert "11900000001" not in dead.reason
+    assert dead.reason.code is Code.NO_RECORD
+    assert "tel1" in dead.reason.facts["words"]
+    assert "11900000001" not in str(dead.reason)
     assert (well.state, well.reason) == ("pending", None)
     assert record(well)["email"] == "ana@example.com"
 

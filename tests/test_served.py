@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from connector.committer import Committer
-from connector.db import Database
-from connector.settings import Settings, Source, Verify
-from connector.web import create_app, served
-from connector.web.asked import DRAINED_BYTES, MAX_BODY_BYTES
-from connector.web.front import Front
-from connector.web.ports import bound
-from connector.web.served import Served
+from connector.core.settings import Settings, Source, Verify
+from connector.inbound.committer import Committer
+from connector.store.database import Database
+from connector.vendors.destinations import name_of
+from connector.web import limits, uvicorn_server
+from connector.web.asgi import Front
+from connector.web.request import DRAINED_BYTES, MAX_BODY_BYTES
+from connector.web.sockets import bound
+from connector.web.uvicorn_server import Served
+from connector.web.wsgi import create_app
 
 Serving = Callable[[], int]
 
@@ -27,7 +29,7 @@ def serving(sqlite_url: str) -> Iterator[Serving]:
     database = Database(sqlite_url)
     committer = Committer(database)
     sources = {"open": Source(name="open", mapping="lead", verify=Verify(scheme="none"))}
-    app = create_app(Settings(database_url=sqlite_url, sources=sources), database, committer)
+    app = create_app(Settings(database_url=sqlite_url, sources=sources), database, name_of, committer)
     running: list[Served] = []
 
     def start() -> int:
@@ -111,8 +113,9 @@ def test_who_offers_another_protocol_is_answered_in_this_one(serving: Serving, o
 def test_who_owes_a_request_and_is_silent_is_hung_up_on(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(served.Connection.look, "__defaults__", (0.3,))
-    monkeypatch.setattr(served, "_LOOK_S", 0)
+    monkeypatch.setattr(limits, "HEAD_S", 0.3)
+    monkeypatch.setattr(limits, "body_s", lambda announced: 0.3)
+    monkeypatch.setattr(uvicorn_server, "_LOOK_S", 0)
     port = serving()
     with connected(port) as idle, connected(port) as line:
         idle.sendall(request(lead(1)))

@@ -8,21 +8,24 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from connector import attempts, claims, outbox, settle, standing, tables
-from connector.claims import Claim
-from connector.db import Database, now_ms
-from connector.outbox import LIVE
-from connector.outcomes import Fate, Outcome, Verdict
-from connector.quota import Wait
-from connector.sandbox import Sandbox
+from connector.core.outcomes import Fate, Outcome, Verdict
+from connector.core.quota import Wait
+from connector.core.reasons import Code, Reason
+from connector.outbound import claims, refusals
+from connector.outbound.claims import Claim
+from connector.store import accounts, attempts, inbox, outbox, tables
+from connector.store.database import Database, now_ms
+from connector.store.lanes import LIVE
+from connector.vendors.sandbox.exchange import Sandbox
 from mappings.events import Customer, Phone
-from tests import delivering
-from tests.delivering import (
+from tests import outbound_steps
+from tests.outbound_steps import (
     DIAL,
     REFUSAL,
     SURVEY,
     Out,
     accepted,
+    code,
     dial,
     lead,
     leads,
@@ -31,9 +34,10 @@ from tests.delivering import (
     survey,
     ticket,
     unknown,
+    words,
 )
 
-store, database, sandbox = delivering.store, delivering.database, delivering.sandbox
+store, database, sandbox = outbound_steps.store, outbound_steps.database, outbound_steps.sandbox
 
 
 def poisoned(*numbers: int) -> dict[str, Any]:
@@ -42,11 +46,15 @@ def poisoned(*numbers: int) -> dict[str, Any]:
 
 def dead_ones(out: Out) -> dict[str, str]:
     """Event id -> the vendor's words."""
-    e, d = tables.events.c, tables.deliveries.c
+    events, deliveries = tables.events.c, tables.deliveries.c
     with out.database.read() as conn:
-        joined = tables.deliveries.join(tables.events, e.id == d.event)
-        rows = conn.execute(joined.select().with_only_columns(e.event_id, d.reason).where(d.state == "dead"))
-        return {row.event_id: row.reason for row in rows}
+        joined = tables.deliveries.join(tables.events, events.id == deliveries.event)
+        rows = conn.execute(
+            joined.select()
+            .with_only_columns(events.event_id, deliveries.reason_code, deliveries.reason_facts, deliveries.reason)
+            .where(deliveries.state == "dead")
+        )
+        return {row.event_id: words(row) for row in rows}
 
 
 # --- one bad record -------------------------------------------------------------------------------------------------
@@ -87,7 +95,7 @@ def test_a_destination_that_never_accepted_anything_finds_its_bad_row_too(databa
     calls = out.drain()
     assert out.states() == {"delivered": 15, "dead": 1}
     assert set(dead_ones(out)) == {"L-9"}
-    assert len(calls) <= 1 + settle.SAMPLES + 1 + 1 + 2 * math.log2(16)
+    assert len(calls) <= 1 + refusals.SAMPLES + 1 + 1 + 2 * math.log2(16)
 
 
 def test_a_bad_record_among_the_first_samples_is_kept_until_another_is_accepted(database: Database, sandbox: Sandbox):
@@ -143,7 +151,7 @@ def test_a_dead_letter_carries_the_vendors_words_and_its_attempts(database: Data
     out.put(leads(2))
     out.drain()
     [dead] = out.deliveries("dead")
-    assert dead.reason == f"400 {REFUSAL}"
+    assert (code(dead), words(dead)) == (Code.REFUSED, f"400 {REFUSAL}")
     assert dead.attempts.count(",") == 2
     assert {row.words for row in out.attempts() if row.state == "rejected"} == {f"400 {REFUSAL}"}
 
@@ -157,10 +165,10 @@ def test_when_nothing_was_ever_accepted_and_all_is_refused_the_destination_stops
     calls = out.drain()
     place = out.destination("dialler/wolkvox.add_record/77")
     assert place.state == "stopped"
-    assert REFUSAL in place.reason
-    assert "connector resume dialler" in place.reason
+    assert REFUSAL in str(place.reason)
+    assert "connector resume dialler" in str(place.reason)
     assert out.states() == {"pending": 16}, "no record paid"
-    assert len(calls) == 1 + settle.SAMPLES
+    assert len(calls) == 1 + refusals.SAMPLES
     out.later(3600)
     assert out.drain() == []
     sandbox.breaches.clear()  # of rule "campaign", as this is what was tried
@@ -173,7 +181,7 @@ def test_resume_after_the_campaign_was_mended_goes_on_and_loses_nobody(database:
     sandbox.breaches.clear()
     sandbox.wolkvox.add_campaign("77")
     out.resume()
-    out.later(settle.SAMPLE_WAIT_MS / 1000)
+    out.later(refusals.SAMPLE_WAIT_MS / 1000)
     out.drain()
     assert out.states() == {"delivered": 16}
     assert sandbox.wolkvox.duplicates("77") == {}
@@ -186,7 +194,7 @@ def test_resume_of_a_campaign_that_is_still_wrong_stops_again(database: Database
         out.drain()
         assert out.destination("dialler/wolkvox.add_record/77").state == "stopped"
         out.resume()
-        out.later(settle.SAMPLE_WAIT_MS / 1000)
+        out.later(refusals.SAMPLE_WAIT_MS / 1000)
     assert out.states() == {"pending": 16}
     sandbox.breaches.clear()
 
@@ -197,7 +205,7 @@ def test_a_lone_record_refused_before_anything_was_accepted_is_kept_then_condemn
     out.settle(out.claimed(), refused())
     [row] = out.deliveries()
     assert (row.state, row.lane) == ("pending", LIVE)
-    assert row.reason.startswith("refused (400 wrong); kept until")
+    assert (code(row), words(row)) == (Code.REFUSAL_KEPT, "400 wrong")
     out.put([lead(2)])
     out.settle(out.claimed(), accepted())
     out.later(61)
@@ -217,15 +225,15 @@ def test_what_was_accepted_over_a_day_ago_condemns_nobody(database: Database):
 
 def test_the_same_lone_refusals_stop_the_destination_and_an_acceptance_forgets_them(database: Database):
     out = Out(database, dial())
-    for number in range(settle.SAMPLES - 1):
+    for number in range(refusals.SAMPLES - 1):
         out.put([lead(number)])
         out.settle(out.claimed(), refused())
     assert out.destination().state == "open"
     out.put([lead(50)])
     out.settle(out.claimed(), accepted())
-    assert standing.refusals(out.destination()) == []
+    assert accounts.refusals(out.destination()) == []
     out.later(25 * 3600)
-    for number in range(60, 60 + settle.SAMPLES):
+    for number in range(60, 60 + refusals.SAMPLES):
         with database.write() as conn:
             conn.execute(update(tables.deliveries).where(tables.deliveries.c.state == "pending").values(state="dead"))
         out.put([lead(number)])
@@ -257,7 +265,8 @@ def test_an_unknown_outcome_is_uncertain_and_never_blindly_repeated(database: Da
     out.put(leads(3))
     out.step()
     assert out.states() == {"uncertain": 3}
-    assert out.deliveries()[0].reason == "no answer: the connection was cut; the vendor is asked"
+    row = out.deliveries()[0]
+    assert (code(row), words(row)) == (Code.UNKNOWN_ASKED, "no answer: the connection was cut")
     for _ in range(5):
         out.later(700)
         out.drain()
@@ -295,7 +304,7 @@ def test_what_cannot_be_asked_waits_for_a_person(database: Database):
     out.put([ticket(1, type="ticket.updated", answer_id=5)])
     out.settle(out.claimed("surveys"), unknown())
     [row] = out.deliveries("uncertain")
-    assert "the vendor cannot be asked: `connector resolve`" in row.reason
+    assert code(row) is Code.UNKNOWN_KEPT
     assert out.attempts()[0].probe_at is None
 
 
@@ -314,10 +323,13 @@ def test_not_sent_costs_nothing_and_goes_again(database: Database):
     out = Out(database, dial())
     out.put(leads(2))
     words = "not sent: the connection was refused"
-    out.settle(out.claimed(), Outcome(attempt="not_sent", verdict=Verdict(Fate.AGAIN, words), words=words, hold=words))
+    held_for = Reason(Code.HELD_NETWORK, {"fault": words})
+    out.settle(
+        out.claimed(), Outcome(attempt="not_sent", verdict=Verdict(Fate.AGAIN, words), words=words, hold=held_for)
+    )
     assert out.states() == {"pending": 2}
     assert out.attempts()[0].ended_at is None
-    assert out.account().hold_reason == words
+    assert out.account().hold_reason == held_for
     out.later(3)
     out.claimed()
 
@@ -328,7 +340,7 @@ TROUBLES = [
     ("status", {"status": 401, "body": {"code": "401", "msg": "PLEASE ENTER THE WOLKVOX-TOKEN"}}, "blocked"),
     ("bad_token_403", {}, "blocked"),
     ("licence_cap_404", {}, "blocked"),
-    ("redirect", {}, "blocked"),
+    ("redirect", {}, "held"),
     ("token_limit_403", {}, "held"),
     ("concurrency_403", {}, "held"),
     ("status", {"status": 429, "body": {"code": "429"}, "headers": {"Retry-After": "7"}}, "held"),
@@ -340,21 +352,36 @@ def test_an_accounts_fault_costs_no_record_and_ends_when_a_person_or_time_ends_i
     database: Database, sandbox: Sandbox, kind: str, values: dict[str, Any], what: str
 ):
     out = Out(database, dial(), sandbox=sandbox)
+    out.put(leads(1, first=9))
+    out.drain()
     sandbox.fault("wolkvox.add_record", kind, **values)
     out.put(leads(4))
+    before = len(sandbox.calls)
     out.step()
     stand = out.account()
     assert (stand.state == "blocked", stand.hold_until > 0) == (what == "blocked", what == "held")
     assert isinstance(out.claim(), Wait)
-    assert len(sandbox.calls) == 1
+    assert len(sandbox.calls) == before + 1
     assert sum(out.states().get(state, 0) for state in ("pending", "uncertain")) == 4
     out.resume() if what == "blocked" else out.later(25 * 3600)
     out.drain()
     out.later(5)
     out.drain()
-    assert out.states() == {"delivered": 4}
+    assert out.states() == {"delivered": 5}
     assert sandbox.wolkvox.duplicates("1042") == {}
     assert out.account().faults == 0
+
+
+def test_a_cap_that_is_reached_says_which_sources_filled_it(database: Database) -> None:
+    out = Out(database, dial())
+    out.put(leads(2))
+    with database.write() as conn:
+        inbox.store(conn, [out.arrival(lead(9), source="crm")])
+    out.settle(out.claimed(), accepted())
+    out.put([lead(10)])
+    cap = Reason(Code.BLOCKED_LICENCES, {"words": "YOU CAN UPLOAD 0", "status": 404})
+    out.settle(out.claimed(), Outcome(attempt="rejected", verdict=Verdict(Fate.AGAIN, "cap"), status=404, block=cap))
+    assert "YOU CAN UPLOAD 0; filled lately by landing 2, crm 1" in str(out.account().reason)
 
 
 def test_faults_in_a_row_are_waited_for_ever_longer_up_to_ten_minutes(database: Database):
@@ -362,7 +389,13 @@ def test_faults_in_a_row_are_waited_for_ever_longer_up_to_ten_minutes(database: 
     out.put(leads(1))
     waits = []
     for _ in range(13):
-        busy = Outcome(attempt="rejected", verdict=Verdict(Fate.AGAIN, "503"), status=503, words="503", hold="503")
+        busy = Outcome(
+            attempt="rejected",
+            verdict=Verdict(Fate.AGAIN, "503"),
+            status=503,
+            words="503",
+            hold=Reason(Code.HELD_SERVER, {"words": "503"}),
+        )
         out.settle(out.claimed(), busy)
         answer = out.claim()
         assert isinstance(answer, Wait)
@@ -379,7 +412,7 @@ def test_a_captcha_stops_tracksale_and_every_customer_waits(database: Database, 
     sandbox.fault("tracksale.dispatch", "captcha_405")
     out.put([ticket(n) for n in range(3)])
     out.drain("surveys")
-    assert "CAPTCHA" in (out.account("surveys").reason or "")
+    assert "CAPTCHA" in str(out.account("surveys").reason)
     assert out.states() == {"pending": 3}
     out.put([ticket(9, type="ticket.updated", answer_id=9)])
     assert out.drain("surveys") == []
@@ -390,19 +423,34 @@ def test_a_captcha_stops_tracksale_and_every_customer_waits(database: Database, 
 
 def test_an_answer_that_no_table_knows_fails_closed(database: Database, sandbox: Sandbox):
     out = Out(database, dial(), sandbox=sandbox)
+    out.put(leads(1, first=9))
+    out.drain()
     sandbox.fault("wolkvox.add_record", "status", status=418, body={"code": "418", "msg": "TEAPOT"})
     out.put(leads(2))
     out.step()
     stand = out.account()
-    assert stand.state == "blocked"
-    assert "an answer that is not known (HTTP 418 TEAPOT)" in (stand.reason or "")
-    assert out.states() == {"uncertain": 2}
+    assert stand.hold_reason is not None and stand.hold_reason.code is Code.HELD_UNKNOWN_ANSWER
+    assert "HTTP 418 TEAPOT" in str(stand.hold_reason)
+    assert out.states() == {"delivered": 1, "uncertain": 2}
+    for _ in range(3):
+        out.later(5)
+        out.drain()
+    assert out.states() == {"delivered": 3}, "the one that is there is found, so the others are surely not there"
+    assert sandbox.wolkvox.count("1042") == 3
+
+
+def test_where_nothing_is_known_to_be_there_an_unknown_answer_waits_for_a_person(database: Database, sandbox: Sandbox):
+    out = Out(database, dial(), sandbox=sandbox)
+    sandbox.fault("wolkvox.add_record", "status", status=418, body={"code": "418", "msg": "TEAPOT"})
+    out.put(leads(2))
+    out.step()
     out.resume()
-    out.drain()
-    out.later(5)
-    out.drain()
-    assert out.states() == {"delivered": 2}
-    assert sandbox.wolkvox.count("1042") == 2
+    for _ in range(8):
+        out.later(3700)
+        out.drain()
+    assert out.states() == {"uncertain": 2}
+    assert {code(row) for row in out.deliveries()} == {Code.PROBE_NO_CONTROL}
+    assert sandbox.wolkvox.count("1042") == 0
 
 
 # --- each its own ---------------------------------------------------------------------------------------------------
@@ -418,8 +466,8 @@ def test_a_partial_answer_settles_every_customer_of_its_own(database: Database, 
     out.put(people)
     out.drain("surveys")
     assert [row.state for row in out.deliveries()] == ["delivered", "suppressed", "delivered", "dead", "delivered"]
-    assert "Invalid or empty main channel" in out.deliveries("dead")[0].reason
-    assert "already" in out.deliveries("suppressed")[0].reason
+    assert "Invalid or empty main channel" in words(out.deliveries("dead")[0])
+    assert "already" in words(out.deliveries("suppressed")[0])
     assert len(sandbox.tracksale.customers(52)) == 3
 
 
@@ -434,7 +482,7 @@ def test_a_duplicate_after_an_unknown_attempt_is_our_own_and_delivered(database:
     out.drain("surveys")
     rows = out.deliveries()
     assert [row.state for row in rows] == ["delivered"] * 3 + ["suppressed"]
-    assert "an attempt before had landed" in rows[0].reason
+    assert code(rows[0]) is Code.LANDED_BEFORE
     assert len(sandbox.tracksale.customers(52)) == 3
 
 

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers, MultiDict
 
-from connector.errors import ConfigError, NotAuthentic
-from connector.settings import Secret, Verify
-from connector.signatures import Proof, problems, sign, verify
+from connector.core.errors import ConfigError, NotAuthentic
+from connector.core.settings import Secret, Verify
+from connector.inbound.signatures import Proof, problems, sign, verify
 
 NOW_S = 1795186862
 BODY = '{"type":"lead.created","data":{"first_name":"Ana","last_name":"Núñez"}}'.encode()

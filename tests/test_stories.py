@@ -11,15 +11,21 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from connector import standing, stories, tables
-from connector.db import Database, now_ms
-from connector.errors import ConnectorError, StoreUnavailable
-from connector.sandbox import Sandbox
-from connector.settings import OncePer, Settings
-from connector.stories import NotThere, Search
-from connector.stories.words import first_since
-from tests.delivering import DIAL
-from tests.telling import World, lead, ticket
+from connector.admin.deliveries import Search
+from connector.admin.deliveries import deliveries as list_deliveries
+from connector.admin.explain import explain as explain_event
+from connector.admin.identifiers import NotThere, first_since
+from connector.admin.status import status as read_status
+from connector.core.errors import ConnectorError, StoreUnavailable
+from connector.core.reasons import Code, Reason
+from connector.core.settings import OncePer, Settings
+from connector.store import accounts as standing
+from connector.store import tables
+from connector.store.database import Database, now_ms
+from connector.vendors.sandbox.exchange import Sandbox
+from tests.conforming import conforms
+from tests.connector_steps import World, lead, ticket
+from tests.outbound_steps import DIAL
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -30,17 +36,19 @@ def world(settings: Settings, database: Database) -> World:
 
 
 def stand(world: World, settings: Settings | None = None) -> dict[str, Any]:
-    return stories.status(world.database, settings or world.settings)
+    return conforms("Status", read_status(world.database, settings or world.settings))  # type: ignore[no-any-return]
 
 
 def listed(world: World, **search: Any) -> list[str]:
     """Ids of the deliveries that fit."""
-    return [one["delivery"] for one in stories.deliveries(world.database, world.settings, Search(**search))]
+    found = conforms("Delivery", list_deliveries(world.database, world.settings, Search(**search)), many=True)
+    return [one["delivery"] for one in found]
 
 
 def told(world: World, text: str, **how: Any) -> dict[str, Any]:
     """The only event of a story."""
-    (event,) = stories.explain(world.database, world.settings, text, **how)["events"]
+    found = explain_event(world.database, world.settings, text, **how)
+    (event,) = (found if how else conforms("Explained", found))["events"]
     return event
 
 
@@ -90,8 +98,8 @@ def test_status_tells_who_is_paused_held_and_stopped(world: World) -> None:
     pause(world)
     with world.database.write() as conn:
         now = now_ms(conn)
-        standing.hold(conn, "surveys", "429 slow down", now + 60_000)
-        standing.stop(conn, DIAL, "check the route's options", now)
+        standing.hold(conn, "surveys", Reason(Code.HELD_RATE, {"words": "429 slow down"}), now + 60_000)
+        standing.stop(conn, DIAL, Reason(Code.OTHER, {"words": "check the route's options"}), now)
     found = stand(world)
     dialler, surveys = (named(found["accounts"], "account", name) for name in ("dialler", "surveys"))
     assert (dialler["state"], dialler["reason"]) == ("paused", "after a restore")
@@ -116,7 +124,7 @@ def test_status_reports_what_left_the_configuration(world: World) -> None:
 def test_status_of_a_database_without_tables_says_what_to_do(settings: Settings, tmp_path: Any) -> None:
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(StoreUnavailable, match="run `connector migrate`"):
-        stories.status(database, settings)
+        read_status(database, settings)
     database.close()
 
 
@@ -199,7 +207,7 @@ def test_deliveries_are_found_by_when_they_changed(world: World) -> None:
     assert len(listed(world, since="2020-01-01")) == 2
     assert listed(world, since="2099-01-01T00:00:00Z") == []
     with pytest.raises(ConnectorError, match="is no time"):
-        listed(world, since="yesterday")
+        listed(world, since="whenever")
 
 
 # --- explain --------------------------------------------------------------------------------------------------------
@@ -256,7 +264,7 @@ def test_two_sources_may_use_one_id_and_both_are_told(world: World) -> None:
     both = World(replace(world.settings, sources={**world.settings.sources, "crm": other}), world.database)
     both.receive("landing", lead(1))
     both.receive("crm", lead(1))
-    events = stories.explain(both.database, both.settings, "L-1")["events"]
+    events = explain_event(both.database, both.settings, "L-1")["events"]
     assert sorted(event["source"] for event in events) == ["crm", "landing"]
 
 
@@ -346,7 +354,7 @@ def test_a_waiting_one_says_that_its_account_is_held(world: World, sandbox: Sand
 def test_a_waiting_one_says_that_its_destination_stopped(world: World) -> None:
     world.receive("landing", lead(1))
     with world.database.write() as conn:
-        standing.stop(conn, DIAL, "refused 3 lone records", now_ms(conn))
+        standing.stop(conn, DIAL, Reason(Code.OTHER, {"words": "refused 3 lone records"}), now_ms(conn))
     assert "refused 3 lone records" in _waiting(world)["now"]
 
 
@@ -365,7 +373,7 @@ def test_a_waiting_one_says_that_its_route_or_account_left(world: World) -> None
         (without_route, "its route “dial new leads” left"),
         (without_account, "its account dialler"),
     ):
-        (event,) = stories.explain(world.database, settings, "L-1")["events"]
+        (event,) = explain_event(world.database, settings, "L-1")["events"]
         assert said in only(event)["now"]
 
 
@@ -378,7 +386,7 @@ def test_a_waiting_one_says_that_the_quota_is_used(world: World) -> None:
     world.step("surveys")
     world.receive("tickets", ticket(2))
     settings = replace(world.settings, accounts={**world.settings.accounts, "surveys": tight})
-    (event,) = stories.explain(world.database, settings, "T-2")["events"]
+    (event,) = explain_event(world.database, settings, "T-2")["events"]
     assert "1 requests in 300 s are used; the next slot is free in" in only(event)["now"]
 
 

@@ -11,17 +11,17 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from connector import do_not_contact
-from connector.commands import connector
-from connector.db import Database
-from connector.destinations import name_of
-from connector.errors import ConnectorError
-from connector.routes import Router
-from connector.settings import Secret
-from connector.tables import do_not_contact as table
-from connector.worker import prepare
+from connector.cli.root import connector
+from connector.core.errors import ConnectorError
+from connector.core.settings import Secret
+from connector.inbound.router import Router
+from connector.outbound.worker import prepare
+from connector.store import suppression_list
+from connector.store.database import Database
+from connector.store.tables import do_not_contact as table
+from connector.vendors.destinations import name_of
 from mappings.events import Phone
-from tests.delivering import Out, dial, lead, note
+from tests.outbound_steps import Out, accepted, dial, lead, note
 
 CONFIGURATION = """
 [accounts.surveys]
@@ -114,7 +114,8 @@ def test_a_file_in_any_encoding_gives_all_that_it_names_once(
         'Teléfono;Correo\r\n"300 000 0001";ana@example.com\r\n+57 3000000002;\r\nnadie\r\n'.encode(encoding)
     )
     first, second = run("import", str(file), "--reason", "2026 list"), run("import", str(file))
-    assert first.exit_code == 0 and "3 added, 0 were" in first.output, first.output
+    assert first.exit_code == 1 and "3 added, 0 were" in first.output, first.output
+    assert "line 4: " in first.output, "nobody can be read there"
     assert "0 added, 3 were" in second.output
     assert len(rows()) == 3
 
@@ -164,7 +165,7 @@ def test_the_command_and_the_claim_mean_the_same_person(run: Any, out: Out) -> N
     run("add", "300 000 0001")
     out.put([lead(1), lead(2)])
     out.claimed()
-    assert [row.reason for row in out.deliveries("suppressed")] == [do_not_contact.REFUSED]
+    assert [row.reason_code for row in out.deliveries("suppressed")] == ["suppression_list"]
     assert [row.state for row in out.deliveries() if row.route == "dial 1042"] == ["suppressed", "sending"]
 
 
@@ -178,6 +179,16 @@ def test_whoever_is_added_is_told_what_that_stops(run: Any, out: Out) -> None:
     assert "pending" not in run("add", "300 000 0009").output
 
 
+def test_whoever_is_added_is_told_which_vendor_has_them(run: Any, out: Out) -> None:
+    out.works()
+    out.put([lead(1), lead(2)])
+    out.settle(out.claimed(), accepted())
+    said = run("add", "300 000 0001").output
+    [first, _] = [row.id for row in out.deliveries() if row.route == "dial 1042"]
+    assert f"may still contact them: dialler/wolkvox.add_record/1042 (d{first}); take them out there" in said
+    assert "vendors have" not in run("add", "300 000 0009").output
+
+
 def test_a_list_made_with_another_key_is_never_passed_over(
     run: Any, rows: Any, out: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +200,7 @@ def test_a_list_made_with_another_key_is_never_passed_over(
     prepare(replace(out.settings, secret_key=Secret("invented-key")), out.database, out.places)
     monkeypatch.setenv("CONNECTOR_SECRET_KEY", "another-key")
     checked = CliRunner().invoke(connector, ["check", "--json"])
-    assert checked.exit_code == 1 and do_not_contact.OTHER_KEY in checked.output
+    assert checked.exit_code == 1 and suppression_list.OTHER_KEY in checked.output
     for words in (("add", "300 000 0002"), ("remove", "300 000 0001")):
         refused = run(*words)
         assert refused.exit_code == 1 and "set the old one again" in refused.output

@@ -20,35 +20,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.client import Answer, Client, Deadline
-from connector.errors import ConnectorError
-from connector.sandbox import Sandbox
-from connector.settings import Account, Secret
-from connector.vendors import PostCenter, Tracksale, Wolkvox, postcenter, tracksale, wolkvox
+from connector.core.errors import ConnectorError
+from connector.core.http import Answer, Client, Deadline
+from connector.core.settings import Account, Secret
+from connector.vendors.postcenter import api as postcenter
+from connector.vendors.postcenter.api import PostCenter
+from connector.vendors.sandbox.exchange import Sandbox
+from connector.vendors.tracksale import api as tracksale
+from connector.vendors.tracksale import readers
+from connector.vendors.tracksale.api import Tracksale
+from connector.vendors.wolkvox import api as wolkvox
+from connector.vendors.wolkvox.api import Wolkvox
 
 ANSWERS = Path(__file__).parent / "payloads" / "answers"
 
 #: How each operation's answer is read.
 READERS: dict[str, Callable[[Any], Any]] = {
-    "tracksale/campaigns": tracksale.campaigns_of,
-    "tracksale/campaign": tracksale.campaigns_of,
-    "tracksale/widget": tracksale.widget_of,
-    "tracksale/can_impact": tracksale.can_impact_of,
-    "tracksale/survey_links": tracksale.links_of,
-    "tracksale/dispatch": tracksale.counts_of,
-    "tracksale/draft_lots": tracksale.lots_of,
-    "tracksale/fire_lot": tracksale.customers_of,
-    "tracksale/discard_lot": tracksale.discarded_of,
-    "tracksale/answer": tracksale.counts_of,
-    "tracksale/answers": tracksale.inserted_of,
-    "tracksale/note": tracksale.answer_id_of,
-    "tracksale/fill_empty_tags": tracksale.answer_id_of,
-    "tracksale/report_answer": tracksale.answers_of,
-    "tracksale/report_dispatch": tracksale.dispatched_of,
-    "tracksale/report_nps": tracksale.nps_of,
-    "tracksale/report_category": tracksale.totals_of,
-    "tracksale/report_status": tracksale.totals_of,
-    "tracksale/paged_dispatches": tracksale.dispatched_of,
+    "tracksale/campaigns": readers.campaigns_of,
+    "tracksale/campaign": readers.campaigns_of,
+    "tracksale/widget": readers.widget_of,
+    "tracksale/can_impact": readers.can_impact_of,
+    "tracksale/survey_links": readers.links_of,
+    "tracksale/dispatch": readers.counts_of,
+    "tracksale/draft_lots": readers.lots_of,
+    "tracksale/fire_lot": readers.customers_of,
+    "tracksale/discard_lot": readers.discarded_of,
+    "tracksale/answer": readers.counts_of,
+    "tracksale/answers": readers.inserted_of,
+    "tracksale/note": readers.answer_id_of,
+    "tracksale/fill_empty_tags": readers.answer_id_of,
+    "tracksale/report_answer": readers.answers_of,
+    "tracksale/report_dispatch": readers.dispatched_of,
+    "tracksale/report_nps": readers.nps_of,
+    "tracksale/report_category": readers.totals_of,
+    "tracksale/report_status": readers.totals_of,
+    "tracksale/paged_dispatches": readers.dispatched_of,
     "wolkvox/add_record": wolkvox.total_registers_of,
     "wolkvox/campaigns": wolkvox.campaigns_of,
     "wolkvox/token_info": wolkvox.token_use_of,
@@ -58,13 +64,14 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "postcenter/close_ticket": lambda body: body["message"],
     "postcenter/reassign": lambda body: body["message"],
     "postcenter/by_agent_id": postcenter.ticket_id_of,
+    "postcenter/accounts": postcenter.channels_of,
     "postcenter/get_possible_agent": postcenter.assignation_of,
     "postcenter/tickets": postcenter.tickets_of,
     "postcenter/facebook_tickets": postcenter.tickets_of,
     "postcenter/tickets_by_state": postcenter.ids_of,
     "postcenter/paginated": lambda body: [postcenter.tickets_of(body), postcenter.next_page_of(body)],
 }
-BODIES = {"tracksale": tracksale.body_of, "wolkvox": wolkvox.body_of, "postcenter": postcenter.body_of}
+BODIES = {"tracksale": readers.body_of, "wolkvox": wolkvox.body_of, "postcenter": postcenter.body_of}
 #: An answer of its own kind: 404 says something, too.
 WHOLE: dict[str, Callable[[Answer], Any]] = {"wolkvox/find_record": wolkvox.records_of}
 
@@ -192,7 +199,7 @@ class World:
     def lot(self) -> str:
         """A draft lot with a customer in it."""
         answer = self.tracksale.dispatch("52", [ANA], schedule_time=None)
-        return tracksale.counts_of(tracksale.body_of(answer)).dispatch_code
+        return readers.counts_of(readers.body_of(answer)).dispatch_code
 
 
 @pytest.fixture
@@ -372,6 +379,12 @@ OPERATIONS: dict[str, tuple[str, str, str, Callable[[World], Answer]]] = {
         "find_record",
         lambda w: w.wolkvox.find_record("1042", customer_phone="93000000001", customer_id="1000000001"),
     ),
+    "add_dnc": (
+        "Wolkvox.add_dnc",
+        "POST /api/v2/configuration.php?api=add_dnc",
+        "add_dnc",
+        lambda w: w.wolkvox.add_dnc(["93000000001"]),
+    ),
     "token_info": (
         "Wolkvox.token_info",
         "GET /api/v2/information.php?api=token_info",
@@ -408,6 +421,12 @@ OPERATIONS: dict[str, tuple[str, str, str, Callable[[World], Answer]]] = {
         "GET (on 405 POST) /v2/ticket/{number}/by_agent_id/",
         "by_agent_id",
         lambda w: w.postcenter.by_agent_id(261),
+    ),
+    "Canales del establecimiento": (
+        "PostCenter.accounts",
+        "GET /v2/accounts/all/",
+        "accounts",
+        lambda w: w.postcenter.accounts(),
     ),
     "Obtener un ejecutivo disponible": (
         "PostCenter.get_possible_agent",
@@ -460,7 +479,7 @@ def test_every_method_of_a_vendor_is_a_documented_operation() -> None:
         *("Tracksale.note", "Tracksale.fill_empty_tags", "Tracksale.each_dispatch", "Tracksale.each_of_lot"),
         "PostCenter.each_ticket",
     }
-    others = {"of", "at", "close", "next_piece", "fetch", "fault_of", "words_of"}
+    others = {"of", "at", "close", "next_piece", "fetch", "is_piece", "fault_of", "words_of", "unseen", "optional"}
     public = {
         f"{name}.{one}" for name, kind in CLASSES.items() for one in vars(kind) if one[0] != "_" and one not in others
     }
@@ -508,6 +527,7 @@ class Recording:
         params: dict[str, str] | None = None,
         body: bytes | None = None,
         deadline: Deadline | None = None,
+        is_report: bool = False,
     ) -> Answer:
         self.asked.append((method, url, params or {}, None if body is None else orjson.loads(body)))
         said = self._said.pop(0) if self._said else {}
@@ -565,8 +585,8 @@ def test_the_paged_report_stays_with_a_stand_in() -> None:
 
 def test_every_customer_dispatched_comes_page_by_page(world: World) -> None:
     people = [{"email": f"{n}@example.com", "tags": TAGS} for n in range(250)]
-    body = tracksale.body_of(world.tracksale.dispatch("52", people, schedule_time=1))
-    lot = tracksale.counts_of(body).dispatch_code
+    body = readers.body_of(world.tracksale.dispatch("52", people, schedule_time=1))
+    lot = readers.counts_of(body).dispatch_code
     before = len(world.sandbox.calls)
     for found in (
         list(world.tracksale.each_dispatch(start=TODAY, end=TODAY, codes="52", tags=True, limit=100)),
@@ -585,8 +605,9 @@ def test_a_last_page_that_is_full_is_followed_by_an_empty_one(world: World) -> N
     assert [call.operation for call in world.sandbox.calls].count("tracksale.paged_dispatch") == 3
 
 
-def page(*emails: str, **more: Any) -> dict[str, Any]:
-    return {"code": 200, "status": "success", "data": [{"customer": {"email": email}} for email in emails]} | more
+def page(email: str, **more: Any) -> dict[str, Any]:
+    """A full one: 100 customers are the least that the vendor gives."""
+    return {"code": 200, "status": "success", "data": [{"customer": {"email": email}}] * 100} | more
 
 
 @pytest.mark.parametrize(
@@ -602,18 +623,18 @@ def page(*emails: str, **more: Any) -> dict[str, Any]:
 )
 def test_pages_that_cannot_be_read_to_the_end_say_so(said: list[Any], words: str) -> None:
     found = []
-    with pytest.raises(tracksale.TracksaleError) as fault:
-        for one in Tracksale(client(Recording(*said)), "http://x").each_dispatch(limit=1):
+    with pytest.raises(readers.TracksaleError) as fault:
+        for one in Tracksale(client(Recording(*said)), "http://x").each_dispatch(limit=100):
             found.append(one.person.email)
-    assert found == ["a"]
+    assert found == ["a"] * 100
     assert words in str(fault.value)
 
 
 def test_every_ticket_of_a_channel_comes_newest_first(world: World) -> None:
     start = datetime.fromisoformat("2026-11-20")
-    for n in range(230):
-        created = (start + timedelta(minutes=n)).isoformat()
-        world.sandbox.postcenter.add_ticket(1000 + n, "whatsapp", created=created, is_closed=n % 2 == 0)
+    for minute in range(230):
+        created = (start + timedelta(minutes=minute)).isoformat()
+        world.sandbox.postcenter.add_ticket(1000 + minute, "whatsapp", created=created, is_closed=minute % 2 == 0)
     first = postcenter.moment_text(start + timedelta(minutes=10))
     found = list(world.postcenter.each_ticket("whatsapp", start=first, end="21-11-2026"))
     assert [ticket.identifier for ticket in found] == [str(1000 + n) for n in range(229, 9, -1)]
@@ -639,7 +660,9 @@ def tickets(next_page: Any, **more: Any) -> dict[str, Any]:
 def test_tickets_that_cannot_be_read_to_the_end_say_so(said: list[Any], words: str) -> None:
     found = []
     with pytest.raises(postcenter.PostCenterError) as fault:
-        for one in PostCenter(client(Recording(*said)), "http://x").each_ticket("sms", start="", end=""):
+        for one in PostCenter(client(Recording(*said)), "http://x").each_ticket(
+            "sms", start="20-11-2026", end="21-11-2026"
+        ):
             found.append(one.id)
     assert set(found) == {"a"}
     assert words in str(fault.value)
@@ -730,33 +753,33 @@ def test_nobody_is_said_to_be_absent_by_an_answer_that_says_something_else(statu
 
 def test_a_lot_is_looked_into_and_fired_or_discarded(world: World) -> None:
     code = world.lot()
-    (lot,) = tracksale.lots_of(tracksale.body_of(world.tracksale.draft_lots("52")))
+    (lot,) = readers.lots_of(readers.body_of(world.tracksale.draft_lots("52")))
     assert (lot.code, lot.total_dispatches) == (code, 1)
     assert [one.person.email for one in world.tracksale.each_of_lot(code)] == [ANA["email"]]
-    assert tracksale.discarded_of(tracksale.body_of(world.tracksale.discard_lot("52", code))) is True
+    assert readers.discarded_of(readers.body_of(world.tracksale.discard_lot("52", code))) is True
     later = int(time.time()) + 3600
-    fired = tracksale.body_of(world.tracksale.fire_lot("52", world.lot(), time=later))
-    assert tracksale.customers_of(fired) == 1
+    fired = readers.body_of(world.tracksale.fire_lot("52", world.lot(), time=later))
+    assert readers.customers_of(fired) == 1
     assert [one["schedule_time"] for one in world.sandbox.tracksale.customers(52)] == [later]
 
 
 def test_answers_collected_elsewhere_appear_in_the_reports(world: World) -> None:
     given_answers = [ANA | {"score": 2, "justification": "Tarde", "tags": TAGS}, {"name": "Sin canal", "score": 9}]
-    body = tracksale.body_of(world.tracksale.answer("52", given_answers))
-    counts = tracksale.counts_of(body)
+    body = readers.body_of(world.tracksale.answer("52", given_answers))
+    counts = readers.counts_of(body)
     assert (counts.inserted, counts.invalid) == (1, 1)
-    ((answer_id, person),) = tracksale.inserted_of(body)
+    ((answer_id, person),) = readers.inserted_of(body)
     assert person.email == ANA["email"]
     world.tracksale.note_on_answer(cast(int, answer_id), "Llamar")
-    (found,) = tracksale.answers_of(tracksale.body_of(world.tracksale.report_answer(tags=True)))
+    (found,) = readers.answers_of(readers.body_of(world.tracksale.report_answer(tags=True)))
     assert (found.id, found.nps_answer, found.nps_comment) == (answer_id, 2, "Tarde")
     assert (found.tags, found.update_time) == ({"Unidade": "Centro"}, None)
-    figures = tracksale.nps_of(tracksale.body_of(world.tracksale.report_nps(codes="52", compare=True)))
+    figures = readers.nps_of(readers.body_of(world.tracksale.report_nps(codes="52", compare=True)))
     assert (figures.detractors, figures.nps) == (1, -100)
     assert figures.compare is not None and figures.compare.detractors == 0
-    (campaign,) = tracksale.campaigns_of(tracksale.body_of(world.tracksale.campaign("52")))
+    (campaign,) = readers.campaigns_of(readers.body_of(world.tracksale.campaign("52")))
     assert (campaign.answers, campaign.detractors, campaign.comments) == (1, 1, 1)
-    (status,) = tracksale.totals_of(tracksale.body_of(world.tracksale.report_status()))
+    (status,) = readers.totals_of(readers.body_of(world.tracksale.report_status()))
     assert (status.name, status.total) == ("Não precisa contatar", 1)
     assert world.sandbox.breaches == []
 
@@ -765,26 +788,26 @@ def test_an_edited_answer_shows_when_it_was_changed(world: World) -> None:
     answer_id = world.answer(nps_answer=3, time=1_795_190_460, update_time=1_795_190_460)
     world.sandbox.tracksale.change_answer(answer_id, status="Contatado", categories=[{"name": "Precio"}])
     asked = world.tracksale.report_answer(start="2026-11-01", end="2026-12-31", return_update_time=True)
-    (found,) = tracksale.answers_of(tracksale.body_of(asked))
+    (found,) = readers.answers_of(readers.body_of(asked))
     assert found.status == "Contatado"
     assert found.update_time is not None and abs(found.update_time - time.time()) < 5
     category = world.tracksale.report_category(start="2026-11-01", end="2026-12-31")
-    assert [(one.name, one.nps) for one in tracksale.totals_of(tracksale.body_of(category))] == [("Precio", -100)]
+    assert [(one.name, one.nps) for one in readers.totals_of(readers.body_of(category))] == [("Precio", -100)]
 
 
 def test_answers_to_several_questions_must_come_in_their_order(world: World) -> None:
     world.sandbox.tracksale.add_campaign(52, questions=QUESTIONS)
     told = [ANA | {"answers": SEVERAL}, ANA | {"answers": SEVERAL[::-1]}, ANA | {"answers": SEVERAL[:2]}]
-    counts = tracksale.counts_of(tracksale.body_of(world.tracksale.answers("52", told)))
+    counts = readers.counts_of(readers.body_of(world.tracksale.answers("52", told)))
     assert (counts.inserted, counts.invalid) == (1, 2)
-    (found,) = tracksale.answers_of(tracksale.body_of(world.tracksale.report_answer(open_question=True)))
+    (found,) = readers.answers_of(readers.body_of(world.tracksale.report_answer(open_question=True)))
     assert (found.nps_answer, found.raw["open_question"]) == (9, [{"question_id": 3, "comment": "Nada más"}])
     assert world.sandbox.breaches == []
 
 
 def test_a_link_is_made_and_nothing_is_sent(world: World) -> None:
-    body = tracksale.body_of(world.tracksale.survey_links("52", [ANA, ANA | {"email": "b@example.com"}]))
-    links = [link for _, link in tracksale.links_of(body)]
+    body = readers.body_of(world.tracksale.survey_links("52", [ANA, ANA | {"email": "b@example.com"}]))
+    links = [link for _, link in readers.links_of(body)]
     assert len(set(links)) == 2
     assert [one["survey_link"] for one in world.sandbox.tracksale.survey_links] == links
     assert world.sandbox.tracksale.customers(52) == []

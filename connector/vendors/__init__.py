@@ -1,39 +1,36 @@
-"""One class per vendor, one method per operation: what goes over the wire, and nothing of what it means for us.
+"""The vendors: a folder and a line each.
 
-Of use without the rest of the connector too::
+A folder holds everything that is true of its vendor only: the class of its operations (``api``), the meaning of its
+answers (``answers``), its destinations, polls, lookups, limits, and a simulator (``sandbox``). Its ``spec`` combines
+them in one value. The classes can be used without the rest of the connector, too::
 
     import contextlib
-    from connector.settings import Secret
-    from connector.vendors import Tracksale, tracksale
+    from connector.core.settings import Secret
+    from connector.vendors.tracksale import api, readers
 
-    with contextlib.closing(Tracksale.at(tracksale.BASE_URL, token=Secret("…"))) as surveys:
-        for campaign in tracksale.campaigns_of(tracksale.body_of(surveys.campaigns())):
+    with contextlib.closing(api.Tracksale.at(api.BASE_URL, token=Secret("…"))) as surveys:
+        for campaign in readers.campaigns_of(readers.body_of(surveys.campaigns())):
             print(campaign.code, campaign.name)
-
-Each vendor's module holds its class, its error, ``body_of`` for an answer that must be a success, and readers for what
-the answers hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from connector.settings import Account
-from connector.vendors.hubspot import HubSpot
-from connector.vendors.meta import Meta
-from connector.vendors.postcenter import PostCenter
-from connector.vendors.tracksale import Tracksale
-from connector.vendors.wolkvox import Wolkvox
+from connector.core import masking
+from connector.vendors.hubspot.spec import SPEC as HUBSPOT
+from connector.vendors.meta.spec import SPEC as META
+from connector.vendors.postcenter.spec import SPEC as POSTCENTER
+from connector.vendors.spec import Vendor
+from connector.vendors.tracksale.spec import SPEC as TRACKSALE
+from connector.vendors.wolkvox.spec import SPEC as WOLKVOX
 
-Vendor = Wolkvox | Tracksale | PostCenter | HubSpot | Meta
-
-VENDORS: Final[dict[str, Callable[[Account], Vendor]]] = {
-    "wolkvox": Wolkvox.of,
-    "tracksale": Tracksale.of,
-    "postcenter": PostCenter.of,
-    "hubspot": HubSpot.of,
-    "meta": Meta.of,
+VENDORS: Final[dict[str, Vendor]] = {
+    "wolkvox": WOLKVOX,
+    "tracksale": TRACKSALE,
+    "postcenter": POSTCENTER,
+    "hubspot": HUBSPOT,
+    "meta": META,
 }
 
-__all__ = ["VENDORS", "HubSpot", "Meta", "PostCenter", "Tracksale", "Vendor", "Wolkvox"]
+masking.know(VENDORS)  # a vendor may name itself

@@ -1,35 +1,171 @@
-"""What all vendors' answers have in common: numbers that may be texts of them."""
+"""The contract of every destination, and the common parts of every vendor's answers.
+
+A destination is an operation of an account with the options that its calls share. It defines what is special about it:
+the size of a batch, how it is sent, the meaning of the answers, and how an unknown attempt is probed.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-_FIGURE: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
-_BEYOND: Final = 2.0**53  #: from here on a float has lost digits; "inf" and "nan" are no numbers either
+from marshmallow import Schema
+from sqlalchemy import Connection
+
+from connector.core.http import Answer, Deadline
+from connector.core.openings import Plan
+from connector.core.outcomes import Draft, Outcome
+from connector.core.settings import Account, Route, Source
+from connector.store.helps import HelpState
+from connector.vendors.lookup import Prepared, Ready
+from mappings.base import Locale
+
+NEVER_S = 3650 * 86400.0  #: as an age: ten years
+Record = tuple[int, str]  #: delivery id, record as JSON
 
 
-def figure_of(value: Any) -> float | None:
-    """45.5, "45.5", "45,5" or "45,5%" as a number; None when it is none."""
-    if isinstance(value, str):
-        text = value.strip().removesuffix("%").strip().replace(",", ".")
-        value = float(text) if _FIGURE.fullmatch(text) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One call about to be made."""
+
+    records: Sequence[Record]
+    deadline: Deadline
+    prepared: str = ""  #: what `Destination.prepare` found out
+    install: str = ""  #: distinguishes this database's delivery ids from another's
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The result of a probe: for each delivery, whether the vendor has it; or the fault instead."""
+
+    present: Mapping[int, bool] = field(default_factory=dict)
+    fault: Outcome | None = None
+    unclear: str = ""  #: the answer was well-formed, but ambiguous
+    results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  #: as a `Verdict` has them
+    help: HelpState | None = None  #: the state of the help that the answer shows
+    drafts: Mapping[int, Draft] = field(default_factory=dict)  #: the lot in which those present wait for a person
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The part of a delivery's story that its vendor's folder adds: facts for JSON, dated lines, and the current
+    state.
+    """
+
+    facts: Mapping[str, Any]
+    lines: Sequence[Mapping[str, str]]  #: {"at": ISO 8601, "said": a sentence}
+    now: str
+    next: Sequence[str]  #: what an operator can do
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """The defaults: one record a call, nothing known about unknown outcomes but to wait for a person."""
+
+    account: Account
+    name: str  #: unique, kept with every delivery: "dialler/wolkvox.add_record/1042"
+    options: Mapping[str, Any]  #: of the (first) route, checked by `options_schema`
+    locale: Locale = field(default_factory=Locale)
+    on_unknown_says: str = "ask"
+    routes: Mapping[str, Route] = field(default_factory=dict)  #: those that share it, by name
+    followers: frozenset[str] = frozenset()  #: routes that come after one of its own
+    trust: Mapping[str, int] = field(default_factory=dict)  #: rank of each source; empty where all prove alike
+    sources: tuple[Source, ...] = ()  #: whose events may come here, the more trusted first
+    largest_batch: int = 1  #: of the account's destinations
+    plan: Plan | None = None  #: the contact rules and its routes; None: only each route's own options apply
+
+    #: options that shape a call or its outcome: routes that share a destination must agree on them
+    shared: ClassVar[tuple[str, ...]] = ()
+    options_schema: ClassVar[type[Schema]]
+    on_unknown: ClassVar[str] = "ask"  #: the default of the route's option
+    expires_after_s: ClassVar[float] = 7 * 86400.0  #: the default of the route's ``expires_after``
+    repeatable: ClassVar[bool] = False  #: idempotent: safe to send again in any case
+    can_ask: ClassVar[bool] = False
+    all_or_nothing: ClassVar[bool] = False  #: a few records decide the fate of a batch
+    results: ClassVar[tuple[str, ...]] = ()  #: the parts of the vendor's answer that are kept for dependent routes
+    contacts_people: ClassVar[bool] = False  #: its records contact people
+    by_channel: ClassVar[str] = ""  #: the channel of the contact, if it is certain: "voice"
+
+    @property
+    def batch_size(self) -> int:
+        return 1
+
+    @property
+    def exact(self) -> bool:
+        """Whether a probe is about the record itself, and not about a person who may have been there before."""
+        return False
+
+    @property
+    def control(self) -> str:
+        """The help that `ask` calls if no document names it: "find_record 1042".
+
+        An absence that it reports is believed only while it finds a record that is known to be there. "": always.
+        """
+        return ""
+
+    @property
+    def resend(self) -> bool:
+        return self.repeatable or self.on_unknown_says == "resend"
+
+    @property
+    def checks(self) -> bool:
+        """Whether its deliveries need a pre-check: `ask_first` and `agreed`."""
+        return bool(self.options.get("ninety_day_rule"))
+
+    @property
+    def channel(self) -> str:
+        """The channel of the contact; "" if there is no contact, or the channel is unknown."""
+        planned = next(iter(self.plan.routes.values()), None) if self.plan else None
+        said = next(iter(self.routes.values()), None)
+        return planned.channel if planned else (said.channel if said else "") or self.by_channel
+
+    @property
+    def later_ms(self) -> int:
+        """How long after the call the vendor contacts a person."""
+        return 0
+
+    def prepare(self, conn: Connection, now: int) -> Prepared:
+        """The values needed before sending, read from the store within the claim. None by default."""
+        return Ready()
+
+    def idle(self, conn: Connection) -> str:
+        """Why accepted records reach nobody now, as a sentence; "" if nothing of the kind is known."""
+        return ""
+
+    def obstacle(self, conn: Connection) -> tuple[str, str] | None:
+        """Why `prepare` lets nothing be sent, for a person: the reason, and what to do."""
         return None
-    return float(value) if -_BEYOND < value < _BEYOND else None
 
+    def settled(self, conn: Connection, draft: Draft, members: Sequence[int], *, since: int, now: int) -> None:
+        """These deliveries are in a draft lot now, by a call begun at ``since``; the vendor's folder may store that."""
 
-def number_of(value: Any) -> int | None:
-    """1, 1.0, "1" or " 1 " as a whole number; None when it is none, as " " is."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    figure = figure_of(value)
-    return int(figure) if figure is not None and figure == int(figure) else None
-
-
-def count_of(value: Any) -> int | None:
-    """1, "1" or " 1 " as a number of 0 or more, and nothing else: what is counted on must not be guessed."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    @staticmethod
+    def story(conn: Connection, delivery: int) -> Story | None:
+        """The vendor's part of a delivery's story; None if there is none."""
         return None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+    def ask_first(self, vendor: Any, record: Record, deadline: Deadline) -> Answer:
+        """Asks the vendor whether this person may be contacted. Raises `NotSent` or `NoAnswer`."""
+        raise NotImplementedError
+
+    def agreed(self, answer: Answer) -> tuple[bool | None, Outcome]:
+        """The answer to the pre-check (None: ambiguous), and its meaning for the account. Never raises."""
+        raise NotImplementedError
+
+    @staticmethod
+    def place(options: Mapping[str, Any]) -> str:
+        """The option that distinguishes destinations of this operation: "1042"."""
+        raise NotImplementedError
+
+    def send(self, vendor: Any, sending: Sending) -> Answer:
+        """Makes the call. Raises `NotSent` or `NoAnswer`."""
+        raise NotImplementedError
+
+    def classify(self, answer: Answer, records: Sequence[Record]) -> Outcome:
+        """The meaning of the answer. Never raises: an unknown answer fails closed."""
+        raise NotImplementedError
+
+    def ask(self, vendor: Any, records: Sequence[Record], started_at: int, install: str, deadline: Deadline) -> Seen:
+        """Asks the vendor about records of an unknown attempt. Raises `NotSent` or `NoAnswer`."""
+        raise NotImplementedError

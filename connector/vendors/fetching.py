@@ -1,27 +1,39 @@
-"""What a vendor that is asked for the rest of thin events has to offer: one small class, used by `connector.enrich`."""
+"""The contract of a vendor that can fetch the rest of a thin event, for `connector.outbound.fetch`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from connector.client import Answer, Deadline
+from connector.core.http import Answer, Deadline
 
 
 class Fetching(Protocol):
     """Reads objects piece by piece; every piece is one call, logged and counted like any other."""
 
+    @property
+    def optional(self) -> frozenset[str]:
+        """The parts without which an event can do, if the vendor has none or does not show them."""
+
+    @property
+    def unseen(self) -> str:
+        """What to do if several objects in a row are not found; "" if each of them was certainly deleted."""
+
     def next_piece(self, what: str, ref: str, known: Mapping[str, Any]) -> str:
-        """The name of what is to be read next ("contact"), given what is known so far; "" when that is all."""
+        """The name of the next part to read ("contact"), given the parts so far; "" if that is all."""
 
     def fetch(self, piece: str, what: str, ref: str, known: Mapping[str, Any], *, deadline: Deadline) -> Answer:
         """Reads it. Raises `NotSent` or `NoAnswer`."""
 
-    def fault_of(self, answer: Answer) -> str:
-        """What an answer means where its status alone does not tell: vendors hide it in bodies.
+    def is_piece(self, piece: str, body: Any) -> bool:
+        """Whether a body has the form of that part: what stands between may answer with JSON of its own."""
 
-        "" (the status tells) | "gone" | "credentials" | "slow" | "failed" | "unknown" (whatever the status tells).
+    def fault_of(self, answer: Answer) -> str:
+        """The fault in an answer whose status alone does not show it: vendors hide it in bodies.
+
+        "" (by the status) | "absent" (404) | "gone" (410, for good) | "credentials" | "slow" | "failed" | "unknown"
+        (whatever the status).
         """
 
     def words_of(self, answer: Answer) -> str:
-        """The vendor's own words for what is wrong; "" when it has none. Never a token."""
+        """The vendor's words for the fault; "" if it has none. Never a token."""

@@ -1,4 +1,4 @@
-"""``/livez``: the process answers. ``/readyz``: it can store events; and what a person should know besides."""
+"""``/livez``: the process answers. ``/readyz``: it can store events; plus problems for an operator."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from flask import Response
+from sqlalchemy import Connection
 
-from connector import standing
-from connector.db import Database
-from connector.errors import StoreUnavailable
-from connector.log import masked
-from connector.settings import Settings
-from connector.standing import AccountStanding, DestinationStanding
-from connector.web.answers import reply
-from connector.web.faults import RETRY_AFTER_S
+from connector.admin.problems import Problem, problems
+from connector.core import masking
+from connector.core.errors import StoreUnavailable
+from connector.core.settings import Settings
+from connector.core.states import AccountState
+from connector.store import accounts as standing
+from connector.store.accounts import AccountStanding, DestinationStanding
+from connector.store.database import Database, now_ms
+from connector.web.errors import RETRY_AFTER_S
+from connector.web.responses import reply
 
 BROKER_KEPT_S: Final = 10.0  #: how long an answer about the broker is good for
 BROKER_WAIT_S: Final = 2.0
+PROBLEMS_KEPT_S: Final = 5.0
 _PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
 
@@ -30,7 +34,11 @@ class Health:
     """The two views."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
         self._database = database
+        self._lock = threading.Lock()
+        self._found_at = float("-inf")
+        self._problems: Sequence[Problem] = ()
         self._accounts = frozenset(settings.accounts)
         needed = any(source.queue for source in settings.sources.values())
         self._broker = Broker(settings.amqp_url.reveal()) if needed else None
@@ -45,30 +53,41 @@ class Health:
         try:
             with self._database.read() as conn:
                 accounts, destinations = standing.all_accounts(conn), standing.all_destinations(conn)
+                found = self._found(conn)
         except StoreUnavailable:
             answer = reply({"status": "not ready", "database": "away", **report}, 503)
             answer.headers["Retry-After"] = str(RETRY_AFTER_S)
             return answer
         report |= {"accounts": self._closed(accounts), "destinations": self._closed(destinations)}
-        return reply({"status": "ready", "database": "reachable", **report})
+        report["problems"] = [one.as_json() for one in found]
+        status = "degraded" if any(one.urgent for one in found) else "ready"
+        return reply({"status": status, "database": "reachable", **report})
+
+    def _found(self, conn: Connection) -> Sequence[Problem]:
+        """The problems as of a few seconds ago, because probes come often."""
+        with self._lock:
+            if time.monotonic() - self._found_at >= PROBLEMS_KEPT_S:
+                self._problems = problems(conn, self._settings, now_ms(conn))
+                self._found_at = time.monotonic()
+            return self._problems
 
     def _closed(self, rows: Sequence[AccountStanding] | Sequence[DestinationStanding]) -> list[dict[str, str]]:
-        """Those of the configured accounts that take nothing, and why."""
+        """The configured accounts that make no calls, and why."""
         return [
             {
                 "name": row.name,
                 "state": row.state,
-                "reason": masked(row.reason or ""),
+                "reason": masking.reason(row.reason),
                 "since": datetime.fromtimestamp(row.since // 1000, UTC).isoformat().replace("+00:00", "Z"),
             }
             for row in rows
-            if row.state != "open"
+            if row.state != AccountState.OPEN
             and (row.account if isinstance(row, DestinationStanding) else row.name) in self._accounts
         ]
 
 
 class Broker:
-    """Whether somebody listens at the broker's address. Asked once in a while, by one thread at a time."""
+    """Whether the broker's address accepts connections. Tested now and then, by one thread at a time."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -13,29 +13,39 @@ import orjson
 from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from connector import receive
-from connector.committer import Reply
-from connector.errors import NotAuthentic, Unreadable, UnsupportedType
-from connector.inbox import Arrival, Stored
-from connector.intake import Intake, Taken
-from connector.metrics import EVENTS
-from connector.receive import Receiver
-from connector.settings import Settings, Source, Verify
-from connector.signatures import Proof
-from connector.web.answers import problem, reply
-from connector.web.application import BEGIN, Later
-from connector.web.asked import Headers, body, query
+from connector.core.errors import NotAuthentic, Unreadable, UnsupportedType
+from connector.core.metrics import EVENTS
+from connector.core.settings import Settings, Source, Verify
+from connector.core.states import EventState
+from connector.inbound import receiver as receive
+from connector.inbound.committer import Reply
+from connector.inbound.intake import Intake, PendingRequest
+from connector.inbound.receiver import Receiver
+from connector.inbound.signatures import Proof
+from connector.inbound.source_limits import SourceLimits
+from connector.inbound.spool.spooler import Spooled
+from connector.store.arrivals import Arrival, Stored
+from connector.web import handshakes, limits
+from connector.web.access_log import because
+from connector.web.app import BEGIN, Later
+from connector.web.bearer import UNAUTHORISED
+from connector.web.errors import NOTHING_HERE
+from connector.web.request import Headers, body, query
+from connector.web.responses import problem, reply
+from mappings import PAYLOADS
 from mappings.base import FieldError, Sender
 
 NO_QUERY: Final[dict[str, str]] = {}
 LONGEST_CHALLENGE: Final = 500  #: characters
-#: A browser must not take what somebody else wrote for anything but text.
+#: Browsers must treat foreign content as plain text.
 NOTHING_ELSE: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-UNKNOWN: Final = "no source of this name takes webhooks here: check the address"
-#: `Stored.status` -> what the sender is told.
+#: The same for every source: which proof is wanted is nothing for strangers. Senders that wait to be asked for a
+#: password are asked.
+CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="webhooks", charset="UTF-8"'}
+#: `Stored.status` -> the answer to the sender.
 WORDS: Final = {
     "accepted": "accepted",
-    "waiting": "accepted",
+    EventState.WAITING: "accepted",
     "duplicate": "duplicate",
     "ignored": "ignored",
     "invalid": "invalid",
@@ -45,40 +55,47 @@ WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a sender says in a GET before it sends anything."""
+    """The subscription request (GET) of a sender."""
 
-    shown: str  #: the parameter with what was agreed
-    answered: str  #: the parameter with what it wants to read
+    shown: str  #: the parameter with the agreed token
+    answered: str  #: the parameter with the text that the sender wants back
     agreed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A source that takes webhooks, what its proof of origin needs of a request, what its sender wants to hear."""
+    """A source that takes webhooks: its proof of origin, and the answers that its sender expects."""
 
     source: Source
-    id_header: str  #: its value is signed, and is the event id; "" if none
     needs_url: bool
     needs_query: bool
     has_segment: bool  #: the secret is the end of the address
     trusts_webhook_id: bool
-    parks: bool  #: what is invalid is answered 202
+    parks: bool  #: invalid events are answered 202
     gives_up: bool  #: no 4xx but 401 is of any use
+    repeats: bool  #: what is answered 429 is sent again
     reply: bytes | None  #: the body of every 2xx
     handshake: Handshake | None
-    challenge: str  #: for ``WWW-Authenticate``
+    takes_envelopes: bool  #: CloudEvents among them, whose senders may ask for permission first
+    largest_body: int  #: bytes
 
 
 class Webhooks:
     """All sources that take webhooks. Thread-safe."""
 
     def __init__(
-        self, settings: Settings, receiver: Receiver, intake: Intake, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        receiver: Receiver,
+        intake: Intake,
+        clock: Callable[[], float] = time.time,
+        source_limits: SourceLimits | None = None,
     ) -> None:
         self._public_url: Final = settings.public_url.rstrip("/")
         self._receiver: Final = receiver
         self._intake: Final = intake
         self._clock: Final = clock
+        self._limits: Final = source_limits or SourceLimits(settings.sources, None)
         self._doors: Final = {
             name: _door(source, source.verify, receiver.sender(source))
             for name, source in settings.sources.items()
@@ -86,10 +103,10 @@ class Webhooks:
         }
 
     def take(self, source: str, secret: str = "") -> Response | Later:
-        """The view. Whatever is wrong with the request as a whole is raised, and answered in `connector.web.faults`."""
+        """The view. Faults of the request as a whole are raised, and answered in `connector.web.errors`."""
         door = self._doors.get(source)
         if door is None or (secret and not door.has_segment and not door.gives_up):
-            return problem(404, UNKNOWN)
+            return problem(404, NOTHING_HERE)
         if secret and not door.has_segment:
             return _refuse(door, NotAuthentic("the address goes on after the source's name"))
         return self._taken(door, secret)
@@ -98,41 +115,59 @@ class Webhooks:
         """The view of an address with a slash at its end: no source's, but a sender that gives up must not hear 404."""
         return self.take(source, "/")
 
+    def largest_bodies(self) -> dict[str, int]:
+        """The largest body of each source, in bytes."""
+        return {name: door.largest_body for name, door in self._doors.items()}
+
     def subscribing(self) -> list[str]:
-        """The sources whose senders ask by a GET before they send anything."""
+        """The sources whose senders subscribe by GET before they send."""
         return [name for name, door in self._doors.items() if door.handshake]
 
+    def permitting(self) -> list[str]:
+        """The sources whose senders may ask for permission by OPTIONS before they send."""
+        return [name for name, door in self._doors.items() if door.takes_envelopes]
+
+    def permit(self, source: str, secret: str = "") -> Response:
+        """The view of that OPTIONS request; the secret in the address is checked only when something is sent."""
+        if bool(secret) != self._doors[source].has_segment:
+            return problem(404, NOTHING_HERE)
+        permitted = handshakes.permission(Headers(request.environ))
+        if permitted is None:
+            raise MethodNotAllowed(valid_methods=["POST"])
+        return permitted
+
     def shake_hands(self, source: str) -> Response:
-        """The view of that GET: the text that the sender wants to read, if it shows what was agreed."""
+        """The view of that GET: returns the sender's text if it shows the agreed token."""
         handshake = self._doors[source].handshake
         if handshake is None:
             raise MethodNotAllowed(valid_methods=["POST"])
         asked = query(request.environ)
         shown, wanted = asked.get(handshake.shown, ""), asked.get(handshake.answered, "")
         if not compare_digest(shown.encode("utf-8", "replace"), handshake.agreed):
-            return problem(403, f"{handshake.shown} is not what was agreed")
+            because(f"{handshake.shown} does not have the agreed value")
+            return problem(403, UNAUTHORISED)
         if not (wanted.isprintable() and 0 < len(wanted) <= LONGEST_CHALLENGE):
             return problem(400, f"{handshake.answered} is missing, or no short text")
         return Response(wanted, 200, content_type="text/plain; charset=utf-8", headers=NOTHING_ELSE)
 
     def _taken(self, door: Door, secret: str) -> Response | Later:
         environ = request.environ
-        raw = body(environ)
+        raw = body(environ, door.largest_body)
         headers = Headers(environ)
         try:
-            self._receiver.verify(door.source, self._proof(door, raw, headers, environ, secret))
+            proved = self._receiver.verify(door.source, self._proof(door, raw, headers, environ, secret))
         except NotAuthentic as refusal:
             return _refuse(door, refusal)
         content_type = environ.get("CONTENT_TYPE", "")
-        message_id = (headers.get(door.id_header) or "") if door.id_header else ""
         try:
             decoded = self._receiver.payloads(
                 door.source,
                 raw,
                 content_type=content_type,
                 headers=headers,
-                message_id=message_id,
                 trusts_webhook_id=door.trusts_webhook_id,
+                proved=proved,
+                max_bytes=door.largest_body,
             )
         except Unreadable as fault:
             return self._keep_unreadable(door, raw, content_type, fault)
@@ -142,14 +177,25 @@ class Webhooks:
             return self._keep_unreadable(door, raw, content_type, Unreadable((FieldError("body", str(fault)),)))
         if not decoded.payloads:
             return _answer_many((), ())
-        taken = Taken(door.source, decoded.payloads)
+        if (validated := handshakes.validation(headers, decoded.payloads)) is not None:
+            return validated
+        wait_s = self._limits.wait_s(door.source.name, len(decoded.payloads), in_line=not door.repeats)
+        if wait_s and door.repeats:
+            return _too_many(door, wait_s)
+        if wait_s:  # it is never sent again: it is kept, and waits until there is room
+            EVENTS.labels(door.source.name, "limited").inc(len(decoded.payloads))
+        taken = PendingRequest(door.source, decoded.payloads, limited=bool(wait_s))
         if decoded.many:
             return self._stored(door, taken, lambda stored: _answer_many(stored, taken.arrivals))
         return self._stored(door, taken, lambda stored: _answer_one(door, stored[0], taken.arrivals[0], refusal=422))
 
     def _keep_unreadable(self, door: Door, raw: bytes, content_type: str, fault: Unreadable) -> Response | Later:
+        if door.source.trust == "none":
+            raw = raw[: limits.INVALID_BYTES]
+        if (wait_s := self._limits.wait_s(door.source.name, 1)) and door.repeats:
+            return _too_many(door, wait_s)
         kept = receive.unreadable(door.source, raw, content_type, fault)
-        taken = Taken(door.source, arrivals=[kept])
+        taken = PendingRequest(door.source, arrivals=[kept])
         return self._stored(door, taken, lambda stored: _answer_one(door, stored[0], kept, refusal=400))
 
     def _proof(self, door: Door, raw: bytes, headers: Headers, environ: dict[str, Any], secret: str) -> Proof:
@@ -163,18 +209,23 @@ class Webhooks:
         )
 
     def _url(self, environ: dict[str, Any]) -> str:
-        """The address as the sender called it, query untouched: what senders that sign it have signed."""
-        base = self._public_url or f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
-        asked = environ.get("QUERY_STRING", "")
-        return f"{base}{environ['PATH_INFO']}{'?' if asked else ''}{asked}"
+        """The address as the sender called it, query untouched: what senders that sign it have signed.
 
-    def _stored(self, door: Door, taken: Taken, say: Callable[[list[Stored]], Response]) -> Later:
+        Its beginning is our own public address: a Host header is anybody's.
+        """
+        asked = environ.get("QUERY_STRING", "")
+        return f"{self._public_url}{environ['PATH_INFO']}{'?' if asked else ''}{asked}"
+
+    def _stored(self, door: Door, taken: PendingRequest, say: Callable[[list[Stored]], Response]) -> Later:
         """Has it read and stored; the answer is for when it is durable."""
-        begin: Callable[[Taken], Reply] = request.environ.get(BEGIN) or self._intake.begin
+        begin: Callable[[PendingRequest], Reply] = request.environ.get(BEGIN) or self._intake.begin
         reply = begin(taken)
 
         def answer(patience_s: float) -> Response:
-            stored = reply.result(patience_s)
+            try:
+                stored = reply.result(patience_s)
+            except Spooled:
+                return _spooled(door)
             for status, count in Counter(one.status for one in stored).items() if len(stored) > 1 else _single(stored):
                 EVENTS.labels(door.source.name, status).inc(count)
             said = say(stored)
@@ -185,6 +236,13 @@ class Webhooks:
         return Later(answer)
 
 
+def _spooled(door: Door) -> Response:
+    """It is safe, and stored later: until then nobody knows its id, or whether it came before."""
+    if door.reply is not None:
+        return Response(door.reply, 200, content_type="application/json")
+    return reply({"status": "spooled"}, 202)
+
+
 def _single(stored: Sequence[Stored]) -> tuple[tuple[str, int], ...]:
     return tuple((one.status, 1) for one in stored)
 
@@ -193,17 +251,25 @@ def _door(source: Source, verify: Verify, sender: Sender) -> Door:
     signs = verify.scheme == "hmac"
     return Door(
         source=source,
-        id_header=verify.id_header if signs else "",
         needs_url=signs and ("{url}" in verify.signed or "{decoded_url}" in verify.signed),
         needs_query=verify.scheme == "query",
         has_segment=verify.scheme == "path",
-        trusts_webhook_id=verify.scheme not in ("hmac", "field"),
+        trusts_webhook_id=verify.scheme != "field",
         parks=source.on_invalid == "park" or sender.gives_up,
         gives_up=sender.gives_up,
+        repeats=sender.repeats,
         reply=None if sender.reply is None else orjson.dumps(sender.reply),
         handshake=_handshake(verify, sender),
-        challenge='Basic realm="webhooks", charset="UTF-8"' if verify.scheme == "basic" else "Webhook",
+        takes_envelopes=sender.decode != "plain",
+        largest_body=_largest_body(source, verify),
     )
+
+
+def _largest_body(source: Source, verify: Verify) -> int:
+    mapping = PAYLOADS[source.mapping]
+    usual = limits.THIN_BODY if mapping.is_form or mapping.fetches else limits.WHOLE_BODY
+    largest = source.max_body or usual
+    return min(largest, limits.SECRET_BODY) if verify.scheme == "field" else largest
 
 
 def _handshake(verify: Verify, sender: Sender) -> Handshake | None:
@@ -215,11 +281,20 @@ def _handshake(verify: Verify, sender: Sender) -> Handshake | None:
 
 def _refuse(door: Door, refusal: NotAuthentic) -> Response:
     EVENTS.labels(door.source.name, "unauthentic").inc()
-    return problem(401, str(refusal), headers={"WWW-Authenticate": door.challenge})
+    because(str(refusal))
+    return problem(401, UNAUTHORISED, headers=CHALLENGE)
+
+
+def _too_many(door: Door, wait_s: int) -> Response:
+    EVENTS.labels(door.source.name, "limited").inc()
+    because("its source sends more than its limit")
+    return problem(
+        429, "more events than this source may send: send it again later", headers={"Retry-After": f"{wait_s}"}
+    )
 
 
 def _answer_one(door: Door, stored: Stored, arrival: Arrival, *, refusal: int) -> Response:
-    """``refusal``: the status with which a source that refuses says what is wrong."""
+    """``refusal``: the status with which a source that refuses answers an invalid event."""
     said = WORDS[stored.status]
     if said == "accepted":
         return reply({"status": said, "id": stored.event_id, "deliveries": stored.deliveries}, 202)

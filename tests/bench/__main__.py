@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="everything a little: shows that it runs, proves nothing")
     parser.add_argument("--only", choices=("sqlite", "postgres"), help="one database instead of both")
     parser.add_argument("--backlog", type=int, help="rows waiting in the backlog work")
+    parser.add_argument("--listed", type=int, help="phones on the registry of the contact work")
     parser.add_argument("--json", type=Path, default=places.ROOT / "var" / "bench.json", help="where the figures go")
     args = parser.parse_args()
     if unknown := sorted(set(args.names) - set(WORKS)):
@@ -30,6 +31,7 @@ def main() -> int:
 def _size(args: argparse.Namespace) -> Size:
     size = SMALL if args.small else Size()
     given = {"backlog": args.backlog} if args.backlog else {}
+    given |= {"listed": args.listed} if args.listed else {}
     given |= {"kinds": (args.only,)} if args.only else {}
     return Size(**(vars(size) | given))
 

@@ -20,17 +20,17 @@ _FIRST_PHONE = 3_000_000_000
 _FIRST_ID_NUMBER = 1_000_000_000
 
 
-def lead(n: int, *, run: str = "b") -> dict[str, object]:
+def lead(number: int, *, run: str = "b") -> dict[str, object]:
     """Our own lead JSON, about 600 bytes, with a phone and an id number that only this n has (n < 10,000,000)."""
     return {
-        "id": f"L-{run}-{n}",
+        "id": f"L-{run}-{number}",
         "type": "lead.created",
         "time": _NOW.isoformat(),
         "data": {
             "first_name": "Ana María",
             "last_name": "Núñez Peña",
             "id_type": "CC",
-            "id_number": id_number(n),
+            "id_number": id_number(number),
             "age": 34,
             "gender": "F",
             "country": "Colombia",
@@ -38,8 +38,8 @@ def lead(n: int, *, run: str = "b") -> dict[str, object]:
             "city": "Medellín",
             "zone": "El Poblado",
             "address": "Calle 10 # 43-12, apartamento 501",
-            "phones": [f"+57{_FIRST_PHONE + n}"],
-            "email": f"ana.{n}@example.com",
+            "phones": [f"+57{_FIRST_PHONE + number}"],
+            "email": f"ana.{number}@example.com",
             "callback_at": _TOMORROW.isoformat(),
             "callback_phone": "",
             "extra": {"utm": {"source": "google", "campaign": "posgrados-2027"}, "program": "MBA", "form": "landing-7"},
@@ -47,9 +47,9 @@ def lead(n: int, *, run: str = "b") -> dict[str, object]:
     }
 
 
-def id_number(n: int) -> str:
+def id_number(number: int) -> str:
     """What wolkvox gets as ``customer_id``: how a row at the vendor is told apart."""
-    return str(_FIRST_ID_NUMBER + n)
+    return str(_FIRST_ID_NUMBER + number)
 
 
 def number_of(customer_id: str) -> int:
@@ -57,13 +57,13 @@ def number_of(customer_id: str) -> int:
     return int(customer_id) - _FIRST_ID_NUMBER
 
 
-def body(n: int, *, run: str = "b") -> bytes:
-    return orjson.dumps(lead(n, run=run))
+def body(number: int, *, run: str = "b") -> bytes:
+    return orjson.dumps(lead(number, run=run))
 
 
 def array(first: int, count: int, *, run: str = "b") -> bytes:
     """A JSON array of `count` leads, 10,000 at most, as a sender in bulk would post it."""
-    return orjson.dumps([lead(n, run=run) for n in range(first, first + count)])
+    return orjson.dumps([lead(number, run=run) for number in range(first, first + count)])
 
 
 def signature(message_id: str, timestamp: str, raw: bytes) -> str:
@@ -72,10 +72,10 @@ def signature(message_id: str, timestamp: str, raw: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def request(n: int, raw: bytes, *, host: str, path: str, run: str = "b", timestamp: str = "") -> bytes:
+def request(number: int, raw: bytes, *, host: str, path: str, run: str = "b", timestamp: str = "") -> bytes:
     """One whole signed HTTP/1.1 request, ready for the socket."""
     timestamp = timestamp or str(int(time.time()))
-    message_id = f"msg_{run}_{n}"
+    message_id = f"msg_{run}_{number}"
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
         f"webhook-id: {message_id}\r\nwebhook-timestamp: {timestamp}\r\n"
@@ -87,8 +87,8 @@ def request(n: int, raw: bytes, *, host: str, path: str, run: str = "b", timesta
 def requests(first: int, count: int, *, host: str, path: str, run: str = "b") -> Iterator[bytes]:
     """`count` signed requests, each a lead of its own."""
     timestamp = str(int(time.time()))
-    for n in range(first, first + count):
-        yield request(n, body(n, run=run), host=host, path=path, run=run, timestamp=timestamp)
+    for number in range(first, first + count):
+        yield request(number, body(number, run=run), host=host, path=path, run=run, timestamp=timestamp)
 
 
 def verify(message_id: str, timestamp: str, given: str, raw: bytes, *, tolerance_s: int = 300) -> bool:

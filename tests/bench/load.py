@@ -40,12 +40,12 @@ class Load:
     answered: dict[int, float] = dataclasses.field(default_factory=dict)
 
 
-def quantile(values: Sequence[float], q: float) -> float:
+def quantile(values: Sequence[float], query: float) -> float:
     """The value that a share q of `values` does not exceed; 0.0 of nothing."""
     if not values:
         return 0.0
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+    return ordered[min(len(ordered) - 1, int(query * len(ordered)))]
 
 
 class _Connection:
@@ -66,8 +66,8 @@ class _Connection:
         self.rest: memoryview | None = None
         self.n = -1
 
-    def send(self, n: int, data: bytes, due: float) -> None:
-        self.n, self.due, self.started = n, due, time.monotonic()
+    def send(self, number: int, data: bytes, due: float) -> None:
+        self.n, self.due, self.started = number, due, time.monotonic()
         self.buffer, self.body_end, self.rest = b"", -1, memoryview(data)
         self.write()
 
@@ -169,11 +169,11 @@ class _Generator:
         was_waiting = connection.n >= 0
         self.selector.unregister(connection.sock)
         connection.sock.close()
-        n = connection.n
+        number = connection.n
         connection.open()
         self.selector.register(connection.sock, selectors.EVENT_READ, connection)
         if was_waiting:
-            connection.n = n
+            connection.n = number
             self._done(connection, "cut")
 
 
@@ -236,8 +236,8 @@ def _summary(generator: _Generator, *, started: float, warmup_s: float, trace: b
         seconds=seconds,
         statuses=dict(generator.statuses),
         cpu_s=time.process_time(),
-        sent={n: begun for _, _, _, n, begun in generator.taken} if trace else {},
-        answered={n: ended for ended, _, _, n, _ in generator.taken} if trace else {},
+        sent={number: begun for _, _, _, number, begun in generator.taken} if trace else {},
+        answered={number: ended for ended, _, _, number, _ in generator.taken} if trace else {},
     )
 
 
@@ -275,8 +275,8 @@ def run(url: str, *options: str | float) -> Load:
     if done.returncode:
         raise RuntimeError(f"the load generator failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
     seen = Load(**orjson.loads(done.stdout))
-    seen.sent = {int(n): t for n, t in seen.sent.items()}
-    seen.answered = {int(n): t for n, t in seen.answered.items()}
+    seen.sent = {int(number): t for number, t in seen.sent.items()}
+    seen.answered = {int(number): t for number, t in seen.answered.items()}
     return seen
 
 

@@ -64,7 +64,7 @@ class Running:
 
     def measure(self) -> float:
         """The largest resident memory any of its processes ever had, in MB."""
-        for pid in _tree(self.process.pid):
+        for pid in tree(self.process.pid):
             with contextlib.suppress(OSError):
                 self.peak_mb[pid] = max(self.peak_mb.get(pid, 0.0), _high_water_mb(pid))
         return max(self.peak_mb.values(), default=0.0)
@@ -80,12 +80,13 @@ class Running:
                 self.process.wait()
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """A process and those that it started."""
     found = [pid]
     with contextlib.suppress(OSError):
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             for child in children.read_text().split():
-                found += _tree(int(child))
+                found += tree(int(child))
     return found
 
 
@@ -194,11 +195,11 @@ def publish(name: str, first: int, count: int) -> None:
     connection = broker()
     channel = connection.channel()
     properties = [
-        pika.BasicProperties(content_type="application/json", delivery_mode=2, message_id=f"msg_q_{n}")
-        for n in range(first, first + count)
+        pika.BasicProperties(content_type="application/json", delivery_mode=2, message_id=f"msg_q_{number}")
+        for number in range(first, first + count)
     ]
-    for n, own in enumerate(properties, first):
-        channel.basic_publish("", name, leads.body(n), own)
+    for number, own in enumerate(properties, first):
+        channel.basic_publish("", name, leads.body(number), own)
     until = time.monotonic() + 60
     while waiting(channel, name) < count and time.monotonic() < until:
         time.sleep(0.05)

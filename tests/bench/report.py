@@ -1,4 +1,4 @@
-"""What was measured, beside what it is compared with, as a table for people and as JSON for whoever keeps history."""
+"""The measurements beside their floors and rivals, as a table for people and as JSON for a history."""
 
 from __future__ import annotations
 

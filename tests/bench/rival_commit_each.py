@@ -14,8 +14,8 @@ import orjson
 from flask import Flask, Response, request
 
 from mappings.base import Locale, Rendering
-from mappings.lead import LeadMapping
-from mappings.wolkvox import Row as WolkvoxRow
+from mappings.records.wolkvox import Row as WolkvoxRow
+from mappings.senders.lead import LeadMapping
 from tests.bench import leads
 
 _SCHEMA = """

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import orjson
 
 import mappings
-from connector.decode import decode
+from connector.inbound.payloads.decode import decode
 from mappings.base import Ignored, Invalid, Locale, PayloadMapping, Rendering
+from mappings.configured import payload_mapping
 from mappings.events import Event, Lead, Thin
 from tests.bench.report import Report, Row
 
@@ -98,7 +99,7 @@ def _expected(name: str, stem: str) -> dict[str, Any]:
 def _good(name: str, raw: bytes, content_type: str, expected: list[dict[str, Any]]) -> Iterator[_Said]:
     given = expected[0]
     locale = Locale(given["region"], ZoneInfo(given["timezone"]))
-    mapping = mappings.payload_mapping(name, locale, given.get("fields"))
+    mapping = payload_mapping(name, locale, given.get("fields"))
     try:
         yield _Said(mapping, locale, raw, content_type, [one.get("fetched", {}) for one in expected])
     except (Invalid, Ignored):

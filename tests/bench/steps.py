@@ -12,14 +12,17 @@ from types import TracebackType
 import sqlalchemy
 from sqlalchemy import text
 
-from connector import attempts, claims, configuration, destinations, outbox, standing
-from connector.claims import Claim
-from connector.db import Database, now_ms
-from connector.destinations.base import Destination
-from connector.destinations.wolkvox import AddRecord
-from connector.outcomes import Fate, Outcome, Verdict
-from connector.settings import Account
-from connector.settle import settle
+from connector.config import loader
+from connector.core.outcomes import Fate, Outcome, Verdict
+from connector.core.settings import Account
+from connector.outbound import claims
+from connector.outbound.claims import Claim
+from connector.outbound.settle import settle
+from connector.store import accounts, attempts, outbox
+from connector.store.database import Database, now_ms
+from connector.vendors import destinations
+from connector.vendors.base import Destination
+from connector.vendors.wolkvox.destinations import AddRecord
 from tests.bench.places import Broken, Running
 
 
@@ -92,7 +95,7 @@ _SHIFTED = ("events", "deliveries")
 _COPIED = {
     "events": {"id": "id + :events", "key": "key || :suffix", "event_id": "event_id || :suffix"},
     "deliveries": {"id": "id + :deliveries", "event": "event + :events"},
-    "records": {"delivery": "delivery + :deliveries"},
+    "records": {"delivery": "delivery + :deliveries", "contact": "contact || :suffix"},
 }
 _FIRST = {
     "events": "id <= :events_span",
@@ -113,7 +116,7 @@ def _copy(table: sqlalchemy.Table, shifted: Mapping[str, str]) -> sqlalchemy.Tex
     return text(f"INSERT INTO {table.name} ({columns}) SELECT {values} FROM {table.name} WHERE {_FIRST[table.name]}")
 
 
-class _Thousand(AddRecord):
+class Thousand(AddRecord):
     """Rows into a campaign, 1,000 a call at the most."""
 
     batch_size = 1_000
@@ -124,14 +127,14 @@ def claims_and_settles(environment: Mapping[str, str]) -> Iterator[float]:
 
     ``environment``: a connector's, with one account and one destination.
     """
-    settings = configuration.load({**os.environ, **environment}, destinations=destinations.SPECS)
+    settings = loader.load({**os.environ, **environment}, destinations=destinations.SPECS)
     ((account, found),) = destinations.places(settings).items()
     ((name, place),) = found.items()
-    thousand = _Thousand(**{field.name: getattr(place, field.name) for field in dataclasses.fields(place)})
+    thousand = Thousand(**{field.name: getattr(place, field.name) for field in dataclasses.fields(place)})
     database = Database(settings.database_url)
     try:
         with database.write() as conn:
-            standing.ensure(conn, [account], [(name, account)], now_ms(conn))
+            accounts.ensure(conn, [account], [(name, account)], now_ms(conn))
         while True:
             begun = time.perf_counter()
             if not _step(database, settings.accounts[account], thousand):

@@ -14,9 +14,11 @@ import orjson
 import requests
 
 from mappings.base import Locale, Rendering
-from mappings.lead import LeadMapping
-from mappings.wolkvox import Row as WolkvoxRow
-from tests.bench import leads, load, places, serving, slow_fsync, steps
+from mappings.records.wolkvox import Row as WolkvoxRow
+from mappings.senders.lead import LeadMapping
+from tests.bench import contacting, leads, load, paging, places, serving, slow_fsync, steps
+from tests.bench.cost import cost
+from tests.bench.files import files
 from tests.bench.greedy import greedy
 from tests.bench.places import PYTHON, Broken, Running
 from tests.bench.report import Report, Row, at_least, at_most, figure, limit
@@ -25,6 +27,7 @@ from tests.bench.senders import senders
 KINDS = {"sqlite": "SQLite", "postgres": "Postgres"}
 _MEMORY_MB = 150.0
 _ARRAY = 10_000
+_BODY = 1_000  #: leads of a request: a megabyte holds them
 _WATCHED_S = 10.0  #: how long a worker with a full backlog is watched
 _SLOW_VENDOR_S = 5.0  #: so that it leaves most of the backlog where it is
 
@@ -37,13 +40,25 @@ class Size:
     rounds: int = 3  #: floor, connector and rivals in turns; the medians are compared
     messages: int = 40_000
     leads: int = 100_000
+    rows: int = 50_000  #: of a file
     backlog: int = 1_000_000
+    listed: int = 5_000_000
     lone: int = 40
     steady_s: float = 20.0
     kinds: tuple[str, ...] = ("sqlite", "postgres")
 
 
-SMALL = Size(seconds=1.5, rounds=1, messages=2_000, leads=20_000, backlog=100_000, lone=8, steady_s=5.0)
+SMALL = Size(
+    seconds=1.5,
+    rounds=1,
+    messages=2_000,
+    leads=20_000,
+    rows=2_000,
+    backlog=100_000,
+    listed=100_000,
+    lone=8,
+    steady_s=5.0,
+)
 
 
 # --- ingest ----------------------------------------------------------------------------------------------------------
@@ -331,11 +346,11 @@ def drain(report: Report, at: Path, size: Size) -> None:
 
 
 def fill(connector: serving.Connector, count: int) -> None:
-    """Puts `count` leads into the connector through its own webhook, 10,000 in an array."""
+    """Puts `count` leads into the connector through its own webhook, as many in an array as a body may hold."""
 
     with connector.start("web"):
-        for first in range(0, count, _ARRAY):
-            raw = leads.array(first, min(_ARRAY, count - first))
+        for first in range(0, count, _BODY):
+            raw = leads.array(first, min(_BODY, count - first))
             message_id, timestamp = f"fill-{first}", str(int(time.time()))
             signed = {
                 "Content-Type": "application/json",
@@ -380,8 +395,8 @@ def steady(report: Report, at: Path, size: Size) -> None:
         ideal = greedy([sent.sent[n] for n in numbers]).latencies_s[50:]
         work = f"steady 50 leads/s, {KINDS[kind]}"
         note = f"{len(stats.calls)} calls, at most {stats.max_in_flight} at once"
-        for name, q, reach in (("median", 0.5, 1.1), ("p99", 0.99, 1.25)):
-            pair = load.quantile(mine, q) * 1000, load.quantile(ideal, q) * 1000
+        for name, query, reach in (("median", 0.5, 1.1), ("p99", 0.99, 1.25)):
+            pair = load.quantile(mine, query) * 1000, load.quantile(ideal, query) * 1000
             report.add(at_most(f"{work}, {name}", *pair, reach, unit="ms", of="greedy schedule", note=note))
 
 
@@ -459,10 +474,33 @@ def _parts(values: list[float], count: int) -> Iterator[list[float]]:
         yield values[at : at + step]
 
 
+# --- contacting people -----------------------------------------------------------------------------------------------
+
+
+def contact(report: Report, at: Path, size: Size) -> None:
+    """A million waiting under [contact], a full ledger and a long registry: what do the rules cost a claim?"""
+    for kind in size.kinds:
+        if _there(report, "contact", kind, at):
+            contacting.measure(report, kind, KINDS[kind], at, size.backlog, size.listed)
+
+
 #: What `python -m tests.bench NAME …` knows, in the order in which it runs.
+def console(report: Report, at: Path, size: Size) -> None:
+    """Pages over a full database, of which a tenth was refused."""
+    for kind in size.kinds:
+        if not _there(report, "console", kind, at):
+            continue
+        with serving.connector(kind, at) as connector:
+            fill(connector, min(_ARRAY, size.backlog))
+            steps.multiply(connector.environment["DATABASE_URL"], size.backlog // _ARRAY)
+            paging.refuse_some(connector.environment["DATABASE_URL"])
+            paging.pages(report, KINDS[kind], connector.environment, size.backlog)
+
+
 WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "ingest": ingest,
     "senders": lambda report, _at, _size: senders(report),
+    "files": lambda report, at, size: files(report, at, size.rows),
     "naive": naive,
     "fsync": fsync,
     "consume": consume,
@@ -470,4 +508,7 @@ WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "lone": lone,
     "steady": steady,
     "backlog": backlog,
+    "contact": contact,
+    "console": console,
+    "cost": lambda report, _at, size: cost(report, size.kinds, size.seconds),
 }

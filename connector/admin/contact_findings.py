@@ -1,0 +1,104 @@
+"""Findings of `connector check` about contact hours and the holiday calendars behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from connector.core import calendars, contact_hours, law
+from connector.core.openings import PlaceRules
+from connector.core.settings import ContactHours, ContactRules, Route, Settings
+from connector.core.times import HOUR_MS
+
+Found = tuple[str, str, str]  #: the subject; ok | warning | fault; the finding as a sentence
+
+
+def findings(settings: Settings, now: int) -> Iterator[Found]:
+    """All findings, calendars first. ``now``: unix ms."""
+    today = datetime.fromtimestamp(now / 1000, UTC).date()
+    for calendar in (calendars.public_holidays(), calendars.time_zones()):
+        warning = calendar.warning(today)
+        yield calendar.name, "warning" if warning else "ok", warning or f"version {calendar.version}"
+    yield from _of_rules(settings, today)
+    for route in settings.routes:
+        if words := _longer_closed_than_kept(settings, route, now):
+            yield f"route {route.name}", "warning", words
+
+
+def _of_rules(settings: Settings, today: date) -> Iterator[Found]:
+    """The rules of [contact]: which laws, how old, what is unclear in them, which registries they want."""
+    rules = settings.contact
+    reaching = [route for route in settings.routes if route.channel]
+    if rules is None:
+        if any(route.contact_hours is None for route in reaching):
+            yield "contact", "warning", "no contact hours, caps or lists are enforced: add [contact] with law = true"
+        return
+    if not rules.law:
+        yield "contact", "warning", f"the law of no country is kept ({rules.why}): only what [contact] says itself"
+        return
+    home = rules.without_number or settings.locale.region
+    mine = [row for row in law.ROWS if row.place.partition("-")[0] == home.partition("-")[0]]
+    known = ", ".join(law.countries())
+    yield (
+        "contact",
+        "ok",
+        f"the law of each number's country is kept; known: {known}, as of {law.READ} (no legal advice)",
+    )
+    if (today - law.READ).days > calendars.OLD_AFTER_DAYS:
+        yield "contact", "warning", f"the law was read on {law.READ}, more than a year ago: ask a lawyer what changed"
+    unclear = list(dict.fromkeys(f"{row.place}: {row.unclear}" for row in mine if row.unclear))
+    if unclear:
+        yield "contact", "ok", "read the safe way: " + "; ".join(unclear)
+    yield from _of_lists(rules, mine, {route.purpose for route in reaching})
+    if home in NUMBERS_SHOWN:
+        yield "contact", "ok", f"the number shown to the person is not the connector's to check: {NUMBERS_SHOWN[home]}"
+
+
+def _of_lists(rules: ContactRules, mine: Sequence[law.Row], purposes: set[str]) -> Iterator[Found]:
+    """Registries that the law wants to be asked, and how old what they say may be."""
+    for row in mine:
+        for name in row.lists if any(map(row.covers, purposes)) else ():
+            if name not in rules.lists:
+                said = f"the law of {row.place} wants the list {name} to be asked: add [contact.lists.{name}]"
+                yield "contact", "warning", said
+            elif row.lists_days and rules.lists[name].max_age_s > row.lists_days * 86400:
+                said = f'the law of {row.place} wants it to be newer: max_age = "{row.lists_days}d"'
+                yield f"list {name}", "warning", said
+
+
+#: What no connector can do.
+NUMBERS_SHOWN = {
+    "CL": "600 for expected calls, 809 for others (since 2025-08-13)",
+    "ES": "no mobile numbers for commercial calls (since 2025-06-07)",
+    "PE": "a prefix 500 was decreed in February 2026",
+    "BR": "over 500,000 calls a month must be authenticated; 0303 is free since August 2025",
+}
+
+
+def _hours_of(settings: Settings, route: Route) -> tuple[ContactHours, ZoneInfo | None] | None:
+    """The hours that apply to a route's people: its own, otherwise those of the person's country."""
+    if route.contact_hours is not None:
+        return route.contact_hours, route.contact_hours.zone
+    if settings.contact is None or not route.channel:
+        return None
+    clocks = PlaceRules(settings.contact, settings.locale.region).clocks("", route.purpose)
+    return (clocks[0].hours, clocks[0].zone) if clocks else None
+
+
+def _longer_closed_than_kept(settings: Settings, route: Route, now: int) -> str:
+    """A route that lets go of people before it may contact them; "" when it keeps them long enough."""
+    kept = _hours_of(settings, route)
+    if kept is None:
+        return ""
+    hours_, clock = kept[0], kept[1] or settings.locale.timezone
+    ends, opens = contact_hours.longest_closed(hours_, clock, now)
+    if opens - ends <= route.expires_after_s * 1000:
+        return ""
+    hours = (opens - ends) // HOUR_MS
+    first, last = (datetime.fromtimestamp(moment / 1000, clock) for moment in (ends, opens))
+    return (
+        f"expires_after is {route.expires_after_s / 3600:g}h, but its contact hours are closed for {hours} h from"
+        f" {first:%A %Y-%m-%d %H:%M} to {last:%A %Y-%m-%d %H:%M}: who comes at their beginning ends uncalled; set"
+        f' expires_after = "{hours + 24}h" or more'
+    )

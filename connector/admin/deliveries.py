@@ -1,0 +1,141 @@
+"""Deliveries by state, person, event and time, the latest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, TextClause, and_, select
+
+from connector.admin.identifiers import events_called, own_id, since_ms, typed
+from connector.admin.search import Who, find
+from connector.core import masking
+from connector.core.phrases import phrase
+from connector.core.settings import Settings
+from connector.core.states import DeliveryState, state_word, words
+from connector.core.times import iso
+from connector.store import attempt_list, reasons
+from connector.store.database import Database, now_ms
+from connector.store.lanes import PARKED_LANES, UNREAD_LANES
+from connector.store.tables import IN_HAND, IS_PENDING, TROUBLED, events, records
+from connector.store.tables import deliveries as table
+
+TROUBLED_STATES: Final = words(DeliveryState.UNCERTAIN, DeliveryState.SUPPRESSED, DeliveryState.DEAD)
+STATES: Final = words(*DeliveryState)
+NAMED: Final = 1_000  #: deliveries of one list for which persons are shown
+
+_deliveries = table.c
+_events = events.c
+
+#: Which partial index leads to the deliveries of a state.
+_INDEXED: Final[Mapping[str, TextClause]] = {
+    DeliveryState.PENDING: IS_PENDING,
+    DeliveryState.SENDING: IN_HAND,
+    **dict.fromkeys(TROUBLED_STATES, TROUBLED),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The filters of a list; all given ones must match."""
+
+    state: str = ""
+    find: str = ""  #: a phone in any spelling, an e-mail, an id, a name: see `search.find`
+    event: str = ""  #: "e45", or as its sender calls it
+    since: str = ""  #: changed since then: "24h", or a time
+    limit: int = 50
+
+
+def deliveries(database: Database, settings: Settings, search: Search) -> list[dict[str, Any]]:
+    """The matching deliveries, latest first. Raises `ConnectorError` (``since`` is not a time), `StoreUnavailable`."""
+    with database.read() as conn:
+        rows = conn.execute(_query(conn, settings, search)).all()
+    who = Who(settings)
+    return [_shown(row, who.of(row) if len(rows) <= NAMED else "") for row in rows]
+
+
+def looked(database: Database, settings: Settings, search: Search) -> str:
+    """How far a search looked; "" if at everything."""
+    if not search.find:
+        return ""
+    with database.read() as conn:
+        return find(conn, settings, search.find).looked
+
+
+def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
+    latest = _deliveries.updated_at if search.state in TROUBLED_STATES else _deliveries.id
+    chosen = select(_deliveries.id).order_by(latest.desc()).limit(search.limit)
+    if search.state:
+        chosen = chosen.where(_deliveries.state == search.state)
+    if search.state in _INDEXED:
+        chosen = chosen.where(_INDEXED[search.state])
+    if search.since:
+        chosen = chosen.where(_deliveries.updated_at >= since_ms(search.since, settings, now_ms(conn)))
+    if search.event:
+        chosen = chosen.where(_deliveries.event.in_(events_meant(conn, settings, search.event)))
+    if search.find:
+        found = find(conn, settings, search.find)
+        own = own_id(conn, typed(search.find), "d")
+        chosen = chosen.where(_deliveries.id == own if own is not None else _deliveries.event.in_(found.events))
+    before = table.alias("before")
+    after = records.c.after
+    columns = (
+        table,
+        _events.source,
+        _events.event_id,
+        _events.type,
+        _events.payload,
+        _events.content_type,
+        _events.fetched,
+        _events.received_at,
+        after,
+        before.c.id.label("before"),
+        before.c.state.label("stands"),
+    )
+    joined = select(*columns).select_from(
+        table.outerjoin(events, _events.id == _deliveries.event)
+        .outerjoin(records, records.c.delivery == _deliveries.id)
+        .outerjoin(before, and_(before.c.event == _deliveries.event, before.c.route == after))
+    )
+    return joined.where(_deliveries.id.in_(select(chosen.subquery().c.id))).order_by(latest.desc())
+
+
+def events_meant(conn: Connection, settings: Settings, text: str) -> list[int]:
+    """Row ids of the events that an id may mean: the sender's own, else ours ("e45")."""
+    called = events_called(conn, settings, text)
+    own = own_id(conn, text, "e")
+    return called or ([own] if own is not None else [])
+
+
+def waits_for(row: Any) -> str | None:
+    """The delivery that blocks this one; None if none does."""
+    if row.state != DeliveryState.PENDING or row.lane not in PARKED_LANES or row.before is None:
+        return None
+    facts = {"delivery": f"d{row.before}", "route": row.after, "state": state_word(row.stands)}
+    return phrase("waits for {delivery} (“{route}”), which is {state}", **facts)
+
+
+def _shown(row: Any, who: str) -> dict[str, Any]:
+    reason = reasons.of(row)
+    return {
+        "delivery": f"d{row.id}",
+        "state": row.state,
+        "reason": masking.reason(reason) if reason else waits_for(row),
+        "reason_code": reason.code if reason else None,
+        "route": row.route,
+        "account": row.account,
+        "destination": row.destination,
+        "event": f"e{row.event}",
+        "event_id": row.event_id,
+        "source": row.source,
+        "type": row.type,
+        "who": who or None,
+        "received_at": iso(row.received_at),
+        "attempts": len(attempt_list.numbers(row.attempts)),
+        "created_at": iso(row.created_at),
+        "changed_at": iso(row.updated_at),
+        "after": None if row.before is None else f"d{row.before}",
+        "due_at": iso(row.due_at) if row.state == DeliveryState.PENDING and row.lane not in UNREAD_LANES else None,
+        "expires_at": iso(row.expires_at) if row.state == DeliveryState.PENDING else None,
+    }

@@ -1,0 +1,100 @@
+"""Proves a sender's kept payloads: each has its expected result, and no forged request passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from connector.admin.cases import outcome, plain
+from connector.core.errors import ConnectorError, NotAuthentic, Unreadable
+from connector.core.settings import Secret, Verify
+from connector.core.states import EventState
+from connector.inbound.captured import captured
+from connector.inbound.payloads.decode import decode
+from connector.inbound.signatures import Proof, verify
+from mappings.base import Locale
+from mappings.configured import payload_mapping
+
+
+def prove(name: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """(subject, fault or "") of each file. Raises `ConnectorError` if there is none."""
+    files = sorted(
+        file for file in folder.glob("*.json") if not file.name.endswith((".expected.json", ".request.json"))
+    )
+    if not files:
+        raise ConnectorError(f"{folder} has no payload: connector new sender {name} PAYLOAD writes one")
+    for file in files:
+        yield file.name, _reads(name, file)
+        request = file.with_name(f"{file.stem}.request.json")
+        if request.exists():
+            yield request.name, _arrives(request, file)
+            yield f"{request.name}, forged", _is_refused(request)
+
+
+def outcome_of(name: str, payload: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a payload in the form of an expected file."""
+    locale = Locale(str(said.get("region", "CO")), ZoneInfo(str(said.get("timezone", "America/Bogota"))))
+    mapping = payload_mapping(name, locale, said.get("fields") or {})
+    return {key: plain(value) for key, value in outcome(mapping, payload, None).items()}
+
+
+def read(name: str, payload: Any, locale: Locale) -> Any:
+    """The event of a payload; None if there is none."""
+    return outcome(payload_mapping(name, locale, {}), payload, None).get("event")
+
+
+def _reads(name: str, file: Path) -> str:
+    beside = file.with_name(f"{file.stem}.expected.json")
+    if not beside.exists():
+        return f"{beside.name} is missing"
+    said = orjson.loads(beside.read_bytes())
+    become = outcome_of(name, orjson.loads(file.read_bytes()), said)
+    wanted = {key: said[key] for key in ("event", "errors", EventState.IGNORED, "thin") if key in said}
+    if become == wanted:
+        return ""
+    lines = _differences(wanted, become)
+    return "; ".join(lines[:5])
+
+
+def _differences(wanted: Any, become: Any, path: str = "") -> list[str]:
+    if isinstance(wanted, dict) and isinstance(become, dict):
+        return [
+            line
+            for key in {**wanted, **become}
+            for line in _differences(wanted.get(key), become.get(key), f"{path}.{key}".strip("."))
+        ]
+    return [] if wanted == become else [f"{path} should be {wanted!r}, and is {become!r}"]
+
+
+def _arrives(request: Path, file: Path) -> str:
+    """Checks that the request is proved and its body is the payload."""
+    said = orjson.loads(request.read_bytes())
+    if _refusal(said, said["headers"], said["body_text"]):
+        return "its own secret does not open it"
+    kept = captured(request.read_bytes(), ".json")
+    try:
+        found = decode(kept.body, content_type=kept.content_type, headers={}, as_sent=True)
+    except Unreadable as fault:
+        return f"it cannot be read: {fault}"
+    return "" if found.payloads[0].body == orjson.loads(file.read_bytes()) else f"its body is not {file.name}"
+
+
+def _is_refused(request: Path) -> str:
+    said = orjson.loads(request.read_bytes())
+    secrets = set(said["secrets"])
+    forged = {name: "forged" if value in secrets else value for name, value in said["headers"].items()}
+    return "" if _refusal(said, forged, said["body_text"]) else "a request without the secret passes"
+
+
+def _refusal(said: Mapping[str, Any], headers: Mapping[str, str], body: str) -> str:
+    spec = Verify(**said["verify"], secrets=tuple(map(Secret, said["secrets"])))
+    lower = {name.lower(): value for name, value in headers.items()}
+    try:
+        verify(spec, Proof(body.encode(), lower, now_s=float(said["clock"]), url=f"https://example.com{said['path']}"))
+    except NotAuthentic as fault:
+        return str(fault)
+    return ""

@@ -1,0 +1,89 @@
+"""Reports that vendors keep: campaigns of diallers, answers to surveys. A person asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Generic, TypeVar
+
+from connector.core.errors import ConnectorError, StoreUnavailable
+from connector.core.settings import Account, Settings
+from connector.outbound.asking import PersonCaller
+from connector.store.database import Database, now_ms
+from connector.vendors import VENDORS
+from connector.vendors.spec import CampaignReport, SurveyRow
+
+T = TypeVar("T")
+
+DAYS: Final = 30  #: of the answers that are reported
+
+
+@dataclass(slots=True)
+class Reports(Generic[T]):
+    """What could be read, and why the rest could not."""
+
+    found: list[T] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def campaigns(settings: Settings, database: Database, *, again: bool) -> Reports[CampaignReport]:
+    """Of every account that has them: what was read last, or read ``again`` where the vendor allows it now."""
+    made: Reports[CampaignReport] = Reports()
+    for account in settings.accounts.values():
+        report = VENDORS[account.vendor].campaigns
+        if report is None:
+            continue
+        made.found.append(report.kept(database, account))
+        if not again:
+            continue
+        try:
+            made.found[-1] = report.read(database, account, PersonCaller(database, account))
+        except StoreUnavailable:
+            raise
+        except ConnectorError as fault:
+            made.faults.append(str(fault))
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyReport:
+    """The answers of one account. Days as YYYY-MM-DD; ``read_at``: unix ms."""
+
+    account: str
+    since: str
+    until: str
+    read_at: int
+    rows: Sequence[SurveyRow]
+
+
+def surveys(settings: Settings, database: Database) -> Reports[SurveyReport]:
+    """Of every account that surveys: all its campaigns together, and each that a route names. A call for each."""
+    made: Reports[SurveyReport] = Reports()
+    with database.read() as conn:
+        now = now_ms(conn)
+    until = datetime.fromtimestamp(now / 1000, UTC)
+    since = until - timedelta(days=DAYS)
+    for account in surveyors(settings):
+        report = VENDORS[account.vendor].surveys
+        assert report is not None
+        days = (f"{since:%Y-%m-%d}", f"{until:%Y-%m-%d}")
+        try:
+            rows = report.read(account, PersonCaller(database, account), ["", *_codes(settings, account)], *days)
+        except StoreUnavailable:
+            raise
+        except ConnectorError as fault:
+            made.faults.append(str(fault))
+        else:
+            made.found.append(SurveyReport(account.name, *days, now, rows))
+    return made
+
+
+def surveyors(settings: Settings) -> list[Account]:
+    """The accounts whose vendor surveys."""
+    return [one for one in settings.accounts.values() if VENDORS[one.vendor].surveys is not None]
+
+
+def _codes(settings: Settings, account: Account) -> list[str]:
+    named = [route.options.get("campaign_code") for route in settings.routes if route.account == account.name]
+    return list(dict.fromkeys(str(one) for one in named if one))

@@ -1,0 +1,58 @@
+"""`connector deliveries`: a list, the latest first."""
+
+from __future__ import annotations
+
+import click
+
+from connector.admin.deliveries import STATES, Search, looked
+from connector.admin.deliveries import deliveries as list_deliveries
+from connector.cli import app, output
+from connector.cli.may import asked_for
+
+
+@click.command()
+@click.option("--state", type=click.Choice(STATES), default=None, help="Only those in this state.")
+@click.option("--find", metavar="TEXT", default="", help="A name, a phone, an e-mail, an id; - to be asked for it.")
+@click.option("--event", metavar="ID", default="", help="Of this event: e45, or as its sender calls it.")
+@click.option("--since", metavar="T", default="", help="Changed since: 24h (ago), or 2026-11-20T10:00.")
+@click.option("--limit", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most.")
+@app.wide_option
+@app.json_option
+def deliveries(state: str | None, find: str, event: str, since: str, limit: int, wide: bool, as_json: bool) -> None:
+    """Lists deliveries, the latest first.
+
+    \b
+    connector deliveries --state dead --since yesterday
+    connector deliveries --find "300 111 2233"
+    """
+    search = Search(state=state or "", find=asked_for(find), event=event, since=since, limit=limit)
+    with app.opened(only_reads=True) as here:
+        found = list_deliveries(here.database, here.settings, search)
+        how_far = looked(here.database, here.settings, search)
+    if how_far:
+        output.warn(how_far)
+    if as_json:
+        output.as_json(found)
+        return
+    zone = here.settings.locale.timezone
+    received = output.timed("received", zone)
+    columns = ("delivery", "state", "who", received, "source", "route", "event", "attempts", "reason")
+    rows = [
+        (
+            one["delivery"],
+            one["state"],
+            one["who"],
+            output.moment(one["received_at"], zone),
+            one["source"],
+            one["route"],
+            f"{one['event']} {output.shortened(one['event_id'])}",
+            one["attempts"],
+            one["reason"],
+        )
+        for one in found
+    ]
+    output.table(columns, rows, spare=("source", "attempts", "route", "event", received), wide=wide)
+    if not found:
+        output.line("no delivery fits")
+    elif len(found) == limit:
+        output.line(f"the latest {limit}; --limit shows more")

@@ -1,0 +1,481 @@
+"""`connector demo`: sandbox, web and worker in one process, realistic senders, and a report of the results.
+
+Every person here is invented, and so is every secret.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+import requests
+
+from connector.admin import accounts, suppression
+from connector.admin.acts import By
+from connector.admin.deliveries import Search
+from connector.admin.deliveries import deliveries as list_deliveries
+from connector.cli import output
+from connector.cli.demo_config import (
+    CALL_BACK,
+    CAMPAIGN,
+    CIRCLE,
+    CONFIG,
+    CONSOLE_KEY,
+    FORM_TOKEN,
+    HELPDESK_SECRET,
+    NOTED,
+    SECRET,
+    SURVEY,
+    TICKETS_TOKEN,
+)
+from connector.cli.shutdown import Ending
+from connector.cli.together import Together
+from connector.config import loader
+from connector.core import log
+from connector.core.settings import Settings
+from connector.core.states import DeliveryState
+from connector.inbound.signatures import sign
+from connector.store import migrate
+from connector.vendors import destinations
+from connector.vendors.sandbox.exchange import Sandbox
+
+PATIENCE_S: Final = 20.0  #: for events that are still on their way
+#: first name, last name, city
+PEOPLE: Final = (
+    ("Ana", "Núñez", "Medellín"),
+    ("José Luís", "da Conceição", "São Paulo"),
+    ("Íñigo", "Peña", "Bogotá"),
+    ("Márcia", "Araújo", "Brasília"),
+    ("Sofía", "Ibáñez", "Cúcuta"),
+    ("João", "Simões", "Maceió"),
+    ("Belén", "Muñoz", "Ibagué"),
+    ("Mónica", "Acuña", "Popayán"),
+    ("Antônio", "Magalhães", "Goiânia"),
+    ("Raúl", "Ordóñez", "Montería"),
+    ("Inês", "Falcão", "Vitória"),
+    ("Ángela", "Cañón", "Tunja"),
+    ("Óscar", "Piñeros", "Neiva"),
+    ("Lúcia", "Brandão", "Belém"),
+    ("Martín", "Güell", "Pasto"),
+    ("Concepción", "Marín", "Quibdó"),
+)
+BAD: Final = 11  #: number of the lead whose row the vendor refuses
+BAD_ID: Final = f"10000002{BAD:02}"
+
+
+def play(*, keep: bool = False, full: bool = False) -> bool:
+    """Runs the demo; True if everything is as it must be. ``keep`` leaves it running until a signal comes.
+
+    ``full`` adds the full circle: a closed ticket, its survey, a low score, the call back, a note.
+    """
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"  # nothing here leaves this machine
+    log.configure("CRITICAL")
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="connector-demo-") as folder, _stage(Path(folder), full=full) as stage:
+        _title("Leads")
+        _leads(stage)
+        _title("A batch with one bad row")
+        _batch(stage)
+        _title("Tickets")
+        _tickets(stage)
+        if full:
+            _title("The whole circle")
+            _circle(stage)
+        _title("What reached the vendors")
+        _vendors(stage)
+        _title("Is everything as it must be?")
+        good = _verdict(stage)
+        output.line(
+            f"{'All as it must be' if good else 'Something is wrong'}, in {time.monotonic() - started_s:.1f} s."
+        )
+        if keep:
+            _decide(stage)
+            _keep(stage)
+        else:
+            output.line("To see all of it in a browser: connector demo --keep", "dim")
+            output.line("To make a project of your own: . .venv/bin/activate, then connector init mine", "dim")
+    return good
+
+
+# --- the stage ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Stage:
+    """All running parts, and the results so far."""
+
+    folder: Path
+    settings: Settings
+    sandbox: Sandbox
+    together: Together
+    ending: Ending | None = None
+    told: list[tuple[str, bool]] = field(default_factory=list)  #: the expectations, and whether they hold
+
+    def must(self, what: str, so: bool) -> None:
+        self.told.append((what, so))
+
+
+@contextmanager
+def _stage(folder: Path, *, full: bool) -> Iterator[_Stage]:
+    with Sandbox(poison=[BAD_ID]) as sandbox:
+        settings = _settings(folder, sandbox.url, full=full)
+        migrate.migrate(settings.database_url)
+        together = Together(settings, "127.0.0.1", 0)
+        together.start()
+        stage = _Stage(folder, settings, sandbox, together)
+        output.line(f"Web and worker: {together.url}; the vendors, simulated: {sandbox.url}", "dim")
+        try:
+            yield stage
+        finally:
+            together.stop(stage.ending or Ending())
+            together.database.close()
+
+
+def _settings(folder: Path, url: str, *, full: bool) -> Settings:
+    path = folder / "connector.toml"
+    written = CONFIG.format(url=url, secret=SECRET, form=FORM_TOKEN, tickets=TICKETS_TOKEN)
+    if full:
+        written += CIRCLE.format(url=url, helpdesk=HELPDESK_SECRET, noted=NOTED)
+    path.write_text(written, encoding="utf-8")
+    environ = {"DATABASE_URL": f"sqlite:///{folder / 'connector.db'}", "CONNECTOR_SECRET_KEY": "demo"}
+    return loader.load(environ, config_path=str(path), destinations=destinations.SPECS)
+
+
+def _title(text: str) -> None:
+    output.line()
+    output.line(f"── {text} " + "─" * (70 - len(text)), "bold cyan")
+
+
+# --- the senders ----------------------------------------------------------------------------------------------------
+
+
+def _lead(number: int, person: Sequence[str], *, identity: str = "", **data: Any) -> dict[str, Any]:
+    first, last, city = person
+    filled = {
+        "first_name": first,
+        "last_name": last,
+        "id_type": "CC",
+        "id_number": identity or f"10000001{number:02}",
+        "city": city,
+        "phones": [f"300 000 {number:04}"],
+        "email": f"lead{number}@example.com",
+        "extra": {"utm": {"source": "google"}, "program": "MBA"},
+    }
+    return {"id": f"L-{number}", "type": "lead.created", "time": _now(), "data": filled | data}
+
+
+def _ticket(number: int, kind: str, person: Sequence[str], **data: Any) -> dict[str, Any]:
+    first, last, _ = person
+    filled = {
+        "ticket_id": f"583dcb2855d0a46e438d{number:04}",
+        "number": str(260 + number),
+        "channel": "email",
+        "created_at": _now(-1),
+        "updated_at": _now(),
+        "agent": {"id": 467, "name": "Thaís Gutiérrez", "email": "agent@example.com"},
+        "customer": {
+            "name": f"{first} {last}",
+            "email": f"customer{number}@example.com",
+            "phone": f"+57300000{number:04}",
+        },
+    }
+    return {"id": f"T-{number}", "type": kind, "time": _now(), "data": filled | data}
+
+
+def _now(days: int = 0) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The answer to a sender."""
+
+    status: int
+    body: Any
+    sent_s: float  #: unix, when the request was begun
+
+    @property
+    def ids(self) -> str:
+        return str(self.body.get("status", "")) if isinstance(self.body, dict) else ""
+
+
+def _post(stage: _Stage, source: str, payload: Any, *, message_id: str = "", secret: str = SECRET) -> _Told:
+    """Posts as the source's sender does, with signature or token."""
+    body = orjson.dumps(payload)
+    spec = stage.settings.sources[source].verify
+    assert spec is not None
+    secret = secret if spec.scheme == "standard-webhooks" else spec.secrets[0].reveal()
+    headers = sign(spec, body, secret=secret, now_s=time.time(), message_id=message_id or str(payload["id"]))
+    sent_s = time.time()
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"{stage.together.url}/webhooks/{source}"
+        answer = session.post(url, data=body, headers=headers | {"Content-Type": "application/json"}, timeout=30)
+    return _Told(answer.status_code, answer.json(), sent_s)
+
+
+def _until(done: Callable[[], bool]) -> bool:
+    end = time.monotonic() + PATIENCE_S
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def _states(stage: _Stage) -> dict[str, str]:
+    """The sender's event id and route -> the delivery's state."""
+    search = Search(limit=1000)
+    found = list_deliveries(stage.together.database, stage.settings, search)
+    return {f"{one['event_id']} {one['route']}": one["state"] for one in found}
+
+
+def _over(stage: _Stage) -> bool:
+    return not {DeliveryState.PENDING.value, DeliveryState.SENDING.value} & set(_states(stage).values())
+
+
+# --- the scenes -----------------------------------------------------------------------------------------------------
+
+
+def _leads(stage: _Stage) -> None:
+    first = _lead(1, PEOPLE[0])
+    accepted = _post(stage, "landing", first)
+    _until(lambda: stage.sandbox.wolkvox.count(CAMPAIGN) == 1)
+    lone = _post(stage, "landing", _lead(2, PEOPLE[1], phones=["+55 11 91234-5678", "3000000002"]))
+    _until(lambda: stage.sandbox.wolkvox.count(CAMPAIGN) == 2)
+    again = _post(stage, "landing", first)
+    twice = _post(stage, "landing", _lead(1, PEOPLE[0]) | {"id": "L-1b"}, message_id="L-1b")
+    invalid = _post(stage, "landing", _lead(3, PEOPLE[2], phones=["300 12"], email="not an address"))
+    forged = _post(stage, "landing", _lead(4, PEOPLE[3]), secret="whsec_c29tZWJvZHkgZWxzZQ==")
+    _until(lambda: _over(stage))
+    rows = [
+        ("a signed lead", accepted),
+        ("another, on an idle system", lone),
+        ("the first one again: a copy", again),
+        ("the same person, sent again", twice),
+        ("a lead nobody can reach", invalid),
+        ("a forged signature", forged),
+    ]
+    output.table(("what was sent", "HTTP", "the answer"), [(what, told.status, _said(told)) for what, told in rows])
+    arrived_s = stage.sandbox.wolkvox.rows(CAMPAIGN)[1]["arrived_s"]
+    lone_s = arrived_s - lone.sent_s
+    output.line(
+        f"The lone lead was at the vendor {output.duration(max(0.0, lone_s))} after its sender had begun to send it."
+    )
+    rows_now = stage.sandbox.wolkvox.count(CAMPAIGN)
+    stage.must("both leads are at wolkvox, once each", rows_now == 2 and not stage.sandbox.wolkvox.duplicates(CAMPAIGN))
+    stage.must("the copy was answered 200 and changed nothing", _is(again, 200, "duplicate") and rows_now == 2)
+    stage.must(
+        "the person sent again is not dialled twice",
+        _states(stage).get("L-1b dial new leads") == DeliveryState.SUPPRESSED,
+    )
+    faults = invalid.body.get("errors", [])
+    stage.must("the invalid lead was refused with its field errors", invalid.status == 422 and len(faults) >= 2)
+    stage.must("the forged one was refused", forged.status == 401)
+
+
+def _is(told: _Told, status: int, word: str) -> bool:
+    return told.status == status and told.body.get("status") == word
+
+
+def _said(told: _Told) -> str:
+    if "errors" in told.body:
+        return "; ".join(f"{one['field']}: {one['message']}" for one in told.body["errors"])
+    return str(told.body.get("detail") or output.compact(told.body))
+
+
+def _batch(stage: _Stage) -> None:
+    batch = [_lead(20 + at, who, identity=f"10000002{at:02}", extra=_extra(at)) for at, who in enumerate(PEOPLE)]
+    before = len(stage.sandbox.calls)
+    told = _post(stage, "landing", batch, message_id="batch-1")
+    _until(lambda: _over(stage))
+    output.line(f"{len(batch)} leads in one array: HTTP {told.status}, {told.body.get('accepted')} accepted.")
+    output.line(f"wolkvox takes all of a call or nothing, and refuses the row of {' '.join(PEOPLE[BAD][:2])}:")
+    calls = [call for call in stage.sandbox.calls[before:] if call.operation == "wolkvox.add_record"]
+    output.table(
+        ("rows in the call", "HTTP", "what it meant"), [(c.rows, c.status, _meant(c.rows, c.status)) for c in calls]
+    )
+    dead = _dead(stage)
+    rows = [(one["delivery"], " ".join(PEOPLE[BAD][:2]), one["reason"]) for one in dead]
+    output.table(("dead letter", "who", "the vendor's words"), rows)
+    names = {row["customer_id"] for row in stage.sandbox.wolkvox.rows(CAMPAIGN)}
+    expected = {f"10000002{at:02}" for at in range(len(PEOPLE)) if at != BAD}
+    stage.must("the other 15 of the batch are at wolkvox", expected <= names and BAD_ID not in names)
+    stage.must(
+        "the bad one is the only dead letter, with the vendor's words", len(dead) == 1 and "400" in dead[0]["reason"]
+    )
+
+
+def _extra(at: int) -> dict[str, Any]:
+    return {
+        "utm": {"source": ("google", "facebook", "radio")[at % 3]},
+        "program": ("MBA", "Derecho", "Enfermería")[at % 3],
+    }
+
+
+def _meant(rows: int, status: int) -> str:
+    if status < 300:
+        return "accepted"
+    return "refused: halved" if rows > 1 else "refused: this is the bad one"
+
+
+def _dead(stage: _Stage) -> list[dict[str, Any]]:
+    return list_deliveries(stage.together.database, stage.settings, Search(state=DeliveryState.DEAD.value))
+
+
+def _tickets(stage: _Stage) -> None:
+    comment = "Llamó otra vez: quedó muy satisfecha con la atención."
+    sent = [
+        ("a closed ticket", _post(stage, "tickets", _ticket(1, "ticket.closed", PEOPLE[4]))),
+        ("a closed ticket", _post(stage, "tickets", _ticket(2, "ticket.closed", PEOPLE[5], channel="whatsapp"))),
+        (
+            "news of an answered survey",
+            _post(stage, "tickets", _ticket(3, "ticket.updated", PEOPLE[6], answer_id=6805511, comment=comment)),
+        ),
+    ]
+    _until(lambda: _over(stage))
+    output.table(("what was sent", "HTTP", "the answer"), [(what, told.status, _said(told)) for what, told in sent])
+    stage.must("two surveys are on their way", len(stage.sandbox.tracksale.customers(SURVEY)) == 2)
+    tags = stage.sandbox.tracksale.tags.get(6805511, {})
+    stage.must("the answer's empty tags are filled", tags == {"Canal": "email", "Ejecutivo": "Thaís Gutiérrez"})
+    stage.must("the note is there, once", [n["comment"] for n in stage.sandbox.tracksale.notes] == [comment])
+
+
+def _circle(stage: _Stage) -> None:
+    """A ticket is closed, its customer surveyed and unhappy: wolkvox calls back, and a note is put on the answer."""
+    address = "begona.nino@example.com"
+    number = stage.sandbox.postcenter.add_ticket(
+        900, "email", is_closed=True, account=address, updated_time=_now().removesuffix("+00:00")
+    )
+    told = _notify(stage, {"event": "ticket_closed", "ticket": {"id": number}})
+    surveyed = _until(lambda: address in {one["email"] for one in stage.sandbox.tracksale.customers(SURVEY)})
+    answer = stage.sandbox.tracksale.add_answer(
+        campaign_code=int(SURVEY),
+        nps_answer=2,
+        nps_comment="Esperé demasiado.",
+        name="Begoña Niño",
+        email=address,
+        phone="573000000900",
+    )
+    called = _until(lambda: stage.sandbox.wolkvox.count(CALL_BACK) == 1)
+    noted = _until(lambda: [one["comment"] for one in stage.sandbox.tracksale.notes][-1:] == [NOTED])
+    time.sleep(1.5)  # a second poll, which must change nothing
+    _until(lambda: _over(stage))
+    rows = stage.sandbox.wolkvox.rows(CALL_BACK)
+    row = rows[0] if rows else {}
+    output.table(
+        ("what happened", "as it was seen"),
+        [
+            ("PostCenter notifies of a closed ticket", f"HTTP {told}; the ticket and its messages are read"),
+            ("Tracksale surveys the customer", f"campaign {SURVEY}, {address}"),
+            ("the customer answers", "score 2, “Esperé demasiado.”; the answers are asked for every second"),
+            ("wolkvox gets a row", f"campaign {CALL_BACK}: {row.get('tel1', '')}, opt1 {row.get('opt1', '')}"),
+            ("the answer gets a note", NOTED),
+        ],
+    )
+    notes = [one for one in stage.sandbox.tracksale.notes if one["comment"] == NOTED]
+    stage.must("the closed ticket's customer was surveyed", surveyed)
+    stage.must("the unhappy customer is called back, once", called and len(rows) == 1)
+    stage.must("the note is on their answer, once", noted and [one["answer_id"] for one in notes] == [answer])
+
+
+def _notify(stage: _Stage, payload: Mapping[str, Any]) -> int:
+    """Notifies as PostCenter does: the secret is a part of the address."""
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"{stage.together.url}/webhooks/helpdesk/{HELPDESK_SECRET}"
+        return session.post(url, json=payload, timeout=30).status_code
+
+
+def _vendors(stage: _Stage) -> None:
+    rows = stage.sandbox.wolkvox.rows(CAMPAIGN)
+    fields = ("customer_id", "city", "tel1", "opt1", "opt2", "opt12")
+    shown = [(f"{row['customer_name']} {row['customer_last_name']}", *(row[name] for name in fields)) for row in rows]
+    output.table(("customer", *fields), shown, title=f"wolkvox, campaign {CAMPAIGN}")
+    customers = stage.sandbox.tracksale.customers(SURVEY)
+    output.table(
+        ("name", "e-mail", "phone", "tags", "status"),
+        [(c["name"], c["email"], c["phone"], _tags(c["tags"]), c["status"]) for c in customers],
+        title=f"Tracksale, survey {SURVEY}",
+    )
+    tracksale = stage.sandbox.tracksale
+    tags = [(number, "tags", ", ".join(f"{k}={v}" for k, v in some.items())) for number, some in tracksale.tags.items()]
+    notes = [(note["answer_id"], "note", note["comment"]) for note in tracksale.notes]
+    output.table(("answer", "what", "content"), tags + notes, title="Tracksale, answers")
+
+
+def _tags(tags: Sequence[Mapping[str, str]]) -> str:
+    return ", ".join(f"{tag['name']}={tag['value']}" for tag in tags)
+
+
+def _verdict(stage: _Stage) -> bool:
+    sandbox = stage.sandbox
+    rules = sorted({f"{breach.rule} ({breach.operation})" for breach in sandbox.breaches})
+    stage.must("no limit or type of a vendor was breached" + (f": {', '.join(rules)}" if rules else ""), not rules)
+    most = max(sandbox.max_in_flight.get("demo-wolkvox", 0), 0)
+    stage.must(f"never more than two calls at once at wolkvox (it saw {most})", most <= 2)
+    stage.must("nothing is left on its way", _over(stage))
+    for what, so in stage.told:
+        output.line(f"{'✓' if so else '✗'} {what}", "green" if so else "bold red")
+    return all(so for _, so in stage.told)
+
+
+# --- leaving it running ---------------------------------------------------------------------------------------------
+
+
+def _decide(stage: _Stage) -> None:
+    """A few decisions, so that every page of the console has something to show."""
+    database, settings = stage.together.database, stage.settings
+    accounts.pause(database, settings, "surveys", By("demo", "the supervisor reads the questions again"))
+    accounts.resume(database, settings, "surveys", By("demo", "they are right"))
+    suppression.add(database, settings, "300 000 0099", By("demo", "asked not to be called"))
+
+
+def _keep(stage: _Stage) -> None:
+    stage.ending = Ending()
+    output.line()
+    output.line(f"The console: {stage.together.url}/console (key: {CONSOLE_KEY})", "bold")
+    lead = '{"type":"lead.created","data":{"first_name":"Iván","phones":["300 555 0101"]}}'
+    json_body = f"-H 'Content-Type: application/json' -d '{lead}'"
+    output.line()
+    output.line("It goes on until Ctrl-C. Try, from another terminal:", "bold")
+    for text in (
+        f"export CONNECTOR_CONFIG={stage.folder}/connector.toml CONNECTOR_SECRET_KEY=demo",
+        f"export DATABASE_URL={stage.settings.database_url}",
+        f"curl {stage.together.url}/webhooks/form -H 'X-Token: {FORM_TOKEN}' {json_body}",
+        "connector status",
+        "connector deliveries",
+        "connector explain L-1",
+        f"connector explain {_dead(stage)[0]['delivery']}" if _dead(stage) else "connector deliveries --state dead",
+        "connector pause dialler",
+        "connector resume dialler",
+        f"curl {stage.sandbox.url}/_sandbox/state",
+        f"curl {stage.together.url}/readyz",
+    ):
+        output.line(f"  {text}")
+    stage.ending.wait()
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave it running, to try things out.")
+@click.option("--full", is_flag=True, help="The whole circle too: ticket, survey, low answer, call back, note.")
+def demo(keep: bool, full: bool) -> None:
+    """Shows everything at work.
+
+    On a throw-away database and simulated vendors.
+
+    \b
+    connector demo
+    connector demo --keep
+    """
+    sys.exit(0 if play(keep=keep, full=full) else 1)

@@ -1,0 +1,291 @@
+"""`connector lots`: lists draft lots at Tracksale; `fire` and `discard` one after the operator has seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+
+from connector.admin import lot_acts
+from connector.admin.identifiers import ahead_ms
+from connector.admin.lot_acts import Checked
+from connector.admin.lot_guard import Kept, look_over
+from connector.admin.masked import masked_person
+from connector.cli import app, output
+from connector.cli.app import Surroundings
+from connector.cli.group import fail
+from connector.cli.questions import confirm, demand_answer, yes_option
+from connector.core.errors import ConnectorError
+from connector.core.states import LotState
+from connector.core.times import iso
+from connector.outbound import asking
+from connector.outbound.asking import PersonCaller
+from connector.store.database import now_ms
+from connector.vendors.tracksale import draft_lots
+from connector.vendors.tracksale.draft_lots import Content, Drafts, Seen
+
+SAMPLE: Final = 5  #: customers shown of each kind
+
+Fields = dict[str, Any]
+
+
+@click.group(invoke_without_command=True)
+@click.option("--account", metavar="NAME", default="", help="Of this account only.")
+@click.option("--campaign", "campaigns", metavar="CODE", multiple=True, help="Of this campaign; may be given again.")
+@app.json_option
+@click.pass_context
+def lots(context: click.Context, account: str, campaigns: Sequence[str], as_json: bool) -> None:
+    """Lists draft lots; fires or discards one.
+
+    Lists the lots of campaigns to which a route sends with schedule = "draft", as Tracksale lists them now, beside our
+    own record. A lot is shared: people put customers there by hand, too.
+
+    \b
+    connector lots
+    connector lots --account surveys
+    """
+    if context.invoked_subcommand is not None:
+        if account or campaigns or as_json:
+            raise click.UsageError(f"put options behind {context.invoked_subcommand}")
+        return
+    with app.opened() as here:
+        found, faults = _look(here, account, campaigns)
+        told = [(lot, _may_not(here, lot)) for lot in found]
+        zone = here.settings.locale.timezone
+        if as_json:
+            output.as_json([_fields(lot) | {"may_not": [_kept(one) for one in kept]} for lot, kept in told])
+        else:
+            _list(told, zone)
+    if faults:
+        fail(*faults)
+
+
+def _look(here: Surroundings, account: str, campaigns: Sequence[str]) -> tuple[list[Seen], list[str]]:
+    """The lots that can be listed, and why some cannot."""
+    found: list[Seen] = []
+    faults: list[str] = []
+    for one in asking.accounts_of(here.settings, "tracksale", account):
+        with draft_lots.opened(here.settings, here.database, one, PersonCaller(here.database, one)) as looked_at:
+            for campaign in campaigns or looked_at.campaigns():
+                try:
+                    found += looked_at.look(campaign)
+                except ConnectorError as fault:
+                    faults.append(f"campaign {campaign}: {fault}")
+    return found, faults
+
+
+def _may_not(here: Surroundings, lot: Seen) -> Sequence[Kept]:
+    """Whom of ours in a draft a guard would keep back if it were fired now."""
+    if lot.state != LotState.DRAFT or lot.known is None:
+        return ()
+    with here.database.read() as conn:
+        now = now_ms(conn)
+    return look_over(here.settings, here.database, lot.account, lot.known.id, now).kept
+
+
+def _kept(one: Kept) -> Fields:
+    return {"delivery": f"d{one.delivery}", "guard": one.guard, "why": one.why, "until": iso(one.until)}
+
+
+def _fields(lot: Seen) -> Fields:
+    known = lot.known
+    return {
+        "account": lot.account,
+        "campaign": lot.campaign,
+        "lot": lot.code,
+        "state": lot.state,
+        "customers": lot.customers,
+        "ours": lot.ours.count,
+        "others": lot.others,
+        "first_at": iso(lot.ours.first_at),
+        "last_at": iso(lot.ours.last_at),
+        "created": lot.created or None,
+        "changed_at": iso(known.changed_at) if known else None,
+        "asked": known.asked if known else None,
+        "asked_at": iso(known.asked_at) if known else None,
+        "fires_at": iso(known.fires_at) if known else None,
+    }
+
+
+def _list(found: Sequence[tuple[Seen, Sequence[Kept]]], zone: ZoneInfo) -> None:
+    counted = ("customers", "ours", "others")
+    columns = ("account", "campaign", "lot", "state", *counted, "may not", "first", "last", "what of it")
+    rows = []
+    for lot, kept in found:
+        said = _fields(lot)
+        when = [output.moment(said[name], zone) for name in ("first_at", "last_at")]
+        names = (lot.account, lot.campaign, lot.code, lot.state)
+        counts = (*(said[name] for name in counted), len({one.delivery for one in kept}) or "")
+        rows.append((*names, *counts, *when, _what_of_it(said, zone)))
+    if not rows:
+        output.line("there is no draft lot")
+        return
+    output.table(columns, rows)
+    for lot, kept in found:
+        if kept:
+            output.line(f"of lot {lot.code} may not be contacted now:", "yellow")
+            _tell_kept(kept, zone)
+
+
+def _tell_kept(kept: Sequence[Kept], zone: ZoneInfo) -> None:
+    for line in _kept_lines(kept, zone):
+        output.line(f"  {line}", "yellow")
+
+
+def _kept_lines(kept: Sequence[Kept], zone: ZoneInfo) -> list[str]:
+    """Who of a lot may not be contacted, and until when: "d12: hours: held until … (may be: …)"."""
+    shown = [
+        f"d{one.delivery}: {one.guard}: {one.why} (may be: {output.moment(iso(one.until), zone) or 'never'})"
+        for one in kept[:SHOWN_KEPT]
+    ]
+    more = len(kept) - len(shown)
+    return [*shown, f"and {more} more"] if more > 0 else shown
+
+
+def _what_of_it(said: Fields, zone: ZoneInfo) -> str:
+    at = output.moment(said["changed_at"], zone)
+    if said["asked"]:
+        word = {"fire": "firing", "discard": "discarding"}[said["asked"]]
+        return f"{word} it was asked for at {output.moment(said['asked_at'], zone)}: not known yet whether it was done"
+    if said["state"] == LotState.FIRED:
+        return f"at {at}" + (f", to be sent at {output.moment(said['fires_at'], zone)}" if said["fires_at"] else "")
+    if said["state"] == LotState.GONE:
+        return f"fired or discarded at Tracksale, not from here; seen at {at}"
+    return f"at {at}" if said["state"] == LotState.DISCARDED else ""
+
+
+# --- acting ---------------------------------------------------------------------------------------------------------
+
+
+def _named(command: Any) -> Any:
+    """The arguments of every command on one lot."""
+    why = click.option("--why", metavar="TEXT", default="", help="Kept with who did it. Nothing personal.")
+    arguments = [click.argument(name) for name in ("lot", "campaign", "account")]
+    wraps: list[Callable[[Any], Any]] = [app.json_option, yes_option, why, *arguments]
+    for wrap in wraps:
+        command = wrap(command)
+    return command
+
+
+@lots.command()
+@click.option("--at", metavar="TIME", default="", help="2h (from now), or 2026-11-28T09:00; at once if left out.")
+@click.option("--anyway", is_flag=True, help="Include people whom a guard would keep back; --why says why.")
+@_named
+def fire(account: str, campaign: str, lot: str, at: str, anyway: bool, why: str, yes: bool, as_json: bool) -> None:
+    """Surveys everybody in a draft lot.
+
+    Including people whom others put there by hand. Shows first who they are, and asks. It is done once, or known not to
+    be done: if the answer never came, it says so, and `connector lots` shows what became of the lot.
+
+    \b
+    connector lots fire surveys 52 4711
+    """
+    demand_answer(yes=yes, as_json=as_json, first="connector lots has shown what is in it")
+    if anyway and not why:
+        raise click.UsageError("--anyway needs --why: it is kept with who did it")
+    with app.opened() as here:
+        at_ms = _moment(here, at)
+        with _opened(here, account) as looked_at:
+            shown = looked_at.find(campaign, lot)
+            when = f"at {output.moment(iso(at_ms), here.settings.locale.timezone)}" if at_ms else "at once"
+            _show(looked_at, shown, quiet=as_json)
+            check = _demand_allowed(here, looked_at, shown, at_ms, anyway=anyway)
+            confirm(f"firing surveys everybody in it {when}, also whom others put there ({_others(shown)})", yes=yes)
+            number = lot_acts.fire(here.database, looked_at, shown, check, at_ms, app.by(why))
+    done = _fields(shown) | {"state": LotState.FIRED, "customers": number, "fires_at": iso(at_ms)}
+    _done(done, f"fired {when}; customers: {number}", as_json)
+
+
+def _demand_allowed(here: Surroundings, looked_at: Drafts, shown: Seen, at_ms: int | None, *, anyway: bool) -> Checked:
+    """Asks every guard about the members: the suppression list, hours, lists and caps apply to a lot, too."""
+    check = lot_acts.checked(here.settings, here.database, looked_at, shown, at_ms)
+    lines = _kept_lines(check.look.kept, here.settings.locale.timezone)
+    if check.others_listed:
+        lines.append(f"{check.others_listed} added by others are on the do-not-contact list")
+    if lines and not anyway:
+        fail(*lines, NOTHING_FIRED)
+    for line in lines:
+        output.warn(f"fired all the same: {line}")
+    return check
+
+
+NOTHING_FIRED: Final = (
+    "nothing was fired: take them out at Tracksale, fire at another time (--at), or --anyway with --why"
+)
+
+
+SHOWN_KEPT: Final = 20  #: deliveries of a lot that are listed by name
+
+
+@lots.command()
+@_named
+def discard(account: str, campaign: str, lot: str, why: str, yes: bool, as_json: bool) -> None:
+    """Throws a draft lot away.
+
+    With everybody in it, including people whom others put there by hand. Our deliveries in it end unsent, and may be
+    replayed.
+
+    \b
+    connector lots discard surveys 52 4711 --why "a wrong campaign"
+    """
+    demand_answer(yes=yes, as_json=as_json, first="connector lots has shown what is in it")
+    with app.opened() as here, _opened(here, account) as looked_at:
+        shown = looked_at.find(campaign, lot)
+        _show(looked_at, shown, quiet=as_json)
+        confirm(f"discarding takes everybody out, also whom others put there ({_others(shown)})", yes=yes)
+        lot_acts.discard(here.database, looked_at, shown, app.by(why))
+    done = _fields(shown) | {"state": LotState.DISCARDED}
+    _done(
+        done, f"discarded: nobody in it is surveyed; deliveries of ours that ended unsent: {shown.ours.count}", as_json
+    )
+
+
+def _opened(here: Surroundings, account: str) -> Any:
+    (found,) = asking.accounts_of(here.settings, "tracksale", account)
+    return draft_lots.opened(here.settings, here.database, found, PersonCaller(here.database, found))
+
+
+def _moment(here: Surroundings, text: str) -> int | None:
+    if not text:
+        return None
+    with here.database.read() as conn:
+        return ahead_ms(text, here.settings, now_ms(conn))
+
+
+def _others(lot: Seen) -> str:
+    return "how many is not known" if lot.others is None else str(lot.others)
+
+
+def _show(looked_at: Drafts, lot: Seen, *, quiet: bool) -> None:
+    """The members, as far as they are known."""
+    if quiet:
+        return
+    total = "unknown" if lot.customers is None else str(lot.customers)
+    created = f", created {lot.created}" if lot.created else ""
+    output.line(f"Lot {lot.code} of campaign {lot.campaign} ({lot.account}{created}); customers: {total}", "bold")
+    output.line(f"put there by the connector: {lot.ours.count}; by others, by hand or another program: {_others(lot)}")
+    try:
+        _show_people(looked_at.content(lot))
+    except ConnectorError as fault:
+        output.line(f"who they are cannot be shown: {fault}", "yellow")
+
+
+def _show_people(content: Content) -> None:
+    kinds = (("the connector", content.ours), ("others", content.others))
+    rows = [(*masked_person(person), who) for who, people in kinds for person in people[:SAMPLE]]
+    if not rows:
+        output.line("who they are is not in Tracksale's report (yet)")
+        return
+    output.table(("name", "e-mail", "phone", "identification", "put there by"), rows)
+    left_out = len(content.ours) + len(content.others) - len(rows)
+    if left_out:
+        output.line(f"and {left_out} more")
+
+
+def _done(fields: Fields, said: str, as_json: bool) -> None:
+    if as_json:
+        output.as_json(fields)
+    else:
+        output.line(said)

@@ -1,0 +1,107 @@
+"""`connector map`: shows the result of a payload, without a database and without sending anything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connector.admin.mapped import mapped, mapped_again
+from connector.admin.stored import source_named, stored_event
+from connector.cli import app, output
+from connector.core.errors import ConnectorError
+from connector.core.states import DeliveryState, EventState
+from connector.inbound.captured import captured
+
+
+@click.command("map")
+@click.argument("source", required=False)
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--from", "stored", metavar="EVENT", help="The stored payload of an event, e45, instead of a file.")
+@app.json_option
+def map_(source: str | None, file: str | None, stored: str | None, as_json: bool) -> None:
+    """Shows what a payload would become.
+
+    The event and each route's record, or every field's error; and for each route why it takes the event or does not.
+
+    FILE is .json, .ndjson, .xml or .txt (a form), or - for JSON on stdin. With --from a payload of the inbox is read as
+    the configuration reads it today. Nothing is stored or sent.
+
+    \b
+    connector map landing lead.json
+    connector map landing --from e45
+    """
+    if (file is None) is (stored is None) or (stored is None and source is None):
+        raise click.UsageError("give a SOURCE and a FILE, or --from with an event: connector map --from e45")
+    found = _of_event(stored, source or "") if stored is not None else _of_file(source or "", file or "")
+    if as_json:
+        output.as_json(found)
+    else:
+        for one in found["events"]:
+            _tell(one)
+    if any(
+        one["status"] == EventState.INVALID or any(d["state"] == DeliveryState.DEAD for d in one["deliveries"])
+        for one in found["events"]
+    ):
+        sys.exit(1)
+
+
+def _of_file(source: str, file: str) -> dict[str, Any]:
+    settings = app.settings()
+    configured = source_named(settings, source)
+    if file == "-":
+        return mapped(settings, configured, _bytes(file), "")
+    request = captured(_bytes(file), Path(file).suffix.lower())
+    return mapped(settings, configured, request.body, request.content_type, request.headers)
+
+
+def _of_event(text: str, source: str) -> dict[str, Any]:
+    with app.opened() as here:
+        stored = stored_event(here.settings, here.database, text, source)
+        return mapped_again(here.settings, stored)
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as fault:
+        raise ConnectorError(f"{file} cannot be read: {fault.strerror}") from fault
+
+
+def _tell(one: Mapping[str, Any]) -> None:
+    output.line(f"{one['event_id']} {one['type']}: {one['status']}", output.STYLES.get(one["status"], "bold"))
+    if one["errors"]:
+        output.table(("field", "error"), [(error["field"], error["message"]) for error in one["errors"]])
+    for note in one["notes"]:
+        output.line(f"noted: {note}", "yellow")
+    if one["event"]:
+        output.table(("field", "value"), _filled(one["event"]), title="The event")
+    for delivery in one["deliveries"]:
+        _tell_delivery(delivery)
+    if one["routes"]:
+        told = [(choice["route"], choice["why"] or "takes it") for choice in one["routes"]]
+        output.table(("route", "what it makes of it"), told, title="The routes")
+    if one["status"] == EventState.IGNORED:
+        why = "no route wants it" if one["event"] else "it is not to be acted on"
+        output.line(f"{why}: it would be kept, and sent nowhere", "yellow")
+
+
+def _tell_delivery(one: Mapping[str, Any]) -> None:
+    after = f", after “{one['after']}”" if one["after"] else ""
+    title = f"Route “{one['route']}” → {one['destination']}{after}"
+    if one["record"] is None:
+        output.line(title, "bold")
+        output.line(one["reason"], "red")
+        return
+    output.table(("field", "value"), _filled(one["record"]), title=title)
+    for guard in one["guards"]:
+        output.line(f"checked when its turn comes: {guard}")
+    for note in one["notes"]:
+        output.line(f"noted: {note}", "yellow")
+
+
+def _filled(record: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+    return [(name, value) for name, value in record.items() if value not in ("", None, [], {})]

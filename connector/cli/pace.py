@@ -1,0 +1,48 @@
+"""`connector pace`: how soon leads are delivered, by weekday and hour."""
+
+from __future__ import annotations
+
+import calendar
+
+import click
+
+from connector.admin.may import route_of
+from connector.admin.pace import pace as read_pace
+from connector.cli import app, output
+
+
+@click.command()
+@click.option("--route", default="", metavar="ROUTE", help="Of this route only.")
+@app.json_option
+def pace(route: str, as_json: bool) -> None:
+    """Shows how soon leads are delivered, by hour.
+
+    Half of the live leads of four weeks, by weekday and hour of arrival. Hours in which nobody may be called do not
+    count as waiting.
+
+    \b
+    connector pace
+    connector pace --route "dial new leads"
+    """
+    with app.opened(only_reads=True) as here:
+        if route:
+            route_of(here.settings, route)
+        found = read_pace(here.database, here.settings, route=route)
+    if as_json:
+        output.as_json(found)
+        return
+    cells = {(one["weekday"], one["hour"]): one for one in found["cells"]}
+    days = sorted({day for day, _ in cells})
+    rows = [
+        (f"{hour:02}:00", *(_cell(cells.get((day, hour))) for day in days)) for hour in sorted({h for _, h in cells})
+    ]
+    if rows:
+        output.table(("hour", *(calendar.day_name[day] for day in days)), rows, title="Half within")
+    else:
+        output.line("nothing was delivered in four weeks, or it is not counted yet: a worker counts each minute")
+
+
+def _cell(cell: dict[str, float] | None) -> str:
+    if cell is None:
+        return ""
+    return output.duration(cell["p50_s"]) or f"({cell['number']:.0f})"

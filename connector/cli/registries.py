@@ -1,0 +1,157 @@
+"""`connector suppress import --list` and `suppress lists`: registries of people who refused contact by others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from connector.admin.identifiers import since_ms
+from connector.admin.registries import asked_about
+from connector.cli import app, output
+from connector.cli.app import Surroundings
+from connector.core.errors import ConnectorError
+from connector.core.settings import Registry
+from connector.core.text import did_you_mean, listed, quote
+from connector.core.times import DAY_MS, iso
+from connector.inbound.router import hashed
+from connector.store import registries, suppression_list
+from connector.store.database import announce, now_ms
+
+AT_ONCE: Final = 5_000  #: people of one transaction
+
+
+def registry_of(here: Surroundings, name: str) -> Registry:
+    """The configured list of that name. Raises `ConnectorError`."""
+    known = here.settings.contact.lists if here.settings.contact else {}
+    if name not in known:
+        hint = did_you_mean(name, known) or (f", there is {listed(known)}" if known else ": add [contact.lists.NAME]")
+        raise ConnectorError(f"there is no list {quote(name)}{hint}")
+    return known[name]
+
+
+def day_of(here: Surroundings, text: str, now: int) -> int:
+    """The day that a file is of (unix ms). Raises `ConnectorError`."""
+    if not text:
+        raise ConnectorError("say of which day the file is: --of 2026-11-02")
+    of = since_ms(text, here.settings, now)
+    if of > now:
+        raise ConnectorError(f"{quote(text)} is still to come: a list is of a day that is past")
+    return of
+
+
+def import_list(
+    here: Surroundings, registry: Registry, people: Iterator[Sequence[str]], of: int, *, replaces: bool
+) -> int:
+    """Reads a whole file into a list; stopped in the middle, the list is as it was. Returns how many people."""
+    with here.database.write(serialise="registries") as conn:
+        suppression_list.keep_key(conn, here.settings.hash_key)
+        held = registries.one(conn, registry.name)
+        if held is not None and held.of > of:
+            raise ConnectorError(
+                f"the list {registry.name} is of {_day(held.of)} already: an older file changes nothing"
+            )
+        number = registries.begin(conn, registry.name)
+    count = 0
+    batch: list[str] = []
+    for some in people:
+        batch += some
+        count += len(some)
+        if len(batch) >= AT_ONCE:
+            _put(here, registry, number, batch, of)
+            batch = []
+    _put(here, registry, number, batch, of)
+    if not count:
+        raise ConnectorError("the file holds neither a phone nor an e-mail: the list is as it was")
+    with here.database.write(serialise="registries") as conn:
+        now = now_ms(conn)
+        registries.finish(conn, registry.name, number, of, replaces=replaces, now=now)
+        registries.release(conn, registry.name, now)
+        announce(conn)
+    gone = 1
+    while replaces and gone:
+        with here.database.write() as conn:
+            gone = registries.sweep(conn, registry.name)
+    return count
+
+
+def _put(here: Surroundings, registry: Registry, number: int, people: Sequence[str], of: int) -> None:
+    key = here.settings.hash_key
+    hashes = [way for one in people if (way := hashed(key, "", one)) is not None]
+    with here.database.write() as conn:
+        registries.put(conn, registry.name, number, hashes, of)
+
+
+@click.command()
+@app.json_option
+def lists(as_json: bool) -> None:
+    """Shows the registries, and how old they are.
+
+    Deliveries that a list covers wait once it is older than its max_age.
+
+    \b
+    connector suppress lists
+    """
+    with app.opened() as here, here.database.read() as conn:
+        known = here.settings.contact.lists if here.settings.contact else {}
+        now, held = now_ms(conn), {one.name: one for one in registries.all_of(conn)}
+        zone = here.settings.locale.timezone
+    found = [_fields(name, registry, held.get(name), now) for name, registry in known.items()]
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (one["name"], output.moment(one["of"], zone), one["age_days"], one["size"], one["state"], one["speaks_for"])
+        for one in found
+    ]
+    if rows:
+        output.table(("list", "of", "days old", "size", "state", "speaks for"), rows)
+    else:
+        output.line("there is no list: [contact.lists.NAME] names one")
+
+
+def _fields(name: str, registry: Registry, held: registries.Held | None, now: int) -> dict[str, Any]:
+    of = held.of if held else 0
+    fresh = bool(of) and now < of + registry.max_age_s * 1000
+    return {
+        "name": name,
+        "of": iso(of),
+        "age_days": (now - of) // DAY_MS if of else None,
+        "size": held.size if held else 0,
+        "state": "asked" if registry.asked else "good" if fresh else "too old" if of else "never imported",
+        "speaks_for": _speaks(registry),
+    }
+
+
+def _speaks(registry: Registry) -> str:
+    parts = [registry.countries, registry.purposes, registry.channels]
+    return "; ".join(", ".join(one) for one in parts if one) or "everybody"
+
+
+@click.command()
+@click.argument("name", metavar="LIST")
+@app.json_option
+def ask(name: str, as_json: bool) -> None:
+    """Asks a registry about those who wait for it.
+
+    For lists with asked = "crc", which cannot be downloaded. Answers are kept for the list's max_age.
+
+    \b
+    connector suppress ask rne
+    """
+    with app.opened() as here:
+        registry = registry_of(here, name)
+        told = asked_about(here.settings, here.database, registry)
+    if as_json:
+        output.as_json(asdict(told))
+        return
+    output.line(
+        f"asked about {told.asked}; on the list: {told.listed}; waiting deliveries that became due: {told.freed}"
+    )
+
+
+def _day(of: int) -> str:
+    return f"{datetime.fromtimestamp(of / 1000, UTC):%Y-%m-%d}"

@@ -1,0 +1,87 @@
+"""``[console]``: whether there is one, and the people who may use it and ``/api``, each with a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import ValidationError, validates_schema
+
+from connector.config.faults import Faults, check_name
+from connector.config.reading import read_shape
+from connector.core.fields import Checked, Flag, Strict, Text, choice
+from connector.core.settings import Console, Person, Role, Secret
+from connector.core.text import listed, quote
+
+SHORTEST: Final = 32  #: letters of a key; shorter ones could be guessed
+
+
+class _People(Checked[dict[str, Any]]):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+            raise ValidationError("must hold a table for each person: [console.people.ana]")
+        return value
+
+
+class ConsoleShape(Strict):
+    """The keys of the table itself."""
+
+    enabled = Flag(load_default=False)
+    plain_http = Flag(load_default=False)
+    people = _People(load_default=dict)
+
+
+class PersonShape(Strict):
+    """One person: a key, or its hash, and a role."""
+
+    role = Text(required=True, validate=choice(*Role), needed=f"is required: one of {listed(list(Role))}")
+    token = Text(load_default="", pattern="[!-~]+", says="holds a space or a letter that no header can carry")
+    token_hash = Text(
+        load_default="",
+        pattern=r"(scrypt|pbkdf2):[!-~]+\$[!-~]+\$[0-9a-f]+",
+        says="is no hash: `connector console key NAME` makes a key and its hash",
+    )
+
+    @validates_schema
+    def _one_key(self, data: dict[str, Any], **_: Any) -> None:
+        if bool(data.get("token")) == bool(data.get("token_hash")):
+            raise ValidationError('needs token = "${NAME}" or token_hash, one of the two', "token")
+
+
+def read_console(table: Any, faults: Faults) -> Console | None:
+    """``[console]`` for the settings; None: missing or faulty."""
+    if table is None:
+        return None
+    place = ("console",)
+    data = read_shape(ConsoleShape(), table, place, faults)
+    people = {name: _person(str(name), one, faults) for name, one in data.get("people", {}).items()}
+    _refuse_shared(people, faults)
+    if faults.under(*place):
+        return None
+    found = {name: one for name, one in people.items() if one is not None}
+    return Console(enabled=data["enabled"], plain_http=data["plain_http"], people=found)
+
+
+def _person(name: str, table: Any, faults: Faults) -> Person | None:
+    place = ("console", "people", name)
+    check_name(name, place, faults)
+    data = read_shape(PersonShape(), table, place, faults)
+    token = data.get("token", "")
+    if token and len(token) < SHORTEST:
+        said = f"is shorter than {SHORTEST} letters, and could be guessed: `connector console key {name}` makes one"
+        faults.add((*place, "token"), said)
+    if faults.under(*place):
+        return None
+    return Person(name, Role(data["role"]), Secret(token), data["token_hash"])
+
+
+def _refuse_shared(people: Mapping[str, Person | None], faults: Faults) -> None:
+    """People with the same key could not be distinguished."""
+    first: dict[Secret, str] = {}
+    for name, one in people.items():
+        if one is None or not one.token:
+            continue
+        other = first.setdefault(one.token, name)
+        if other != name:
+            place = ("console", "people", name, "token")
+            faults.add(place, f"is the key of {quote(other)} too: give each person one of their own")

@@ -1,0 +1,1 @@
+"""Pages for people: the story of a lead, why nobody is dialled, failures. Imported at the first request."""

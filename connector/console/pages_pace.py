@@ -1,0 +1,35 @@
+"""Pace: how soon leads are delivered by weekday and hour, the last day hour by hour, and how long the calls last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from connector.admin.pace import pace
+from connector.console.application import here
+from connector.console.parts import page
+
+
+def install(app: Flask) -> None:
+    """The addresses of these pages."""
+    app.add_url_rule("/console/pace", "pace", show)
+
+
+def show() -> Response:
+    """``?route=`` narrows it."""
+    app, asked = here(), request.args.get("route", "")
+    route = asked if asked in {one.name for one in app.settings.routes} else ""
+    found = pace(app.database, app.settings, route=route)
+    cells = {(one["weekday"], one["hour"]): one for one in found["cells"]}
+    look = app.snapshot.look()
+    facts: dict[str, Any] = {
+        "found": found,
+        "cells": cells,
+        "hours": sorted({hour for _, hour in cells}),
+        "weekdays": [(day, g.reader.weekday(day)) for day in sorted({day for day, _ in cells})],
+        "routes": [one.name for one in app.settings.routes],
+        "route": route,
+        "budgets": [one for one in look.found["accounts"] if one.get("budget")],
+    }
+    return page("pace.html", **facts)

@@ -1,0 +1,79 @@
+"""Search by phone, e-mail, id or name, and the stories of the results. No address names a person."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from flask import Flask, Response, request
+
+from connector.admin.events import EventFilter, list_events
+from connector.admin.explain import explain
+from connector.admin.identifiers import NotThere
+from connector.admin.reveal import REASONS
+from connector.admin.search import person_key
+from connector.console.application import here
+from connector.console.done import DONE
+from connector.console.parts import page, redirected
+from connector.core.phrases import phrase
+from connector.store import suppression_list
+
+_PSEUDONYM: Final = re.compile(r"p-([0-9a-f]{32})")
+LISTED: Final = 50
+
+
+def install(app: Flask) -> None:
+    """The addresses of these pages."""
+    app.add_url_rule("/console/search", "search", lambda: page("search.html", asked=False))
+    app.add_url_rule("/console/search", "search_done", search, methods=["POST"])
+    app.add_url_rule("/console/people/<name>", "person", person)
+    app.add_url_rule("/console/events/<name>", "event", event)
+    app.add_url_rule("/console/deliveries/<name>", "delivery", delivery)
+
+
+def search() -> Response:
+    """One result leads to its story; several are listed, a person's under their pseudonym."""
+    app, text = here(), request.form.get("text", "").strip()
+    if not text:
+        return page("search.html", asked=False)
+    found = list_events(app.database, app.settings, EventFilter(find=text, limit=LISTED))
+    if len(found["events"]) == 1:
+        return redirected(f"/console/events/{found['events'][0]['event']}")
+    if found["events"] and (key := person_key(text, app.settings)):
+        return redirected(f"/console/people/p-{key}")
+    return page("search.html", asked=True, found=found)
+
+
+def person(name: str) -> Response:
+    """All events with one person's phone or e-mail."""
+    app, meant = here(), _PSEUDONYM.fullmatch(name)
+    if meant is None:
+        raise NotThere(phrase("Nobody is called so here."))
+    with app.database.read() as conn:
+        listed = suppression_list.on_list(conn, [meant[1]])
+    found = list_events(app.database, app.settings, EventFilter(person=meant[1], limit=LISTED))
+    return page("person.html", found=found, listed=listed, name=name)
+
+
+def event(name: str) -> Response:
+    """The story of e45."""
+    if not re.fullmatch(r"e\d{1,18}", name):
+        raise NotThere(phrase("There is no such event here."))
+    return _story(name)
+
+
+def delivery(name: str) -> Response:
+    """d123 is shown within its event's story."""
+    if not re.fullmatch(r"d\d{1,18}", name):
+        raise NotThere(phrase("There is no such delivery here."))
+    return _story(name)
+
+
+def _story(name: str) -> Response:
+    app = here()
+    told = explain(app.database, app.settings, name)["events"]
+    if not told:
+        raise NotThere(phrase("There is no such event here."))
+    shown: dict[str, Any] = told[0]
+    done = DONE.get(request.args.get("done", ""), "")
+    return page("story.html", event=shown, name=name, done=done, reveal_reasons=REASONS)

@@ -1,0 +1,155 @@
+"""The only HTTP session.
+
+If a call brings no answer, one question matters: could the request have reached the vendor? Before its first byte was
+written it could not; afterwards it may have, whatever the error is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from connector.core.answer import Answer, Deadline, NoAnswer, NotSent
+
+if TYPE_CHECKING:  # `requests` and `urllib3` are loaded with the first client: most commands call nobody
+    import requests
+
+    from connector.core.connections import Call
+
+__all__ = ["ANSWER_BYTES", "REPORT_BYTES", "Answer", "Client", "Deadline", "NoAnswer", "NotSent"]
+
+CONNECT_TIMEOUT_S: Final = 10.0
+ANSWER_BYTES: Final = 32 * 1024 * 1024  #: of an answer, unpacked
+REPORT_BYTES: Final = 256 * 1024 * 1024  #: of a report: wolkvox's documented limit for a result
+
+
+class Client:
+    """One account's HTTP session. TLS is verified, proxies come from the environment, redirects are not followed.
+
+    ``credentials`` are the headers that carry the token; they are never logged. Threads may share a client.
+    """
+
+    def __init__(self, credentials: Mapping[str, str], *, timeout_s: float = 65.0) -> None:
+        from http.cookiejar import DefaultCookiePolicy
+
+        from connector.core import connections
+
+        self.timeout_s: Final = timeout_s
+        self._calls: Final = connections
+        self._session = connections.Session()
+        # Encode headers as UTF-8 whatever the token holds: then the vendor refuses a bad token, not the encoder.
+        as_sent = {name: text.encode().decode("latin-1") for name, text in credentials.items()}
+        self._session.auth = connections.Headers(as_sent)
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers["User-Agent"] = "connector"
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, connections.Transport(pool_maxsize=16, max_retries=0))
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        deadline: Deadline | None = None,
+        is_report: bool = False,
+    ) -> Answer:
+        """One request, once. Raises `NotSent` or `NoAnswer`; any HTTP status is an answer.
+
+        ``is_report``: the answer may be large.
+        """
+        until = deadline or Deadline.after(self.timeout_s)
+        call = self._calls.current.call = self._calls.Call(until)
+        watchdog = threading.Timer(max(0.0, until.left_s()), _shut, (call,))
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            return self._ask(method, url, params, body, call, REPORT_BYTES if is_report else ANSWER_BYTES)
+        except self._calls.FAULTS as fault:
+            why = _LATE if call.was_cut or until.left_s() <= 0 else _why(fault)
+            raise (NoAnswer(f"no answer: {why}") if call.writing else NotSent(f"not sent: {why}")) from fault
+        finally:
+            watchdog.cancel()
+            call.connection = call.sock = self._calls.current.call = None
+
+    def _ask(
+        self, method: str, url: str, params: Mapping[str, str] | None, body: bytes | None, call: Call, most: int
+    ) -> Answer:
+        left_s = max(0.01, call.deadline.left_s())
+        response = self._session.request(
+            method,
+            url,
+            params=params,
+            data=body,
+            headers={"Content-Type": "application/json"} if body is not None else None,
+            timeout=(min(CONNECT_TIMEOUT_S, left_s), left_s),
+            allow_redirects=False,
+            stream=True,
+        )
+        with response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, headers, _read(response, call, most))
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _read(response: requests.Response, call: Call, most: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    for part in _chunks(response):
+        size += len(part)
+        if size > most:
+            raise NoAnswer("no answer: it was too long")
+        if call.deadline.left_s() <= 0:
+            raise NoAnswer(f"no answer: {_LATE}")
+        parts.append(part)
+    if call.was_cut:  # an answer without a length ends where it is cut
+        raise NoAnswer(f"no answer: {_LATE}")
+    return b"".join(parts)
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    chunks: Iterator[bytes] = response.iter_content(1 << 16)
+    return chunks
+
+
+def _shut(call: Call) -> None:
+    """Called by the watchdog thread at the deadline: ends whatever the call is waiting for."""
+    sock = call.sock or getattr(call.connection, "sock", None)
+    if sock is None:
+        return
+    call.was_cut = True
+    with contextlib.suppress(OSError):
+        # The plain socket's shutdown: TLS's own would go on unencrypted. TLS within TLS keeps its socket inside.
+        socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
+
+
+def _why(fault: BaseException) -> str:
+    """The kind of fault, without the URL and its parameters, which may be personal."""
+    reason = getattr(fault, "reason", None) or (fault.args[0] if fault.args else None)
+    inner = getattr(reason, "reason", None) or reason
+    name = type(inner).__name__ if isinstance(inner, BaseException) else type(fault).__name__
+    return _WORDS.get(name, name)
+
+
+_LATE: Final = "the vendor did not answer in time"
+_WORDS: Final = {
+    "NameResolutionError": "the host name is unknown",
+    "NewConnectionError": "the connection was refused",
+    "ConnectTimeoutError": "the connection could not be made in time",
+    "ConnectTimeout": "the connection could not be made in time",
+    "ReadTimeoutError": "the vendor did not answer in time",
+    "ReadTimeout": "the vendor did not answer in time",
+    "ProtocolError": "the connection was cut",
+    "ConnectionError": "the connection was cut",
+    "RemoteDisconnected": "the connection was cut",
+    "IncompleteRead": "the answer broke off",
+    "ChunkedEncodingError": "the answer broke off",
+    "SSLError": "TLS could not be agreed on",
+    "ProxyError": "the proxy could not be used",
+}

@@ -1,0 +1,60 @@
+"""Sentences for people: English texts that remember their template and facts, so that they can be translated.
+
+A `Phrase` is a plain ``str`` for code that prints it or writes it as JSON. `connector.languages` looks its template up
+in a catalogue and fills in the facts again, each of which may be a phrase itself.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+
+class Phrase(str):
+    """A sentence with its template and facts. ``many`` and ``number``: the template for all numbers but one."""
+
+    template: str
+    many: str
+    number: int | None
+    facts: Mapping[str, Any]
+
+    def __new__(
+        cls, english: str, template: str, facts: Mapping[str, Any], many: str = "", number: int | None = None
+    ) -> Phrase:
+        made = super().__new__(cls, english)
+        made.template, made.many, made.number, made.facts = template, many, number, facts
+        return made
+
+    def mapped(self, change: Callable[[str], str]) -> Phrase:
+        """The same with every text in it changed, for example masked."""
+        facts = {name: mapped(fact, change) if isinstance(fact, str) else fact for name, fact in self.facts.items()}
+        return Phrase(change(str.__str__(self)), self.template, facts, self.many, self.number)
+
+
+def mapped(text: str, change: Callable[[str], str]) -> str:
+    """`Phrase.mapped` of a phrase; the changed text of anything else."""
+    return text.mapped(change) if isinstance(text, Phrase) else change(text)
+
+
+def phrase(template: str, /, **facts: Any) -> Phrase:
+    """``template`` filled in. The template is a literal at the call: catalogues are made from these."""
+    return Phrase(template.format_map(facts) if facts else template, template, facts)
+
+
+def plural(one: str, many: str, number: int, /, **facts: Any) -> Phrase:
+    """The template for this number, filled in; the number itself is the fact ``number``."""
+    facts = {"number": number} | facts
+    return Phrase((one if number == 1 else many).format_map(facts), one, facts, many, number)
+
+
+def joined(parts: Iterable[str], between: str = "") -> Phrase:
+    """Texts one after another, each translated by itself."""
+    given = [part for part in parts if part]
+    facts = {f"part{at}": part for at, part in enumerate(given)}
+    return Phrase(between.join(given), between.join(f"{{{name}}}" for name in facts), facts)
+
+
+def names(template: str) -> set[str]:
+    """The names of a template's facts."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}

@@ -1,0 +1,1 @@
+"""From bytes to stored events: payloads, signatures, router, group commit, RabbitMQ, files."""

@@ -1,0 +1,1 @@
+"""Files of leads or tickets into the inbox."""

@@ -1,0 +1,110 @@
+"""What waits to be stored: each source has a line of its own, and a transaction takes of every line in turn.
+
+A large body is stored in parts, so that it delays what others sent by no more than one part. Its sender is answered
+once all of them are durable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from connector.store.arrivals import Arrival, Stored
+
+GROUP: Final = 1000  #: arrivals in one transaction at the most
+OF_ONE: Final = 400  #: of one source
+
+
+class Answered(Protocol):
+    """What is told the result: a `Future`, or lighter."""
+
+    def set_result(self, stored: list[Stored]) -> None:
+        """It is durable."""
+
+    def set_exception(self, fault: BaseException) -> None:
+        """Nothing may be acknowledged."""
+
+
+Waiting = tuple[Sequence[Arrival], "Future[list[Stored]] | Answered"]
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """What one request brought."""
+
+    arrivals: Sequence[Arrival]
+    reply: Future[list[Stored]] | Answered
+    taken: int = 0
+    stored: list[Stored] = field(default_factory=list)
+    has_failed: bool = False
+
+    def keep(self, stored: Sequence[Stored]) -> None:
+        """The next part is durable."""
+        self.stored += stored
+        if len(self.stored) == len(self.arrivals) and not self.has_failed:
+            self.reply.set_result(self.stored)
+
+    def fail(self, fault: BaseException) -> None:
+        """A part could not be stored: the rest is not tried."""
+        if not self.has_failed:
+            self.has_failed = True
+            self.reply.set_exception(fault)
+
+
+Part = tuple[Body, Sequence[Arrival]]
+
+
+@dataclass(slots=True)
+class Room:
+    """What a transaction still takes."""
+
+    left: int = GROUP
+    of_each: dict[str, int] = field(default_factory=dict)
+
+
+class Line:
+    """Owned by one thread."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, deque[Body]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def add(self, several: Sequence[Waiting]) -> None:
+        """Behind what its source sent before."""
+        for arrivals, reply in several:
+            source = arrivals[0].source if arrivals else ""
+            self._lines.setdefault(source, deque()).append(Body(arrivals, reply))
+
+    def take(self, room: Room) -> list[Part]:
+        """What the transaction has room for, of each source that waits, and these take turns at being first."""
+        found: list[Part] = []
+        for source in list(self._lines):
+            most = min(room.of_each.get(source, OF_ONE), room.left)
+            if not most and self._lines[source][0].arrivals:
+                continue
+            parts = self._take_of(source, most)
+            count = sum(len(some) for _, some in parts)
+            room.of_each[source] = room.of_each.get(source, OF_ONE) - count
+            room.left -= count
+            found += parts
+        return found
+
+    def _take_of(self, source: str, most: int) -> list[Part]:
+        line, found = self._lines.pop(source), []
+        while line and (most or not line[0].arrivals):
+            body = line[0]
+            some = () if body.has_failed else body.arrivals[body.taken : body.taken + most]
+            body.taken += len(some)
+            most -= len(some)
+            if body.has_failed or body.taken == len(body.arrivals):
+                line.popleft()
+            if not body.has_failed:
+                found.append((body, some))
+        if line:
+            self._lines[source] = line  # behind the others
+        return found

@@ -1,0 +1,1 @@
+"""A request's or message's body to payloads."""

@@ -1,0 +1,1 @@
+"""Queues of RabbitMQ into the inbox. The only place that knows pika."""

@@ -1,0 +1,165 @@
+"""Writes requests into the spool that the database does not take, in a thread of its own, many together."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connector.core.errors import ConnectorError, StoreUnavailable
+from connector.core.log import get
+from connector.core.metrics import EVENTS, SPOOLED
+from connector.core.spool import Spool, SpoolUnavailable
+from connector.inbound.committer import Reply
+from connector.inbound.intake import Asked, PendingRequest
+from connector.inbound.spool.request import written
+
+MOST: Final = 200  #: requests in one write
+MOST_CHARS: Final = 4_000_000  #: in one write, but for a request that is larger by itself
+REST_S: Final = 20.0
+
+log = get("spool")
+
+
+class Spooled(ConnectorError):  # noqa: N818 - an outcome
+    """The request is in the spool, and is stored later."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    taken: PendingRequest
+    reply: Reply
+    fault: StoreUnavailable | None  #: why the database did not take it; None: it was not asked
+    text: str = ""
+
+
+class Spooler:
+    """`take` and `rescue` may be called by any thread. The reply brings `Spooled`."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool: Final = spool
+        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._state: Final = threading.Lock()
+        self._pending = 0
+        self._closed = False
+        self._is_holding = False
+        self.added: Final = threading.Event()  #: set whenever something was spooled
+        self.otherwise: Callable[[Sequence[Asked]], None] | None = None  #: for what the spool did not take unasked
+        self._thread = threading.Thread(target=self._run, name="spooler", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether this process has spooled, and not seen the spool empty since: what comes now goes behind it."""
+        return self._is_holding
+
+    def take(self, asked: Asked) -> bool:
+        """Spools it without asking the database. False: the spool is closed."""
+        return self._put(_Asked(*asked, None))
+
+    def rescue(self, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
+        """Spools what the database did not take. False: the spool is closed, and the fault stands."""
+        return self._put(_Asked(taken, reply, fault))
+
+    def _put(self, asked: _Asked) -> bool:
+        with self._state:
+            if self._closed:
+                return False
+            self._pending += 1
+        self._queue.put(asked)
+        return True
+
+    def is_empty(self) -> None:
+        """The drain has seen the spool empty: what comes from now on goes to the database, if nothing is on its way."""
+        with self._state:
+            if not self._pending:
+                self._is_holding = False
+
+    def close(self) -> None:
+        """Writes what it was given, then stops. What is in the spool stays there for the next process."""
+        with self._state:
+            self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        self._spool.rest()
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            try:
+                first = self._queue.get(timeout=REST_S)
+            except queue.Empty:
+                self._spool.rest()
+                continue
+            if first is None:
+                return
+            group, is_open = self._gathered(first)
+            try:
+                self._write(group)
+            except Exception as fault:
+                log.exception("requests were not spooled to the end", exc_info=fault)
+            with self._state:
+                self._pending -= len(group)
+
+    def _gathered(self, first: _Asked) -> tuple[list[_Asked], bool]:
+        group, chars = [first], 0
+        while len(group) < MOST and chars < MOST_CHARS:
+            try:
+                more = self._queue.get_nowait()
+            except queue.Empty:
+                return group, True
+            if more is None:
+                return group, False
+            group.append(more)
+            chars += len(more.taken.arrivals or more.taken.payloads) * _TYPICAL
+        return group, True
+
+    def _write(self, group: list[_Asked]) -> None:
+        writable = [asked for asked in group if _encode(asked)]
+        if not writable:
+            return
+        try:
+            self._spool.add([asked.text for asked in writable])
+        except SpoolUnavailable as fault:
+            self._fail(writable, fault)
+            return
+        except Exception as fault:
+            log.exception("requests could not be spooled", exc_info=fault)
+            self._fail(writable, SpoolUnavailable(type(fault).__name__))
+            return
+        with self._state:
+            begins, self._is_holding = not self._is_holding, True
+        self.added.set()
+        if begins:
+            log.warning("the database does not take events: they go to the spool", kind=self._spool.kind)
+        for asked in writable:
+            SPOOLED.inc()
+            EVENTS.labels(asked.taken.source.name, "spooled").inc()
+            asked.reply.set_exception(Spooled("spooled"))
+
+    def _fail(self, group: list[_Asked], fault: SpoolUnavailable) -> None:
+        log.error("requests cannot be spooled", fault=str(fault), count=len(group))
+        with self._state:
+            self._is_holding = False  # then the database is asked
+        for asked in group:
+            if asked.fault is not None:
+                asked.reply.set_exception(asked.fault)
+        unasked = [(asked.taken, asked.reply) for asked in group if asked.fault is None]
+        if unasked and self.otherwise is not None:
+            self.otherwise(unasked)
+
+
+_TYPICAL: Final = 2_000  #: characters of an event
+
+
+def _encode(asked: _Asked) -> bool:
+    """Whether it can be written; if not, its sender hears what the database said."""
+    try:
+        asked.text = written(asked.taken)
+    except Exception as fault:  # noqa: BLE001 - one request must not harm the others
+        log.error("a request cannot be spooled", source=asked.taken.source.name, fault=type(fault).__name__)
+        asked.reply.set_exception(asked.fault or StoreUnavailable("the event cannot be spooled"))
+        return False
+    return True

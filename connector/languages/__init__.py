@@ -1,0 +1,1 @@
+"""Translations: phrases, times and numbers in the reader's language."""

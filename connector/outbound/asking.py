@@ -1,0 +1,71 @@
+"""One-off calls for a waiting person: the vendor's answer, or one line that says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from connector.core.errors import ConnectorError
+from connector.core.http import Answer, Deadline
+from connector.core.log import masked
+from connector.core.outcomes import Outcome
+from connector.core.quota import Wait
+from connector.core.retry import PERSON_PATIENCE_S
+from connector.core.settings import Account, Settings
+from connector.core.states import AttemptState
+from connector.core.text import did_you_mean, listed, quote
+from connector.outbound import calls
+from connector.store.database import Database
+from connector.vendors.caller import Gate, NotCalled
+
+
+def accounts_of(settings: Settings, vendor: str, name: str = "") -> list[Account]:
+    """The vendor's accounts, or the one of this name. Raises `ConnectorError` if there is none."""
+    known = {account.name: account for account in settings.accounts.values() if account.vendor == vendor}
+    if name and name not in known:
+        hint = did_you_mean(name, known) or f": the configuration has {listed(known)}" if known else ""
+        raise ConnectorError(f"no account of {vendor} is called {quote(name)}{hint}")
+    if not known:
+        raise ConnectorError(f"the configuration has no account of {vendor}")
+    return [known[name]] if name else list(known.values())
+
+
+class PersonCaller:
+    """The `Caller` of one account for a person who waits."""
+
+    patience_s: Final = PERSON_PATIENCE_S
+
+    def __init__(self, database: Database, account: Account) -> None:
+        self._database = database
+        self._account = account
+
+    def ask(
+        self,
+        kind: str,
+        call: Callable[[Deadline], Answer],
+        means: Callable[[Answer], Outcome],
+        *,
+        gate: Gate | None = None,
+    ) -> tuple[Answer | None, Outcome | Wait]:
+        """Makes the call of `calls.start`, waiting for a slot for as long as a person waits."""
+        return calls.ask(self._database, self._account, kind, call, means, patience_s=PERSON_PATIENCE_S, gate=gate)
+
+    def asked(self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]) -> Answer:
+        """The result of one call. Raises `NotCalled` and `StoreUnavailable`."""
+        answer, said = self.ask(kind, call, means)
+        if isinstance(said, Wait) or said.attempt != AttemptState.ACCEPTED or answer is None:
+            raise NotCalled(self.why_not(said))
+        return answer
+
+    def why_not(self, said: Outcome | Wait) -> str:
+        """Why a call was not made, or brought nothing; on one line, and what to do."""
+        return why_not(self._account, said)
+
+
+def why_not(account: Account, said: Outcome | Wait) -> str:
+    """Why a call was not made, or brought nothing; on one line, and what to do."""
+    if isinstance(said, Wait):
+        return said.why + ("" if said.seconds is None else f": try again in {max(1.0, said.seconds):.0f} s")
+    words = masked(str(said.block or "") or said.words or "no usable answer")
+    later = "" if said.block or (said.attempt == AttemptState.REJECTED and not said.hold) else ": try again later"
+    return f"{account.name}: {words}{later}"

@@ -1,0 +1,71 @@
+"""The records of one call, where several sources wait: each gets an even part of it, the more trusted ones first.
+
+So what one source sent many of delays no other by more than a call. Where a call takes fewer records than sources wait,
+it begins behind the source that was served last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from connector.core.turns import in_order, parts, turn_of
+from connector.store import outbox, turns
+from connector.store.lanes import BULK, LIVE
+from connector.store.outbox import Head
+from connector.vendors.base import Destination
+
+
+@dataclass(slots=True)
+class Batch:
+    """The members of an attempt as they are taken, within one claim."""
+
+    conn: Connection
+    place: Destination
+    attempt: int
+    now: int  #: unix ms
+    last: int | None  #: the source that was served last
+    taken: int = field(default=0, init=False)
+    turn: int | None = field(default=None, init=False)  #: the source that is served last now, if several wait
+
+    def fill(self, lane: int, head: Head | None = None) -> int:
+        """Takes what there is room for from the lane. ``head``: its head; of a split group only that group is taken.
+
+        Returns how many.
+        """
+        before = self.taken
+        if lane == BULK and before:
+            self._take_turns(lane)
+        if self.taken < self.place.batch_size:
+            self._take(lane, self.place.batch_size - self.taken, head=head)
+        if lane in (LIVE, BULK) and not before and self._passes_somebody_over(lane):
+            outbox.let_go(self.conn, self.attempt, self.now)
+            self.taken = 0
+            self._take_turns(lane)
+            self._take(lane, self.place.batch_size - self.taken)
+        return self.taken - before
+
+    def _passes_somebody_over(self, lane: int) -> bool:
+        """Whether the call is full while several sources wait. Most calls take all that there is, and ask nothing."""
+        if len(self.place.sources) < 2 or self.taken < self.place.batch_size:
+            return False
+        waiting = turns.waiting(self.conn, self.place.name, lane, self.now)
+        return len(waiting) > 1 or (bool(waiting) and turns.has_others(self.conn, self.attempt, waiting[0]))
+
+    def _take_turns(self, lane: int) -> None:
+        waiting = turns.waiting(self.conn, self.place.name, lane, self.now)
+        if len(waiting) < 2 or self.taken == self.place.batch_size:
+            return
+        known = [number for source in self.place.sources if (number := turn_of(source.name)) in waiting]
+        ordered = in_order([*known, *(one for one in waiting if one not in known)], self.last, self.place.batch_size)
+        for number, part in zip(ordered, parts(self.place.batch_size - self.taken, len(ordered)), strict=True):
+            if part and self._take(lane, part, turn=number):
+                self.turn = number
+
+    def _take(self, lane: int, most: int, *, head: Head | None = None, turn: int | None = None) -> int:
+        if not most:
+            return 0
+        got = outbox.take(self.conn, self.attempt, self.place.name, lane, most, self.now, head=head, turn=turn)
+        self.taken += got
+        return got

@@ -1,0 +1,1 @@
+"""HubSpot, CRM: read for the rest of thin events."""

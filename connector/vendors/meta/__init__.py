@@ -1,0 +1,1 @@
+"""Meta, lead forms: read for the rest of thin events."""

@@ -1,0 +1,1 @@
+"""PostCenter (Adereso), tickets of social networks."""

@@ -1,0 +1,1 @@
+"""Tracksale (Track.co), NPS surveys."""

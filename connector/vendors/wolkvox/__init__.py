@@ -1,0 +1,1 @@
+"""wolkvox, the predictive dialler."""

@@ -1,0 +1,234 @@
+"""The application for an ASGI server: one thread reads requests as they come, and none waits for a commit.
+
+With WSGI, a thread for each waiting request costs ten context switches a request, more than all the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from io import BytesIO
+from typing import Any, Final, Protocol
+from urllib.parse import unquote_to_bytes
+
+from flask import Response
+
+from connector.inbound.committer import PATIENCE_S, Reply
+from connector.inbound.intake import Asked, Intake, PendingRequest
+from connector.web.app import BEGIN, Application, Exchange
+from connector.web.limits import THIN_BODY
+from connector.web.pages import is_page
+from connector.web.request import DRAINED_BYTES
+
+SMALL_BYTES: Final = 64 * 1024  #: larger bodies are mapped by another thread, because they take longer
+MOST: Final = 256  #: requests that are handed over together; so many are there only while more come than go
+THREADS: Final = 8  #: for larger bodies, and as many for views that read the database
+OF_ONE_SOURCE: Final = 2  #: larger bodies of one source that are mapped and stored at once
+WEBHOOKS: Final = "/webhooks/"
+OF_ITS_OWN: Final = ("/livez", "/readyz", "/metrics")  #: answered by threads of their own, whatever the others do
+CONNECTION: Final = "connector.connection"  #: in a scope's state: what counts the bytes of a body
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Front:
+    """An ASGI 3 application (https://asgi.readthedocs.io/en/latest/specs/www.html) in front of ours."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._threads = ThreadPoolExecutor(THREADS, "web")
+        self._bodies = ThreadPoolExecutor(THREADS, "bodies")
+        self._turns = {name: asyncio.Semaphore(OF_ONE_SOURCE) for name in app.largest_bodies}
+        self._own = ThreadPoolExecutor(len(OF_ITS_OWN), "health")
+        self._gathering: Gathering | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request. Anything but HTTP is ignored."""
+        if scope["type"] != "http":
+            return
+        environ = _environ(scope)
+        connection = scope.get("state", {}).get(CONNECTION)
+        body, is_whole = await _body(environ, receive, self._largest_body(environ["PATH_INFO"]), connection)
+        environ["wsgi.input"] = BytesIO(body)
+        try:
+            response = await self._answer(environ, len(body))
+        finally:
+            if connection is not None:
+                connection.release()
+        pieces, status, headers = response.get_wsgi_response(environ)
+        head = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        if not is_whole:
+            head.append((b"connection", b"close"))  # the unread rest must not be parsed as the next request
+        await send({"type": "http.response.start", "status": int(status[:3]), "headers": head})
+        await send({"type": "http.response.body", "body": b"".join(pieces)})
+
+    def _largest_body(self, path: str) -> int:
+        """The largest body that is kept: the source's limit, and little for an unknown source."""
+        name = path[len(WEBHOOKS) :].partition("/")[0] if path.startswith(WEBHOOKS) else ""
+        return self._app.largest_bodies.get(name, THIN_BODY)
+
+    def _answer(self, environ: dict[str, Any], size: int) -> Awaitable[Response]:
+        path = environ["PATH_INFO"]
+        if path.startswith(WEBHOOKS):
+            return self._swiftly(environ) if size <= SMALL_BYTES else self._in_turn(environ)
+        if self._app.pages is not None and is_page(path):
+            return self._app.pages.in_a_thread(environ)
+        return self._in_a_thread(environ, self._own if path in OF_ITS_OWN else self._threads)
+
+    async def _swiftly(self, environ: dict[str, Any]) -> Response:
+        loop = asyncio.get_running_loop()
+        if self._gathering is None:
+            self._gathering = Gathering(loop, self._app.intake)
+        known = loop.create_future()
+        environ[BEGIN] = partial(self._gathering.begin, known)
+        exchange = Exchange(self._app, environ)
+        if (answer := exchange.begin()) is not None:
+            return answer
+        late = loop.call_later(PATIENCE_S, _end, known)
+        await known
+        late.cancel()
+        return exchange.end(patience_s=0.0)
+
+    async def _in_turn(self, environ: dict[str, Any]) -> Response:
+        """A few of each source at once: so one that sends many large bodies leaves threads to the others."""
+        name = environ["PATH_INFO"][len(WEBHOOKS) :].partition("/")[0]
+        async with self._turns.get(name) or contextlib.nullcontext():
+            return await self._in_a_thread(environ, self._bodies)
+
+    async def _in_a_thread(self, environ: dict[str, Any], threads: ThreadPoolExecutor) -> Response:
+        return await asyncio.get_running_loop().run_in_executor(threads, Exchange(self._app, environ).whole)
+
+
+class Gathering:
+    """All requests that arrived since the last turn, stored as one batch and answered together.
+
+    No request waits for later ones: the batch is handed over as soon as the event loop has nothing else to do.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake) -> None:
+        self._loop = loop
+        self._intake = intake
+        self._gathered: list[Asked] = []
+        self._known: deque[asyncio.Future[None]] = deque()
+        self._woken = False
+
+    def begin(self, known: asyncio.Future[None], taken: PendingRequest) -> Reply:
+        """Has them stored. In the loop's thread only. ``known`` ends once the reply can be had without waiting."""
+        reply = Reply(partial(self._tell, known))
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over, 0)
+        self._gathered.append((taken, reply))
+        return reply
+
+    def _hand_over(self, before: int) -> None:
+        """Unless more have come since the loop's last turn, when there were so many ``before``."""
+        if before < len(self._gathered) < MOST:
+            self._loop.call_soon(self._hand_over, len(self._gathered))
+            return
+        gathered, self._gathered = self._gathered, []
+        self._intake.take_all(gathered)
+
+    def _tell(self, known: asyncio.Future[None]) -> None:
+        """By the thread that stores."""
+        self._known.append(known)
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._end_all)
+
+    def _end_all(self) -> None:
+        self._woken = False  # set before reading: a completion from now on wakes the loop again
+        while self._known:
+            _end(self._known.popleft())
+
+
+def _end(known: asyncio.Future[None]) -> None:
+    if not known.done():
+        known.set_result(None)
+
+
+# --- the request ----------------------------------------------------------------------------------------------------
+
+
+def _environ(scope: Scope) -> dict[str, Any]:
+    """The scope as WSGI has it (PEP 3333): bytes as latin-1, a header that comes several times joined by commas."""
+    path = scope["raw_path"]
+    server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        key = _key(name)
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ
+
+
+def _key(name: bytes) -> str:
+    variable = name.decode("latin-1").upper().replace("-", "_")
+    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
+
+
+class Counted(Protocol):
+    """A connection whose bodies are counted until they are proved."""
+
+    def hold(self, size: int) -> None:
+        """So many bytes more are kept."""
+
+    def release(self) -> None:
+        """Releases all of them."""
+
+
+async def _body(
+    environ: dict[str, Any], receive: Receive, largest: int, connection: Counted | None = None
+) -> tuple[bytes, bool]:
+    """The body, and whether it was read completely. For a cut or too large one the length says more bytes.
+
+    A too large body is read and discarded, up to `DRAINED_BYTES`, so that a sender that reads only after writing gets
+    its answer; unless the sender asked first (``Expect: 100-continue``), or announces more than that.
+    """
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    length = environ.get("CONTENT_LENGTH", "")
+    announced = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+    asks_first = "HTTP_EXPECT" in environ and announced > largest
+    if not chunked and (not announced or announced > DRAINED_BYTES or asks_first):
+        return b"", not announced
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more and size <= DRAINED_BYTES:
+        message = await receive()
+        if message["type"] != "http.request":  # the sender has left, or sent no HTTP any more
+            environ["CONTENT_LENGTH"] = str(size + 1)
+            break
+        size += len(message["body"])
+        more = message["more_body"]
+        if size > largest or announced > largest:
+            pieces.clear()
+            if connection is not None:
+                connection.release()
+        else:
+            pieces.append(message["body"])
+            if connection is not None and more:
+                connection.hold(len(message["body"]))
+    if chunked and not length:
+        environ.setdefault("CONTENT_LENGTH", str(size))
+        del environ["HTTP_TRANSFER_ENCODING"]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces), not more

@@ -1,0 +1,82 @@
+"""Rules for which of a person's numbers may be called: calls cost money, and a form accepts any number.
+
+By country, by kind, and a maximum for each person. Numbers left out are noted under the name of their field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from mappings.events import Event, Lead, Phone
+
+NUMBERS: Final = ("mobile", "fixed", "toll_free", "voip")  #: kinds that may be named; others are never read as phones
+_EITHER: Final = "fixed_or_mobile"  #: for countries that do not distinguish them: "US"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRule:
+    """``countries``: ("CO", "ES"). ``numbers``: of `NUMBERS`. ``most``: of one person."""
+
+    countries: tuple[str, ...]
+    numbers: tuple[str, ...]
+    most: int
+
+    def narrowed(self, countries: Sequence[str], numbers: Sequence[str], most: int) -> NumberRule:
+        """Narrowed by a source's own rule, which can only exclude. Empty and 0: no rule."""
+        return NumberRule(
+            tuple(one for one in self.countries if not countries or one in countries),
+            tuple(one for one in self.numbers if not numbers or one in numbers),
+            min(self.most, most) if most else self.most,
+        )
+
+    def fault(self, phone: Phone) -> str:
+        """Why a number is not called; "" if it may be."""
+        country, kind = _what(phone.country_code, phone.national)
+        if country not in self.countries:
+            return f"a number of {country} is left out: add it to countries if it is to be called"
+        fits = kind in self.numbers or (kind == _EITHER and {"mobile", "fixed"} & {*self.numbers})
+        return "" if fits else f"a {kind} number is left out: add {kind} to numbers if it is to be called"
+
+
+@lru_cache(maxsize=4096)
+def _what(country_code: int, national: str) -> tuple[str, str]:
+    """Country and kind of a number, from its digits (at most 18)."""
+    import phonenumbers  # slow to import
+
+    from mappings.phones.kinds import kind_of_digits
+
+    number = phonenumbers.PhoneNumber(country_code=country_code, national_number=int(national or 0))
+    return str(phonenumbers.region_code_for_number(number) or "001"), kind_of_digits(country_code, national)
+
+
+def judged(event: Event, rule: NumberRule) -> tuple[Event, tuple[str, ...]]:
+    """The event with the callable numbers, and a note for each number left out."""
+    if not isinstance(event, Lead):
+        phone = event.customer.phone
+        fault = rule.fault(phone) if phone else ""
+        return (_without(event), (f"customer.phone: {fault}",)) if fault else (event, ())
+    kept: list[Phone] = []
+    notes: list[str] = []
+    for index, phone in enumerate(event.phones):
+        fault = rule.fault(phone)
+        if not fault and len(kept) >= rule.most:
+            fault = f"left out: phones_per_lead is {rule.most}"
+        if fault:
+            notes.append(f"phones.{index}: {fault}")
+        else:
+            kept.append(phone)
+    back = event.callback_phone
+    if back and (fault := rule.fault(back)):
+        notes.append(f"callback_phone: {fault}")
+        back = None
+    if not notes:
+        return event, ()
+    return replace(event, phones=tuple(kept), callback_phone=back), tuple(notes)
+
+
+def _without(event: Event) -> Event:
+    assert not isinstance(event, Lead)
+    return replace(event, customer=replace(event.customer, phone=None))

@@ -1,0 +1,117 @@
+"""The kind of a number's line: phonenumbers' own patterns, looked up once for each country.
+
+The same result as `phonenumbers.number_type`, which looks its patterns up again for every number and kind: that was a
+third of the time for reading a lead.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any, Final
+
+import phonenumbers
+from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType
+
+#: Kinds that may be dialled. Others cost extra (premium, shared cost, satellite, personal) or reach no person.
+KINDS: Final = {
+    PhoneNumberType.MOBILE: "mobile",
+    PhoneNumberType.FIXED_LINE: "fixed",
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: "fixed_or_mobile",
+    PhoneNumberType.VOIP: "voip",
+    PhoneNumberType.TOLL_FREE: "toll_free",
+}
+#: phonenumbers' region of satellites, international premium numbers and the like.
+_NO_COUNTRY: Final = ("001",)
+_REGIONS: Final = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+#: Kinds of a metadata in phonenumbers' order: the first match counts.
+_ORDER: Final = (
+    ("premium_rate", ""),
+    ("toll_free", "toll_free"),
+    ("shared_cost", ""),
+    ("voip", "voip"),
+    ("personal_number", ""),
+    ("pager", ""),
+    ("uan", ""),
+    ("voicemail", ""),
+    ("fixed_line", "fixed"),
+    ("mobile", "mobile"),
+)
+
+#: A pattern, and the number of digits of its numbers; none: as many as the country's numbers.
+_Form = tuple[re.Pattern[str], frozenset[int]]
+
+
+def kind_of(number: PhoneNumber) -> str:
+    """Its `KINDS`; "" of a number that is not in use or may not be dialled."""
+    return kind_of_digits(number.country_code or 0, phonenumbers.national_significant_number(number))
+
+
+def kind_of_digits(code: int, national: str) -> str:
+    """The same for a calling code and the national significant number after it."""
+    regions = _REGIONS.get(code, _NO_COUNTRY)
+    if regions == _NO_COUNTRY:
+        return ""
+    if len(regions) == 1:
+        return _kind_in(regions[0], national)
+    for region in regions:
+        leads = _leading(region)
+        if leads.match(national) if leads else _is_in(region, national):
+            return _kind_in(region, national)
+    return ""
+
+
+def _kind_in(region: str, national: str) -> str:
+    forms = _forms(region)
+    if not forms or not _fits(forms[0][1], national):
+        return ""
+    for kind, form in forms[1:]:
+        if _fits(form, national):
+            is_either = kind == "fixed" and _fits(_mobile(region), national)
+            return "fixed_or_mobile" if is_either else kind
+    return ""
+
+
+def _is_in(region: str, national: str) -> bool:
+    """Whether a number of this country has any kind, including those that may not be dialled."""
+    forms = _forms(region)
+    return bool(forms) and all(
+        (_fits(forms[0][1], national), any(_fits(form, national) for _, form in forms[1:])),
+    )
+
+
+def _fits(form: _Form | None, national: str) -> bool:
+    if form is None or (form[1] and len(national) not in form[1]):
+        return False
+    return form[0].fullmatch(national) is not None
+
+
+@cache
+def _forms(region: str) -> tuple[tuple[str, _Form], ...]:
+    """The form of the country's numbers, then those of its kinds."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    general = _form(metadata.general_desc) if metadata else None
+    if general is None:
+        return ()
+    kinds = ((kind, _form(getattr(metadata, name))) for name, kind in _ORDER)
+    return (("", general), *((kind, form) for kind, form in kinds if form))
+
+
+@cache
+def _mobile(region: str) -> _Form | None:
+    """The form of mobiles if fixed lines have another; of fixed lines if both share one."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    if metadata is None:
+        return None
+    return _form(metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile)
+
+
+@cache
+def _leading(region: str) -> re.Pattern[str] | None:
+    metadata = PhoneMetadata.metadata_for_region(region)
+    return re.compile(metadata.leading_digits) if metadata and metadata.leading_digits else None
+
+
+def _form(description: Any) -> _Form | None:
+    pattern = description.national_number_pattern if description is not None else ""
+    return (re.compile(pattern), frozenset(description.possible_length)) if pattern else None

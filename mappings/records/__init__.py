@@ -1,0 +1,1 @@
+"""Events to records: one file per vendor."""

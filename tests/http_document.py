@@ -1,0 +1,291 @@
+"""Makes the OpenAPI document of what the web process serves: connector/web/openapi.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+import mappings
+from connector.admin.deliveries import STATES
+from connector.core.version import version
+from connector.web.api import MOST
+from connector.web.documents import SOURCE_PATHS
+from mappings import fields
+from mappings.base import Locale
+from mappings.senders import lead, ticket
+from tests import http_schemas
+
+PAYLOADS: Final = Path(__file__).parent / "payloads"
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+#: In the order in which they are tried: the first is shown.
+EXAMPLES: Final = ("lead.created.json", "ticket.closed.json", "answer.detractor.json", "*.json")
+
+ABOUT: Final = """Webhooks in, and a read-only API beside the console.
+
+Addresses take ids of ours (`d123`, `e45`) and nothing that may name somebody: a phone, an e-mail, a name or a
+sender's id goes in the body of a search. Answers show persons masked.
+Every error is `application/problem+json` (RFC 9457)."""
+
+#: Status -> what it means, wherever it is answered.
+REFUSALS: Final[Mapping[str, str]] = {
+    "400": "unreadable",
+    "401": "the proof of origin fails, or the key is nobody's; nothing is stored",
+    "403": "the agreed token is not shown; or the API is closed, because nobody has a key",
+    "404": "nothing is at this address, or nothing is called so",
+    "405": "the address takes another method",
+    "411": "the length is not said",
+    "413": "too large",
+    "415": "of no type that is read",
+    "422": "read, and invalid: kept, and sent nowhere",
+    "429": "more than the source may send: again after `Retry-After`",
+    "503": "nothing can be stored or read now, and nothing was: again after `Retry-After`",
+}
+
+
+def openapi() -> str:
+    """The document as it is committed."""
+    return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
+
+
+PAGE: Final = """# HTTP and AMQP, for programs
+
+`make docs` writes this page. [openapi.json](../connector/web/openapi.json) (OpenAPI 3.1) and
+[asyncapi.json](../connector/web/asyncapi.json) (AsyncAPI 3.0) say all of it to programs. A running service answers
+`GET /api/openapi.json` and `GET /api/asyncapi.json` with its own sources and queues in them, behind a person's key.
+
+{about}
+
+| address | what | proof | answers |
+|---|---|---|---|
+{rows}
+
+| status | meaning |
+|---|---|
+{refusals}
+
+Webhooks take JSON, NDJSON, CloudEvents (structured, batch, binary), forms and, of some senders, XML: see
+[senders](senders.md). Queues take the same: see [operations](operations.md). Answers may gain keys; none is renamed
+or taken away without a line in the changelog.
+"""
+
+
+def page() -> str:
+    """docs/api.md: the same, in short, for people."""
+    rows = []
+    for path, operations in document()["paths"].items():
+        for method, told in operations.items():
+            (proof,) = [next(iter(one)) for one in told.get("security", [])] or ["the source's" if "{" in path else "–"]
+            answers = " ".join(sorted(told["responses"]))
+            rows.append(f"| `{method.upper()} {path}` | {told['summary']} | {proof} | {answers} |")
+    refusals = [f"| {status} | {said} |" for status, said in REFUSALS.items()]
+    return PAGE.format(about=ABOUT.partition("\n\n")[2], rows="\n".join(rows), refusals="\n".join(refusals))
+
+
+def document(*, strict: bool = False) -> dict[str, Any]:
+    """The document, with ``/webhooks/{source}`` for any source. ``strict``: answers may have no further keys."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+    spec = APISpec(
+        title="connector", version=version(), openapi_version="3.1.0", plugins=[plugin], info={"description": ABOUT}
+    )
+    assert plugin.converter is not None
+    _of_our_fields(plugin)
+    for schema in http_schemas.NAMED:
+        spec.components.schema(_name(schema), schema=schema)
+    locale = Locale()
+    spec.components.schema("LeadEvent", schema=lead.LeadSchema(locale))
+    spec.components.schema("TicketEvent", schema=ticket.TicketSchema(locale))
+    for status, said in REFUSALS.items():
+        spec.components.response(f"refused_{status}", _answer(said, "Problem", PROBLEM))
+    spec.components.security_scheme("key", {"type": "http", "scheme": "bearer", "description": KEY})
+    spec.components.security_scheme("metrics", {"type": "http", "scheme": "bearer", "description": METRICS})
+    for path, operations in _paths():
+        spec.path(path=path, operations=operations)
+    made: dict[str, Any] = json.loads(json.dumps(_plain(spec.to_dict(), strict=strict)))
+    made["components"]["requestBodies"] = {name: _body(name) for name in mappings.PAYLOADS}
+    return made
+
+
+KEY: Final = "the key of a person of `[console.people]`, or CONNECTOR_ADMIN_TOKEN"
+METRICS: Final = (
+    "CONNECTOR_METRICS_TOKEN or CONNECTOR_ADMIN_TOKEN, unless `[metrics]` has a port of its own or is public"
+)
+
+
+def _name(schema: Any) -> str:
+    kind = schema if isinstance(schema, type) else type(schema)
+    return {"LeadSchema": "LeadEvent", "TicketSchema": "TicketEvent"}.get(kind.__name__, kind.__name__)
+
+
+#: What the loose fields of payloads are written as; null is absent. More than that is read, see docs/senders.md.
+LOOSE: Final[Mapping[type[Any], Mapping[str, Any]]] = {
+    fields.Text: {"type": ["string", "number", "null"]},
+    fields.Identity: {"type": ["string", "number", "null"]},
+    fields.Age: {"type": ["string", "number", "null"]},
+    fields.Phone: {"type": ["string", "number", "null"]},
+    fields.Phones: {"type": ["array", "string", "number", "null"], "items": {"type": ["string", "number", "null"]}},
+    fields.Email: {"type": ["string", "null"]},
+    fields.Time: {"type": ["string", "number", "null"], "examples": ["2026-11-20T15:01:02Z"]},
+    fields.Whole: {"type": ["integer", "string", "null"]},
+    fields.Extra: {"type": ["object", "null"], "additionalProperties": True},
+    fields.OneOf: {"type": "string"},
+}
+
+
+def _of_our_fields(plugin: MarshmallowPlugin) -> None:
+    """Has apispec write the fields of payloads."""
+    assert plugin.converter is not None
+    for field in LOOSE:
+        plugin.map_to_openapi_type(field, "string", None)
+
+    def told(_: Any, field: Any, **__: Any) -> dict[str, Any]:
+        listed = {"enum": list(field.choices)} if isinstance(field, fields.OneOf) else {}
+        return {**LOOSE.get(type(field), {}), **listed}
+
+    plugin.converter.add_attribute_function(told)
+
+
+def _plain(made: Any, *, strict: bool) -> Any:
+    """Without marshmallow's defaults, which senders need not know; answers may gain keys unless ``strict``."""
+    if isinstance(made, dict):
+        left_out = {"default"} if strict or made.get("additionalProperties") is not False else _OPEN
+        return {name: _plain(value, strict=strict) for name, value in made.items() if name not in left_out}
+    return [_plain(value, strict=strict) for value in made] if isinstance(made, list) else made
+
+
+_OPEN: Final = {"default", "additionalProperties"}
+
+
+# --- what senders send ----------------------------------------------------------------------------------------------
+
+
+def _body(kind: str) -> dict[str, Any]:
+    """What a source of this mapping takes."""
+    mapping = mappings.PAYLOADS[kind]
+    own = {"lead": "LeadEvent", "ticket": "TicketEvent"}.get(kind)
+    schema: dict[str, Any] = {"type": "object"}
+    if own:
+        schema = {"$ref": f"#/components/schemas/{own}"}
+    taken: dict[str, Any] = {JSON: {"schema": {"oneOf": [schema, {"type": "array", "items": schema}]}}}
+    if own:
+        taken["application/x-ndjson"] = {"schema": {"type": "string"}}
+        taken["application/cloudevents+json"] = {"schema": {"type": "object"}}
+    taken["application/x-www-form-urlencoded"] = {"schema": {"type": "object"}}
+    if (shown := example(kind)) is not None:
+        taken[JSON]["example"] = shown
+    said = f'what mapping = "{kind}" reads; it makes {", ".join(mapping.event_types)}'
+    return {"description": said, "required": True, "content": taken}
+
+
+def example(kind: str) -> Any:
+    """A payload of a sender; its persons are invented."""
+    for pattern in EXAMPLES:
+        for path in sorted((PAYLOADS / kind).glob(pattern)):
+            return json.loads(path.read_text(encoding="utf-8"))
+    return None
+
+
+def _paths() -> Iterator[tuple[str, dict[str, Any]]]:
+    source = _parameter("source", "path", {"type": "string"}, "the name of a source that takes webhooks")
+    secret = _parameter("secret", "path", {"type": "string"}, "where the secret is the end of the address")
+    event_id = _parameter("webhook-id", "header", {"type": "string"}, "the event's id, if its sender signs it")
+    asked = [_parameter(f"hub.{one}", "query", {"type": "string"}) for one in ("mode", "verify_token", "challenge")]
+    origin = _parameter("WebHook-Request-Origin", "header", {"type": "string"}, "who asks for permission to send")
+    shaken = {
+        "summary": "sends back the text of a sender that subscribes and shows the agreed token",
+        "parameters": [source, *asked],
+        **_answers({"200": ("text/plain", None)}, "400 403 404 405"),
+    }
+    permitted = {
+        "summary": "permission to send, as CloudEvents' senders ask for it",
+        "parameters": [source, origin],
+        **_answers({"200": (None, None)}, "400 404 405"),
+    }
+    yield SOURCE_PATHS[0], {"post": _take(source, event_id), "get": shaken, "options": permitted}
+    yield SOURCE_PATHS[1], {"post": _take(source, secret, event_id)}
+    yield "/livez", {"get": {"summary": "the process answers", **_answers({"200": (JSON, "Alive")})}}
+    ready = {"200": (JSON, "Ready"), "503": (JSON, "Ready")}
+    yield "/readyz", {"get": {"summary": "it can store events", **_behind("metrics"), **_answers(ready, "401")}}
+    shown = _answers({"200": ("text/plain", None)}, "401")
+    yield "/metrics", {"get": {"summary": "figures for Prometheus", **_behind("metrics"), **shown}}
+    yield from _api()
+
+
+def _take(*parameters: dict[str, Any]) -> dict[str, Any]:
+    """An event, or many."""
+    said = "stores an event, or an array of them; the answer comes when they are durable"
+    content = {JSON: {"schema": {}}, "application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
+    one_or_many = [_reference("One"), _reference("Many")]
+    expected = {"type": "object", "description": "what its sender expects to be answered"}
+    shapes = {"200": {"anyOf": [*one_or_many, expected]}, "202": {"oneOf": one_or_many}}
+    answers = _answers({}, "400 401 404 405 411 413 415 422 429 503")["responses"]
+    for status, meant in (
+        ("200", "seen before, or known and wanted by nobody"),
+        ("202", "stored, or spooled while the database is away"),
+    ):
+        answers[status] = {"description": meant, "content": {JSON: {"schema": shapes[status]}}}
+    body = {"required": True, "content": content}
+    return {"summary": said, "parameters": list(parameters), "requestBody": body, "responses": answers}
+
+
+def _api() -> Iterator[tuple[str, dict[str, Any]]]:
+    text = {"type": "string"}
+    filters = [
+        _parameter("state", "query", {"type": "string", "enum": list(STATES)}),
+        _parameter("event", "query", {"type": "string", "pattern": "^([0-9a-f]{6}-)?e[0-9]{1,18}$"}, "of this event"),
+        _parameter("since", "query", text, "changed since: 24h, today, 10:05, 2026-11-20T10:00"),
+        _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": MOST}),
+    ]
+    own = _parameter("id", "path", {"type": "string", "pattern": "^([0-9a-f]{6}-)?[de][0-9]{1,18}$"}, "d123 or e45")
+    closed = "400 401 403 404 503"
+    yield "/api/status", {"get": _read("how everything stands", "Status", "401 403 503")}
+    listed = _read("deliveries, the latest first", "Delivery", "400 401 403 503", many=True)
+    yield "/api/deliveries", {"get": {**listed, "parameters": filters}}
+    yield "/api/explain/{id}", {"get": {**_read("the whole story", "Explained", closed), "parameters": [own]}}
+    wanted = {"required": True, "content": {JSON: {"schema": _reference("Wanted")}}}
+    found = _read("events by a phone, an e-mail, a name or an id", "Found", "400 401 403 411 413 503")
+    yield "/api/search", {"post": {**found, "requestBody": wanted}}
+    for name, said in (("openapi", "this document, with the configured sources"), ("asyncapi", "of the queues")):
+        yield f"/api/{name}.json", {"get": _read(said, None, "401 403")}
+
+
+def _read(said: str, schema: str | None, refused: str, *, many: bool = False) -> dict[str, Any]:
+    made = {"summary": said, **_behind("key"), **_answers({"200": (JSON, schema)}, refused)}
+    if many:
+        content = made["responses"]["200"]["content"][JSON]
+        content["schema"] = {"type": "array", "items": content["schema"]}
+    return made
+
+
+def _behind(scheme: str) -> dict[str, Any]:
+    return {"security": [{scheme: []}]}
+
+
+def _answers(good: Mapping[str, tuple[str | None, str | None]], refused: str = "") -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for status, (content_type, schema) in good.items():
+        made[status] = _answer("as it says" if status != "503" else REFUSALS["503"], schema, content_type)
+    return {
+        "responses": made | {status: {"$ref": f"#/components/responses/refused_{status}"} for status in refused.split()}
+    }
+
+
+def _answer(said: str, schema: str | None, content_type: str | None) -> dict[str, Any]:
+    if content_type is None:
+        return {"description": said}
+    shape = _reference(schema) if schema else {"type": "object"} if content_type == JSON else {"type": "string"}
+    return {"description": said, "content": {content_type: {"schema": shape}}}
+
+
+def _reference(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _parameter(name: str, where: str, schema: dict[str, Any], said: str = "") -> dict[str, Any]:
+    described = {"description": said} if said else {}
+    return {"name": name, "in": where, "required": where == "path", "schema": schema, **described}

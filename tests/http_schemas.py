@@ -1,0 +1,541 @@
+"""The JSON that `/webhooks`, `/api` and the probes answer with, as marshmallow schemas.
+
+`make docs` makes the OpenAPI document of them, and tests hold real answers against it. No service runs any of it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from marshmallow import Schema, fields, validate
+
+from connector.admin.deliveries import STATES as DELIVERY_STATES
+from connector.admin.events import STATES as EVENT_STATES
+from connector.core.alarms import KINDS, Occasion, Severity
+from connector.core.settings import Role
+from connector.core.states import (
+    AccountState,
+    AlarmState,
+    AttemptState,
+    DestinationState,
+    EventState,
+    Kind,
+    NoticeState,
+    words,
+)
+from connector.store.acts import What
+from connector.store.processes import Role as ProcessRole
+
+
+def text(said: str = "", *choices: str, null: bool = False) -> fields.Field[Any]:
+    limits = validate.OneOf(choices) if choices else None
+    return fields.String(required=True, allow_none=null, validate=limits, metadata=_said(said))
+
+
+def of(states: type[StrEnum], said: str = "") -> fields.Field[Any]:
+    return text(said, *words(*states))
+
+
+def moment(said: str = "", *, null: bool = False) -> fields.Field[Any]:
+    return fields.DateTime(required=True, allow_none=null, metadata=_said(said))
+
+
+def whole(said: str = "", *, null: bool = False) -> fields.Field[Any]:
+    return fields.Integer(required=True, allow_none=null, metadata=_said(said))
+
+
+def number(said: str = "", *, null: bool = False) -> fields.Field[Any]:
+    return fields.Float(required=True, allow_none=null, metadata=_said(said))
+
+
+def yes(said: str = "") -> fields.Field[Any]:
+    return fields.Boolean(required=True, metadata=_said(said))
+
+
+def one(schema: type[Schema], *, null: bool = False, required: bool = True) -> fields.Field[Any]:
+    return fields.Nested(schema, required=required, allow_none=null)
+
+
+def some(schema: type[Schema], said: str = "", *, required: bool = True) -> fields.Field[Any]:
+    return fields.List(fields.Nested(schema), required=required, metadata=_said(said))
+
+
+def texts(said: str = "", *, null: bool = False) -> fields.Field[Any]:
+    return fields.List(fields.String(), required=True, allow_none=null, metadata=_said(said))
+
+
+def anything(said: str, *, null: bool = False, required: bool = True) -> fields.Field[Any]:
+    return fields.Dict(required=required, allow_none=null, metadata=_said(said))
+
+
+def counts(said: str) -> fields.Field[Any]:
+    return fields.Dict(keys=fields.String(), values=fields.Integer(), required=True, metadata=_said(said))
+
+
+def _said(said: str) -> dict[str, str]:
+    return {"description": said} if said else {}
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+class FieldFault(Schema):
+    field = text("a path: phones.0")
+    message = text("what is wrong, without the value")
+
+
+class Problem(Schema):
+    """RFC 9457: the fault in one line that says what to do."""
+
+    type = text()
+    title = text()
+    status = whole()
+    detail = text()
+    errors = some(FieldFault, "the fields at fault", required=False)
+
+
+# --- webhooks -------------------------------------------------------------------------------------------------------
+
+
+class One(Schema):
+    """The answer to one event. `id` is missing of an ignored or spooled one, `deliveries` of all but
+    an accepted one."""
+
+    status = text("", "accepted", "duplicate", "ignored", "invalid", "spooled")
+    id = fields.String(metadata=_said("the sender's own, else one made of the content"))
+    deliveries = fields.Integer(metadata=_said("how many come of it"))
+    errors = some(FieldFault, "of an invalid one", required=False)
+
+
+class Many(Schema):
+    """The answer to an array. One bad element harms no other."""
+
+    accepted = whole()
+    duplicate = whole()
+    ignored = whole()
+    invalid = whole()
+    events = some(One, "in the order in which they were sent")
+
+
+# --- the service ----------------------------------------------------------------------------------------------------
+
+
+class Alive(Schema):
+    status = text("", "alive")
+
+
+class Trouble(Schema):
+    """Something a person should look at. It names nobody."""
+
+    code = text("see docs/operations.md")
+    about = text("the account, destination, source or process")
+    said = text()
+    next = text("what to do", null=True)
+    urgent = yes()
+
+
+class Closed(Schema):
+    name = text()
+    state = text()
+    reason = text(null=True)
+    since = moment()
+
+
+class Ready(Schema):
+    """503 only while the database is away: everything else can wait without anything being lost."""
+
+    status = text("", "ready", "degraded", "not ready")
+    database = text("", "reachable", "away")
+    broker = fields.String(validate=validate.OneOf(["reachable", "away"]), metadata=_said("if a source has a queue"))
+    accounts = some(Closed, "those that make no calls", required=False)
+    destinations = some(Closed, "those that are stopped", required=False)
+    problems = some(Trouble, required=False)
+
+
+# --- lists ----------------------------------------------------------------------------------------------------------
+
+
+class Delivery(Schema):
+    """One event on its way to one destination."""
+
+    delivery = text("d123")
+    state = text("", *DELIVERY_STATES)
+    reason = text("why it is where it is; persons are masked", null=True)
+    reason_code = text("see docs/operations.md", null=True)
+    route = text()
+    account = text()
+    destination = text()
+    event = text("e45")
+    event_id = text("as its sender calls it", null=True)
+    source = text(null=True)
+    type = text(null=True)
+    who = text("first name, initial, two digits", null=True)
+    received_at = moment(null=True)
+    attempts = whole()
+    created_at = moment()
+    changed_at = moment()
+    after = text("the delivery that it waits for", null=True)
+    due_at = moment(null=True)
+    expires_at = moment(null=True)
+
+
+class Event(Schema):
+    event = text("e45")
+    event_id = text(null=True)
+    source = text()
+    type = text(null=True)
+    state = text("", *EVENT_STATES)
+    received_at = moment()
+    who = text("first name, initial, two digits", null=True)
+    deliveries = whole()
+    why = text("the faults of an invalid one", null=True)
+
+
+class Found(Schema):
+    events = some(Event, "the latest first")
+    looked = text("how far names were looked for; null: everywhere", null=True)
+    person = text("what a phone or an e-mail is called where nobody may read it", null=True)
+
+
+class Wanted(Schema):
+    """What is searched for: a phone in any spelling, an e-mail, a name, an id."""
+
+    text = fields.String(required=True, validate=validate.Length(1, 200))
+
+
+# --- a story --------------------------------------------------------------------------------------------------------
+
+
+class Line(Schema):
+    at = moment()
+    said = text()
+
+
+class Attempt(Schema):
+    """A call to a vendor."""
+
+    attempt = text("a45")
+    kind = text("", *words(*Kind))
+    state = of(AttemptState)
+    started_at = moment()
+    ended_at = moment(null=True)
+    seconds = number(null=True)
+    deadline = moment()
+    status = whole("the vendor's HTTP status", null=True)
+    words = text("the vendor's, masked", null=True)
+    worker = text(null=True)
+    records = whole("how many travelled together")
+    asks_again_at = moment(null=True)
+
+
+class AttemptAndProbes(Attempt):
+    probes = some(Attempt, "questions whether it landed")
+
+
+class DraftLot(Schema):
+    campaign = text()
+    lot = text()
+    account = text()
+    state = text()
+    since = moment()
+    changed_at = moment()
+    fires_at = moment(null=True)
+    asked = text(null=True)
+    asked_at = moment(null=True)
+
+
+class Told(Schema):
+    """A delivery with everything that happened to it."""
+
+    delivery = text("d123")
+    route = text()
+    account = text()
+    destination = text()
+    state = text("", *DELIVERY_STATES)
+    reason = text(null=True)
+    reason_code = text(null=True)
+    created_at = moment()
+    changed_at = moment()
+    due_at = moment(null=True)
+    expires_at = moment(null=True)
+    after = text("the route whose delivery goes first", null=True)
+    record = anything("what is sent, masked", null=True)
+    result = anything("what is kept of the vendor's answer, masked", null=True)
+    record_notes = texts()
+    attempts = some(AttemptAndProbes)
+    allowed = fields.List(fields.Dict(), required=True, metadata=_said("why each contact was allowed; names nobody"))
+    draft_lot = one(DraftLot, null=True)
+    story = some(Line)
+    now = text()
+    next = texts("what can be done")
+
+
+#: "import" is a key of theirs, and no name in Python.
+ImportedFrom: type[Schema] = Schema.from_dict(
+    {"import": whole("its number"), "file": text(), "line": whole(), "who": text()}, name="ImportedFrom"
+)
+Imported: type[Schema] = Schema.from_dict({"import": one(ImportedFrom, required=False)}, name="Imported")
+
+
+class EventTold(Imported):  # type: ignore[misc, valid-type]
+    event = text("e45")
+    event_id = text(null=True)
+    source = text()
+    type = text(null=True)
+    state = of(EventState)
+    received_at = moment()
+    occurred_at = moment(null=True)
+    forgotten_at = moment(null=True)
+    content_type = text(null=True)
+    notes = texts("values that were dropped or blanked while reading")
+    errors = some(FieldFault)
+    fetches = some(Attempt, "calls that completed a thin event")
+    fetched_by = text("the account", null=True)
+    due_at = moment(null=True)
+    waits_for_room = yes()
+    had_room_at = moment(null=True)
+    deliveries = some(Told)
+    story = some(Line, "in time order")
+    now = text()
+    next = texts("what can be done")
+
+
+class Explained(Schema):
+    asked = text()
+    at = moment()
+    events = some(EventTold)
+    left_out = whole("older events of the same id")
+
+
+# --- status ---------------------------------------------------------------------------------------------------------
+
+
+class InFlight(Schema):
+    used = whole()
+    limit = whole()
+
+
+class Window(Schema):
+    seconds = number()
+    used = whole()
+    limit = whole()
+    left = whole()
+    next_free_at = moment(null=True)
+
+
+class PerLane(Schema):
+    live = number()
+    bulk = number()
+
+
+class Budget(Schema):
+    """A day's calls and their pace."""
+
+    used = whole()
+    limit = whole()
+    left = whole()
+    kept_for_live = whole()
+    used_by_others = whole()
+    vendor_limit = whole(null=True)
+    obeys_vendor_limit = yes()
+    told_at = moment(null=True)
+    in_hand = one(PerLane)
+    waits_s = one(PerLane)
+    spacing_s = number("between two calls without credit", null=True)
+    calls_last_hour = whole()
+    lasts_until = moment("at this pace; null: a day or longer", null=True)
+
+
+class Share(Schema):
+    """A source's part of the account's day."""
+
+    source = text()
+    used_up = yes()
+    said = text()
+    frees_at = moment(null=True)
+
+
+class Help(Schema):
+    name = text()
+    state = text()
+    since = moment(null=True)
+    worked_at = moment(null=True)
+    words = text(null=True)
+
+
+class Account(Schema):
+    account = text()
+    vendor = text(null=True)
+    configured = yes()
+    state = of(AccountState)
+    reason = text(null=True)
+    reason_code = text(null=True)
+    since = moment(null=True)
+    held_until = moment(null=True)
+    held_because = text(null=True)
+    in_flight = one(InFlight, required=False)
+    windows = some(Window, required=False)
+    budget = one(Budget, null=True, required=False)
+    shares = some(Share, required=False)
+    helps = some(Help, required=False)
+
+
+class Destination(Schema):
+    destination = text()
+    account = text()
+    configured = yes()
+    state = of(DestinationState)
+    reason = text(null=True)
+    reason_code = text(null=True)
+    pending = whole()
+    sending = whole()
+    uncertain = whole()
+    dead = whole()
+    waiting_for_another = whole()
+    to_be_asked_about = whole()
+    waiting_for_room = whole()
+    held = whole("pending ones that a guard holds until a time")
+    held_until = moment(null=True)
+    oldest_waiting_s = number(null=True)
+
+
+class Poll(Schema):
+    poll = text()
+    source = text()
+    account = text(null=True)
+    call = text(null=True)
+    configured = yes()
+    every_s = number(null=True)
+    polling = yes()
+    last_at = moment(null=True)
+    next_at = moment(null=True)
+    reached = moment(null=True)
+    in_a_look_since = moment(null=True)
+    through_up_to = moment(null=True)
+    stored = whole()
+    faults = whole()
+    error = text(null=True)
+    error_code = text(null=True)
+    error_at = moment(null=True)
+
+
+class Fetching(Schema):
+    account = text()
+    waiting = whole()
+    oldest_since = moment(null=True)
+    oldest_waiting_s = number(null=True)
+    calls_24h = counts("by how they ended")
+
+
+class EventCounts(Schema):
+    accepted = whole()
+    ignored = whole()
+    invalid = whole()
+    waiting = whole()
+    complete = yes("false: only the newest are counted")
+
+
+class Speed(Schema):
+    """From arrival to the vendor's yes, live deliveries only."""
+
+    sample = whole()
+    p50_s = number(null=True)
+    p95_s = number(null=True)
+
+
+class Left(Schema):
+    route = text()
+    account = text()
+    destination = text()
+    number = whole()
+    why = text()
+    still_sent = yes()
+
+
+class Process(Schema):
+    roles = fields.List(fields.String(validate=validate.OneOf(words(*ProcessRole))), required=True)
+    host = text()
+    pid = whole()
+    version = text()
+    since = moment()
+    seen_at = moment()
+    alive = yes()
+    configuration_current = yes()
+
+
+class Act(Schema):
+    """What somebody decided."""
+
+    at = moment()
+    who = text()
+    what = of(What)
+    delivery = text(null=True)
+    event = text(null=True)
+    account = text(null=True)
+    about = text(null=True)
+    before = text(null=True)
+    number = whole(null=True)
+    why = text(null=True)
+    said = text()
+
+
+class Notice(Schema):
+    """What one addressee of an alarm was told, or is to be."""
+
+    addressee = text()
+    occasion = of(Occasion)
+    state = of(NoticeState)
+    sent_at = moment(null=True)
+    tries = whole()
+    why = text("why the last try failed", null=True)
+
+
+class Untold(Notice):
+    alarm = whole()
+    next_try_at = moment()
+
+
+class Alarm(Schema):
+    """Something that people are told of."""
+
+    alarm = whole()
+    kind = text("", *KINDS)
+    about = text()
+    state = of(AlarmState)
+    severity = of(Severity)
+    said = text()
+    next = text()
+    since = moment()
+    begun_at = moment()
+    ended_at = moment(null=True)
+    page = text("of the console")
+    notices = some(Notice)
+
+
+class AlarmsNow(Schema):
+    now = some(Alarm)
+    untold = some(Untold, "what could not be sent yet")
+
+
+class Status(Schema):
+    at = moment()
+    accounts = some(Account)
+    destinations = some(Destination)
+    polls = some(Poll)
+    fetching = some(Fetching)
+    events_24h = one(EventCounts)
+    suppressed_24h = counts("by guard, how many deliveries it ended")
+    speed_24h = one(Speed)
+    left_configuration = some(Left, "deliveries whose route or account is gone")
+    problems = some(Trouble, "the worst first")
+    alarms = one(AlarmsNow)
+    processes = some(Process)
+    acts_24h = some(Act)
+
+
+#: Every schema with a place of its own in the document.
+NAMED: Final[tuple[type[Schema], ...]] = (
+    *(Problem, One, Many, Alive, Ready, Delivery, Found, Wanted, Explained, Status),
+)
+ROLES: Final = words(*Role)

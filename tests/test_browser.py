@@ -1,0 +1,377 @@
+"""The console in a real browser: what only a browser can show. One session and one server for all of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import axe_core_python
+import pytest
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import WebDriverWait
+from sqlalchemy import select, update
+
+from connector.admin.plans import Carrier
+from connector.admin.privacy import erase
+from connector.console import pages_erase
+from connector.core.reasons import Code, Reason
+from connector.inbound.committer import Committer
+from connector.store import accounts, reasons, tables
+from connector.store.database import Database, now_ms
+from connector.vendors.destinations import name_of
+from connector.web.asgi import Front
+from connector.web.uvicorn_server import Served
+from connector.web.wsgi import create_app
+from tests import chromium
+from tests.chromium import LANGUAGES, THEMES, WIDTHS, Pages
+from tests.conftest import missing
+from tests.connector_steps import World
+from tests.test_console import KEYS, console_settings, one
+
+PATIENCE_S = 30
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+PATHS = (
+    *("/console/", "/console/destinations/dialler/wolkvox.add_record/1042", "/console/search", "/console/deliveries"),
+    *("/console/events/e1", "/console/deliveries/d1/replay", "/console/accounts/dialler", "/console/do-not-contact"),
+    *(
+        "/console/history",
+        "/console/problems",
+        "/console/lots",
+        "/console/campaigns",
+        "/console/surveys",
+        "/console/erase",
+        "/console/setup",
+        "/console/words",
+        "/console/events/e999",
+    ),
+)
+
+
+class Console:
+    """A server with two leads in its database, and a browser."""
+
+    def __init__(self, driver: Chrome, url: str) -> None:
+        self.settings = console_settings(url)
+        self.database = Database(url)
+        self.world = World(self.settings, self.database)
+        self.world.receive("landing", one(7, phones=["315 222 3344"]), one(8))
+        self._committer = Committer(self.database)
+        self._served = self._serve(0)
+        self.driver = driver
+        self.pages = Pages(driver, f"http://127.0.0.1:{self._served.port}")
+
+    def _serve(self, port: int) -> Served:
+        front = Front(create_app(self.settings, self.database, name_of, self._committer))
+        served = Served(front, "127.0.0.1", port, shared=False)
+        served.start()
+        return served
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Meanwhile nobody answers at its port."""
+        port = self._served.port
+        self._served.stop(5)
+        try:
+            yield
+        finally:
+            self._served = self._serve(port)
+
+    def stands(self, state: str) -> None:
+        """Lets every delivery be in this state, refused by its vendor."""
+        values = {"state": state, **reasons.columns(Reason(Code.REFUSED, {"words": "400 wrong", "status": 400}))}
+        with self.database.write() as conn:
+            conn.execute(update(tables.deliveries).values(values))
+
+    def acts(self) -> list[tuple[str, str]]:
+        """Who did what, in order."""
+        with self.database.read() as conn:
+            rows = conn.execute(select(tables.acts).order_by(tables.acts.c.id)).all()
+        return [(row.who, row.what) for row in rows]
+
+    def requests(self) -> list[str]:
+        """The paths that the browser asked for since the last look."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        asked = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+        return [url.removeprefix(self.pages.url) for url in asked if url.startswith(self.pages.url)]
+
+    def close(self) -> None:
+        self._served.stop(5)
+        self._committer.close()
+        self.database.close()
+
+    def until(self, holds: Any) -> None:
+        WebDriverWait(self.driver, PATIENCE_S).until(lambda _: holds())
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Chrome]:
+    if lacks := chromium.missing():
+        missing(f"no browser: apt-get install chromium chromium-driver ({lacks})")
+    with chromium.started() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def console(driver: Chrome, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    path = tmp_path_factory.mktemp("console") / "connector.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    console = Console(driver, f"sqlite:///{path}")
+    yield console
+    console.close()
+
+
+def violations(driver: Chrome) -> list[str]:
+    """What axe finds against WCAG 2.2 AA."""
+    driver.execute_script(AXE)
+    run = """const done = arguments[arguments.length - 1];
+    axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(done);"""
+    found = driver.execute_async_script(run)["violations"]
+    return [f"{one['id']}: {node['html'][:150]}" for one in found for node in one["nodes"]]
+
+
+def test_every_page_is_accessible_and_fits_in_every_language_and_colour(console: Console) -> None:
+    pages = console.pages
+    looks = list(product(LANGUAGES, THEMES, WIDTHS))
+    pages.sign_in(KEYS["root"])
+    for at, path in enumerate(PATHS):
+        for language, theme, width in (looks[at % len(looks)], looks[(at + 5) % len(looks)]):
+            pages.look(language, theme, width)
+            pages.open(path)
+            assert not violations(console.driver), (path, language, theme, width)
+            assert not pages.is_too_wide(), (path, language, width)
+    small = "return [...document.querySelectorAll('button,input:not([type=hidden]),select,nav a')]"
+    small += ".filter(e => e.offsetParent && Math.min(e.offsetHeight, e.offsetWidth) < 24).map(e => e.outerHTML)"
+    assert not console.driver.execute_script(small)
+
+
+def test_a_phone_leads_to_a_story_by_keyboard_alone_and_stands_in_no_address(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 1440)
+    pages.open("/console/deliveries")
+    driver.find_element("tag name", "body").send_keys("/")
+    assert driver.switch_to.active_element.get_attribute("id") == "find"
+    driver.switch_to.active_element.send_keys("+57 (315) 222-3344" + Keys.ENTER)
+    console.until(lambda: driver.current_url.endswith("/console/events/e1"))
+    assert "received from landing" in pages.text
+    for word in ("315", "222", "3344"):
+        assert word not in driver.title + driver.current_url
+    assert "2223344" not in driver.execute_script("return document.referrer")
+
+
+def test_no_page_breaks_its_policy_or_asks_another_host(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    driver.get_log("browser"), driver.get_log("performance")
+    pages.sign_in(KEYS["root"])
+    for path in PATHS:
+        pages.open(path)
+    said = [one["message"] for one in driver.get_log("browser") if one["level"] == "SEVERE"]
+    assert not [words for words in said if "/console/events/e999" not in words]  # the one that is not there
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+    assert asked and all(url.startswith((pages.url, "data:")) for url in asked)
+
+
+def test_now_refreshes_itself_and_leaves_the_reader_in_peace(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 1440)
+    pages.open("/console/")
+    driver.execute_script("document.querySelector('[data-part]').dataset.marked = 'same page'")
+    before = pages.text
+    pages.field("find").send_keys("half typed")
+    console.world.receive("landing", one(20))
+    console.until(lambda: pages.text != before)
+    assert pages.field("find").get_attribute("value") == "half typed"
+    assert driver.find_elements("css selector", "[data-marked]")
+
+
+def test_after_signing_out_the_way_back_shows_nothing(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["ana"])
+    pages.open("/console/events/e1")
+    pages.button("footer form[action='/console/sign-out'] button").send_keys(Keys.ENTER)
+    console.until(lambda: driver.current_url.endswith("/console/sign-in"))
+    left = pages.button("body")
+    driver.back()
+    console.until(lambda: staleness_of(left)(driver))
+    assert "received from landing" not in pages.text
+
+
+def test_without_scripts_every_act_works(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        pages.sign_in(KEYS["ana"])
+        pages.open("/console/accounts/dialler")
+        pages.field("why").send_keys("maintenance")
+        for state in ("paused", "open"):
+            before = pages.button("main form button.main")
+            before.click()
+            console.until(lambda state=state: console.world.account().state == state)
+            console.until(lambda before=before: staleness_of(before)(driver))
+    finally:
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+# --- what goes wrong, and what people do about it -------------------------------------------------------------------
+
+
+def test_a_wrong_key_is_refused_and_a_pasted_one_lets_in(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in("x" * 40)
+    assert "/console/sign-in" in driver.current_url and "x" * 40 not in driver.page_source
+    key = pages.field("key")
+    assert key.get_attribute("type") == "password"
+    pages.button("[data-shows]").click()
+    assert key.get_attribute("type") == "text"
+    driver.execute_script("arguments[0].value = arguments[1]", key, f"  {KEYS['ana']} ")  # as pasted, with blanks
+    key.send_keys(Keys.ENTER)
+    console.until(lambda: driver.current_url.endswith("/console/"))
+
+
+def test_a_hidden_tab_asks_for_nothing(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["vera"])
+    pages.open("/console/")
+    console.requests()
+    console.until(lambda: "/console/parts/now" in console.requests())
+    driver.execute_script("Object.defineProperty(document, 'hidden', {get: () => true})")
+    time.sleep(1)  # what was asked for before may still be on its way
+    console.requests()
+    time.sleep(12)
+    assert not console.requests()
+
+
+def test_while_nobody_answers_the_figures_stay_under_a_bar_that_goes_again(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["vera"])
+    pages.look("en", "light", 1440)
+    pages.open("/console/")
+    late = pages.button("[data-late]")
+    with console.away():
+        console.until(lambda: late.text != "")
+        assert "Destinations" in pages.text and driver.find_elements("css selector", "[data-part].old")
+    console.until(lambda: late.text == "")
+    assert not driver.find_elements("css selector", "[data-part].old")
+
+
+def test_a_blocked_account_is_named_first_and_resumed_by_a_person_whom_history_names(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    with console.database.write() as conn:
+        accounts.block(conn, "dialler", Reason(Code.BLOCKED_CREDENTIALS, {"words": "the token"}), now_ms(conn))
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 1440)
+
+    def is_named() -> bool:  # as soon as the figures that all viewers share are read again
+        pages.open("/console/destinations/dialler/wolkvox.add_record/1042")
+        return "blocked" in pages.text
+
+    console.until(is_named)
+    pages.open("/console/accounts/dialler")
+    pages.field("why").send_keys("a new key", Keys.ENTER)
+    console.until(lambda: "done=resumed" in driver.current_url)
+    assert console.world.account().state == "open"
+    pages.open("/console/history")
+    assert "ana resumed dialler" in pages.text and "a new key" in pages.text
+
+
+def test_many_of_one_cause_are_sent_again_once_however_often_it_is_pressed(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    console.stands("dead")
+    pages.sign_in(KEYS["ana"])
+    pages.open("/console/problems")
+    pages.button("main a[href^='/console/problems/']").click()
+    number = len(list(console.world.deliveries()))
+    pages.button("main form button").click()
+    console.until(lambda: "/console/plans/" in driver.current_url)
+    planned = driver.current_url
+    console.world.receive("landing", one(900))
+    with console.database.write() as conn:  # one more fails after the plan was made
+        conn.execute(update(tables.deliveries).where(tables.deliveries.c.state == "pending").values(state="dead"))
+    button = pages.button("main form button.main")
+    assert f"Send {number}" in button.text
+    ActionChains(driver).double_click(button).perform()
+    console.until(lambda: "button.main" not in driver.page_source and driver.current_url == planned)
+    driver.back()
+    pages.open(planned.removeprefix(pages.url))
+    carrier = Carrier(console.settings, console.database)
+    while carrier.step() == 0:
+        pass
+    states = console.world.states()
+    assert states == {"pending": number, "dead": 1}
+    assert console.acts().count(("ana", "replay")) == number
+
+
+def test_data_is_shown_after_the_act_and_left_out_of_print_and_of_a_viewer_s_page(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["vera"])
+    pages.open("/console/events/e1")
+    assert not driver.find_elements("css selector", "form[action$='/reveal']")
+    pages.sign_in(KEYS["ana"])
+    pages.open("/console/events/e1")
+    assert "315 222 3344" not in driver.page_source
+    pages.button("form[action$='/reveal'] select").send_keys(Keys.ARROW_DOWN)
+    pages.button("form[action$='/reveal'] button").click()
+    console.until(lambda: "315 222 3344" in driver.page_source)
+    assert ("ana", "reveal") in console.acts()
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert "315 222 3344" not in pages.text
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_person_is_put_on_the_list_by_keyboard_after_the_page_said_what_ends(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    console.stands("pending")
+    pages.sign_in(KEYS["ana"])
+    pages.open("/console/do-not-contact")
+    pages.field("text").send_keys("315 222 3344", Keys.ENTER)
+    console.until(lambda: "is not on the list" in pages.text)
+    assert "d1" in pages.text
+    pages.field("why").send_keys("asked for it", Keys.ENTER)
+    console.until(lambda: "is on the list now" in pages.text)
+    assert "315" not in driver.current_url + driver.title
+
+
+def test_a_dead_delivery_is_found_and_sent_again_by_keyboard_alone(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    console.stands("dead")
+    pages.sign_in(KEYS["ana"])
+    pages.open("/console/deliveries")
+    driver.find_element("tag name", "body").send_keys("/")
+    driver.switch_to.active_element.send_keys("L-8" + Keys.ENTER)
+    console.until(lambda: "/console/events/e2" in driver.current_url)
+    for _ in range(60):
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+        if "/replay" in (driver.switch_to.active_element.get_attribute("href") or ""):
+            break
+    driver.switch_to.active_element.send_keys(Keys.ENTER)
+    console.until(lambda: driver.current_url.endswith("/replay"))
+    pages.field("why").send_keys("corrected", Keys.ENTER)
+    console.until(lambda: "done=replayed" in driver.current_url)
+    assert console.world.states()["pending"] == 1
+
+
+def test_a_person_is_forgotten_in_steps_that_go_on_by_themselves(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_erase, "STEP_S", 0.0)
+    monkeypatch.setattr(erase, "READ_AT_ONCE", 1)
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["root"])
+    pages.open("/console/erase")
+    pages.field("text").send_keys("300 000 0008", Keys.ENTER)
+    console.until(lambda: "1 event would be forgotten" in pages.text)
+    pages.field("why").send_keys("asked for it")
+    pages.button("button.danger").click()
+    console.until(lambda: "1 event is forgotten" in pages.text)
+    assert ("root", "erase") in console.acts() and "0008" not in driver.current_url

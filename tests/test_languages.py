@@ -1,0 +1,103 @@
+"""Spanish and Portuguese: every phrase has both, with the same facts; and what a person reads is in their language."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from connector.cli import output
+from connector.core.phrases import joined, mapped, names, phrase, plural
+from connector.core.reasons import ENGLISH, Code, Reason, because
+from connector.languages.catalogue import LANGUAGES, catalogue, known, of_environment, of_request, read
+from tests import catalogues
+from tests.catalogues import FOLDER, messages, of_module
+
+OTHERS = ("es", "pt")
+FOUND = messages()
+PAGE = re.compile(r"%\((\w+)\)s")
+
+
+def placeholders(text: str) -> set[str]:
+    """Of a phrase, and of a page's text."""
+    return {*PAGE.findall(text)} if PAGE.search(text) else names(text)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_phrase_is_translated_for_one_and_for_many(language: str) -> None:
+    there = read(FOLDER / f"{language}.po")
+    for message, places in FOUND.items():
+        one, forms = (message[0], 2) if isinstance(message, tuple) else (message, 1)
+        assert len([text for text in there.get(one, ()) if text.strip()]) == forms, f"{message} of {places}"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_translation_names_the_facts_that_the_phrase_names(language: str) -> None:
+    for one, texts in read(FOLDER / f"{language}.po").items():
+        for text in texts:
+            assert placeholders(text) == placeholders(one), one
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_translation_outlives_its_phrase(language: str) -> None:
+    said = {message[0] if isinstance(message, tuple) else message for message in FOUND}
+    assert set(read(FOLDER / f"{language}.po")) <= said
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("code", Code)
+def test_every_reason_is_said_in_every_language(code: Code, language: str) -> None:
+    said = catalogue(language).say(str(Reason(code)))
+    assert said
+    if any(letter.isalpha() for letter in re.sub(r"\{\w+\}", "", ENGLISH[code])):
+        assert said != str(Reason(code))
+
+
+def test_a_reason_behind_another_one_is_translated_with_it() -> None:
+    first = Reason(Code.LISTED)
+    second = str(Reason(Code.BEFORE_ENDED, {"route": "links", "state": "dead"} | because(first)))
+    assert "on the do-not-contact list" in second
+    assert "en la lista de no contactar" in catalogue("es").say(second)
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 días"), (1, "1 día"), (2, "2 días"), (1_000_000, "1000000 días")])
+def test_a_number_chooses_its_form(number: int, said: str) -> None:
+    assert catalogue("es").say(plural("{number} day", "{number} days", number)) == said
+
+
+def test_thousands_are_set_apart_as_the_language_does() -> None:
+    some = plural("{number:,} event in 24 h", "{number:,} events in 24 h", 12_000)
+    assert some == "12,000 events in 24 h"
+    assert catalogue("pt").say(some) == "12.000 eventos em 24 h"
+
+
+def test_what_is_masked_or_joined_stays_a_phrase() -> None:
+    said = joined(["d1: ", phrase("called {event_id} by its sender", event_id="x@y.co")])
+    hidden = mapped(said, lambda text: text.replace("x@y.co", "***"))
+    assert hidden == "d1: called *** by its sender"
+    assert catalogue("es").say(hidden) == "d1: que quien lo envía llama ***"
+
+
+def test_an_unknown_language_is_never_an_error() -> None:
+    assert catalogue("xx").say(phrase("wait")) == "wait"
+    assert [known(text) for text in ("es_CO.UTF-8", "pt-BR", "EN", "xx", "")] == ["es", "pt", "en", "", ""]
+    assert of_environment({"LANG": "pt_BR.UTF-8"}) == "pt"
+    assert of_environment({"LC_ALL": "C", "LANG": "es_CO.UTF-8"}) == "en"
+    assert of_request("", ["fr", "pt-BR"], "CO") == "pt"
+    assert [of_request("xx", ["fr"], region) for region in ("BR", "CO", "US")] == ["pt", "es", "en"]
+
+
+def test_commands_say_phrases_in_the_chosen_language(capsys: pytest.CaptureFixture[str]) -> None:
+    output.speak("es")
+    try:
+        output.line(phrase("wait"))
+        output.table(("why",), [(str(Reason(Code.LISTED)),)])
+    finally:
+        output.speak("en")
+    assert "espere" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_phrases_are_found_by_literal_and_by_name() -> None:
+    code = 'def f(x):\n    said = "a {b}" if x else "c"\n    return phrase(said), plural("one", "many", 1)'
+    assert {*of_module(code)} == {"a {b}", "c", ("one", "many")}
+    assert set(LANGUAGES) == {*catalogues.LANGUAGES, "en"}
