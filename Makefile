@@ -37,8 +37,8 @@ demo: $(RUNS)
 test: $(READY)
 	@echo 'About 15 minutes on two cores with Postgres and RabbitMQ, 5 without; make quick takes one.'
 	@echo 'What is missing is skipped, and said at the end with its reason.'
-	$(BIN)/python -m pytest -rs -m "not restarts_broker"
-	$(BIN)/python -m pytest -rs -m restarts_broker --numprocesses=0
+	$(BIN)/python -m pytest -rsR -m "not restarts_broker"
+	$(BIN)/python -m pytest -rsR -m restarts_broker --numprocesses=0
 
 # What needs no server and starts no process: a first answer in less than a minute.
 quick: $(READY)
