@@ -24,7 +24,6 @@ from connector.admin.alarms.changes import ENDS_AFTER_MS
 from connector.admin.alarms.conditions import Condition, Looker
 from connector.admin.alarms.loop import LEASE_MS, LOOK_EVERY_MS, LOOKED, Watch
 from connector.admin.alarms.sentences import sentences
-from connector.admin.privacy.forget import set_fact
 from connector.admin.status import status
 from connector.config import alarms as configured
 from connector.config import loader
@@ -46,7 +45,7 @@ from connector.core.states import AccountState, DeliveryState, DestinationState,
 from connector.inbound.rabbitmq import dead_letters
 from connector.inbound.signatures import Proof, verify
 from connector.languages.catalogue import LANGUAGES
-from connector.store import alarms, processes, reasons, registries, tables
+from connector.store import alarms, facts, processes, reasons, registries, tables
 from connector.store.database import Database, now_ms
 from connector.store.processes import ALIVE_MS, Process, Role
 from connector.store.reasons import columns
@@ -116,7 +115,7 @@ def watch(world: World, database: Database | None = None) -> Watch:
 def look(world: World) -> None:
     """Looks now, however lately it was done."""
     with world.database.write() as conn:
-        set_fact(conn, LOOKED, "0")
+        facts.put(conn, LOOKED, "0")
     watch(world).look()
 
 
@@ -319,7 +318,7 @@ def test_an_addressee_that_left_the_configuration_is_told_nothing_more(world: Wo
 def test_of_several_that_look_and_tell_at_once_one_tells(world: World, receiver: Receiver) -> None:
     block(world)
     with world.database.write() as conn:
-        set_fact(conn, LOOKED, "0")
+        facts.put(conn, LOOKED, "0")
     start = threading.Barrier(6)
 
     def run() -> None:

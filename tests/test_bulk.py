@@ -673,7 +673,7 @@ def test_a_kill_half_way_loses_nothing_and_doubles_nothing(
     process.wait()
     kept = count_of(database, tables.events)
     assert 1500 <= kept < 6000
-    told = json.loads(started("landing", path, "--json").communicate(timeout=120)[0])
+    told = json.loads(started("landing", path, "--json").communicate(timeout=400)[0])
     assert (told["rows"], told["duplicate"], told["accepted"]) == (6000, kept, 6000 - kept)
     for each in (tables.events, tables.deliveries, tables.records):
         assert count_of(database, each) == 6000
@@ -691,6 +691,7 @@ def peak_kb(process: subprocess.Popen[str]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_fifty_thousand_rows_take_no_more_memory_than_a_few(
     database: Database, started: Callable[..., subprocess.Popen[str]], write: Write
@@ -705,6 +706,6 @@ def test_fifty_thousand_rows_take_no_more_memory_than_a_few(
     assert (told["accepted"], told["deliveries"]) == (50_000, 50_000)
     assert peak < small + 12_000, f"{small} kB for 10,000 rows, {peak} kB for 50,000"
     began = time.monotonic()
-    again = json.loads(started("landing", path, "--json").communicate(timeout=120)[0])
+    again = json.loads(started("landing", path, "--json").communicate(timeout=400)[0])
     assert (again["duplicate"], again["accepted"]) == (50_000, 0)
     print(f"first {told['seconds']} s, again {again['seconds']} s ({time.monotonic() - began:.1f} s), {peak} kB")

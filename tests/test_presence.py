@@ -42,11 +42,18 @@ class Worker:
     def dies(self) -> None:
         """As the system ends what a killed process held: nothing is written, no file is removed."""
         if isinstance(self.lock, SessionLock):
-            assert self.lock._session is not None
-            self.lock._session.close()
+            session = self.lock._session
+            assert session is not None
+            serving = session.info.backend_pid
+            session.close()
+            wait_until(lambda: not self._is_served(serving))  # the server ends it when it comes to it
         else:
             os.close(self.lock._fd)  # type: ignore[attr-defined]
             self.lock._fd = None  # type: ignore[attr-defined]
+
+    def _is_served(self, process: int) -> bool:
+        with self.database.read() as conn:
+            return bool(conn.execute(text(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {process}")).scalar())
 
     def looks(self) -> None:
         """Often enough to be sure."""

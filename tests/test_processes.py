@@ -47,7 +47,7 @@ except ConnectorError as fault:
 """
 
 
-def wait_until(true: Callable[[], object], timeout_s: float = 20.0) -> None:
+def wait_until(true: Callable[[], object], timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
