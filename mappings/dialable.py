@@ -5,10 +5,11 @@ By country, by kind, and a maximum for each person. Numbers left out are noted u
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 from mappings.events import Event, Lead, Phone
 
@@ -32,6 +33,12 @@ class NumberRule:
             min(self.most, most) if most else self.most,
         )
 
+    @property
+    def mark(self) -> int:
+        """A number by which two rules are told apart, whatever their order."""
+        said = "|".join((*sorted({*self.countries}), "", *sorted({*self.numbers}), str(self.most)))
+        return zlib.crc32(said.encode()) & 0x7FFF_FFFF
+
     def fault(self, phone: Phone) -> str:
         """Why a number is not called; "" if it may be."""
         country, kind = _what(phone.country_code, phone.national)
@@ -39,6 +46,30 @@ class NumberRule:
             return f"a number of {country} is left out: add it to countries if it is to be called"
         fits = kind in self.numbers or (kind == _EITHER and {"mobile", "fixed"} & {*self.numbers})
         return "" if fits else f"a {kind} number is left out: add {kind} to numbers if it is to be called"
+
+
+class Says(Protocol):
+    """An account, or a source that narrows it."""
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """Whose numbers are called; empty: the region's, or as the account says."""
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Kinds that are called; empty: none, or as the account says."""
+
+    @property
+    def phones_per_lead(self) -> int:
+        """The most of one person; 0: as the account says."""
+
+
+def rule_of(account: Says, source: Says | None, region: str) -> NumberRule | None:
+    """The rule for what a source sends to an account; None if the account calls nobody."""
+    if not account.numbers:
+        return None
+    rule = NumberRule(account.countries or (region,), account.numbers, account.phones_per_lead)
+    return rule.narrowed(source.countries, source.numbers, source.phones_per_lead) if source else rule
 
 
 @lru_cache(maxsize=4096)

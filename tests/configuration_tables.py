@@ -29,6 +29,7 @@ TYPES: Final[dict[str, str | Callable[[Any], str]]] = {
     "Duration": 'time with its unit, "24h"',
     "Size": lambda field: f'size with its unit, "1MB"; at most {field._most >> 20} MB',
     "Share": "number above 0, up to 1",
+    "Ceilings": "number of people, or a table of prefixes",
     "Limit": 'events in a time, "60/m, 2000/d"',
     "HoursOfDay": 'hours, "07:00-19:00"',
     "Flag": "true or false",

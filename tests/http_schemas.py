@@ -356,6 +356,17 @@ class Share(Schema):
     frees_at = moment(null=True)
 
 
+class Ceiling(Schema):
+    """How many people may be called in a day, by an account or of a source, in all or by prefix."""
+
+    source = text("empty: the account's own")
+    prefix = text()
+    used = whole()
+    most = whole()
+    used_up = yes("a fifth or less is left")
+    said = text()
+
+
 class Help(Schema):
     name = text()
     state = text()
@@ -378,6 +389,7 @@ class Account(Schema):
     windows = some(Window, required=False)
     budget = one(Budget, null=True, required=False)
     shares = some(Share, required=False)
+    ceilings = some(Ceiling, required=False)
     helps = some(Help, required=False)
 
 

@@ -589,6 +589,7 @@ FACTS: Mapping[AlarmKind, dict[str, Any]] = {
     AlarmKind.DESTINATION_STOPPED: {"destination": "d", "since": "2026-11-30T10:00:00.000Z", "reason": None},
     AlarmKind.LEADS_WAIT: {"destination": "d", "minutes": 11},
     AlarmKind.DELIVERIES_DIE: {"destination": "d", "number": 1200, "total": 2000},
+    AlarmKind.CEILING_NEAR: {"account": "a", "whose": "landing", "prefix": "+57", "used": 900, "most": 1000},
     AlarmKind.BUDGET_SHORT: {"account": "a", "until": "2026-11-30T10:00:00.000Z", "left": 3, "limit": 1000},
     AlarmKind.SOURCE_SILENT: {"source": "s", "number": 3},
     AlarmKind.DEAD_LETTERS: {"source": "s", "queue": "q.dead", "number": 1},

@@ -655,8 +655,8 @@ def test_a_route_tells_its_guards(database: Database) -> None:
     assert guarded.of_route(route) == [
         "expires_after: not later than 168 h after its event",
         "contact_hours: CO: weekdays 07:00-19:00, saturday 08:00-15:00, never on sunday and holidays",
-        "once_per: one for each phone within 24 h",
         "ninety_day_rule: the vendor is asked first whether the customer was surveyed lately",
+        "once_per: one for each phone within 24 h",
     ]
 
 

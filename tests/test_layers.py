@@ -31,7 +31,10 @@ ROOMS: dict[str, set[str]] = {
     "outbound": {"inbound", "vendors", "store", "core", "mappings"},
     "config": {"vendors", "inbound.signatures", "core", "mappings"},
     "inbound": {"store", "core", "mappings"},
-    "vendors": {"store", "core", "mappings.base", "mappings.events", "mappings.fields", "mappings.rendering"},
+    "vendors": {
+        *("store", "core", "mappings.base", "mappings.dialable"),
+        *("mappings.events", "mappings.fields", "mappings.rendering"),
+    },
     "store": {"core"},
     "core": {"mappings.base"},
     "mappings": set(),

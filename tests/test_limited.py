@@ -61,6 +61,28 @@ def test_what_waits_is_pending_and_no_claim_takes_it(database: Database) -> None
     assert "1 before it" in event["deliveries"][0]["now"]
 
 
+def test_who_waits_is_found_without_reading_what_has_passed(database: Database) -> None:
+    out = at_the_limit(database, 5)
+    with database.write() as conn:
+        ids = [row[0] for row in conn.execute(select(tables.events.c.id))]
+        limited.release(conn, ids, now_ms(conn))
+        assert limited.sources(conn) == []
+    late = out.arrival(lead(77), source="crm")
+    wait_for_room([late])
+    with database.write() as conn:
+        inbox.store(conn, [late])
+        assert limited.sources(conn) == ["crm"]
+        is_sqlite = conn.dialect.name == "sqlite"
+        if not is_sqlite:
+            conn.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+        rows = [str(row) for row in conn.execute(text(f"{plan} {limited._SOURCES.text}"))]
+    reading = [row for row in rows if " events" in row and "CTE" not in row]
+    assert reading and all("ix_events_released" in row for row in reading), rows
+    assert not any("Join" in row for row in rows), "each source is looked up by itself"
+    assert not any("SCAN events" in row for row in rows), rows
+
+
 def test_the_oldest_pass_when_there_is_room_and_then_count(database: Database) -> None:
     out = at_the_limit(database, 6)
     aside = Aside(out.settings, database, out.places)

@@ -15,7 +15,7 @@ from connector.core.states import DeliveryState, EventState
 from connector.store import attempt_list, inbox, new_rows, outbox
 from connector.store.arrivals import Arrival, NewDelivery
 from connector.store.database import Database
-from connector.store.lanes import BULK
+from connector.store.lanes import BULK, LIMITED_OF, LIVE
 from connector.store.tables import deliveries, events, records
 from connector.store.thin_events import BEHIND
 
@@ -42,6 +42,8 @@ MOST = NewDelivery(
     reason=Reason(Code.DUPLICATE, {"words": "twice"}),
     notes=("name: cut",),
     after="least",
+    turn=7,
+    rule=9,
 )
 FULL = Arrival(
     source="crm",
@@ -57,6 +59,19 @@ FULL = Arrival(
     deliveries=(LEAST, MOST),
     account="a",
     behind=True,
+)
+LATE = NewDelivery(
+    route="late", account="a", destination="a/b/c", record="", expires_at=9 * 10**12, lane=LIMITED_OF[LIVE], turn=8
+)
+LIMITED = Arrival(
+    source="crm",
+    event_id="T-3",
+    type="t",
+    state=EventState.WAITING,
+    payload="{}",
+    deliveries=(LATE,),
+    account="a",
+    limited=True,
 )
 BARE = Arrival(source="crm", event_id="T-2", type="t", state=EventState.ACCEPTED, payload="{}", deliveries=(LEAST,))
 
@@ -80,16 +95,20 @@ def expected(rows: list[dict[str, Any]], table: Table) -> list[dict[str, Any]]:
 
 def test_what_is_stored_is_what_the_builder_says(database: Database):
     with database.write() as conn:
-        inbox.store(conn, [FULL, BARE])
+        inbox.store(conn, [FULL, BARE, LIMITED])
     found = kept(database, events, events.c.id)
     now = found[0]["received_at"]
     assert found[0]["due_at"] == now + BEHIND
-    assert found == expected([{"id": at, **new_rows.whole_event(a, now)} for at, a in ((1, FULL), (2, BARE))], events)
-    made = [(1, LEAST), (1, MOST), (2, LEAST)]
+    assert found == expected(
+        [{"id": at, **new_rows.whole_event(a, now)} for at, a in ((1, FULL), (2, BARE), (3, LIMITED))], events
+    )
+    assert (found[2]["released_at"], found[0]["released_at"]) == (0, None)
+    made = [(1, LEAST), (1, MOST), (2, LEAST), (3, LATE)]
     stored = kept(database, deliveries, deliveries.c.event, deliveries.c.route)
     ids = [row["id"] for row in stored]
     rows = [{"id": at, **new_rows.whole_delivery(of, new, now)} for at, (of, new) in zip(ids, made, strict=True)]
     assert stored == expected(rows, deliveries)
+    assert stored[3]["due_at"] == LATE.expires_at and [row["turn"] for row in stored] == [None, 7, None, 8]
     assert rows[1]["due_at"] == MOST.expires_at and rows[1]["attempts"] == attempt_list.NONE
     rows = [
         new_rows.whole_record(at, new) for at, (_, new) in sorted(zip(ids, made, strict=True), key=lambda one: one[0])

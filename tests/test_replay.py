@@ -16,6 +16,7 @@ from connector.admin.replay import Dead, Replay, Wish
 from connector.admin.resolve import resolve, resolve_attempt
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
 from connector.core.settings import Condition, OncePer, Settings
+from connector.core.turns import turn_of
 from connector.inbound.receiver import unreadable
 from connector.inbound.stored import payload_of
 from connector.store import tables
@@ -74,6 +75,12 @@ def test_an_invalid_event_is_accepted_once_it_maps(settings: Settings, database:
     world.drain()
     assert [row["tel1"] for row in sandbox.wolkvox.rows("1042")] == ["93000000001"]
     assert actions(again(world).event(row.id, EVENT)) == ["keep"]
+
+
+def test_what_is_replayed_takes_its_source_s_turn(world: World) -> None:
+    number = put(world, "dead", turn=None)
+    assert actions(again(world).delivery(number, NAMED)) == ["renew"]
+    assert world.deliveries()[0].turn == turn_of("landing")
 
 
 def test_what_still_makes_no_event_stays_invalid_and_says_why(world: World) -> None:

@@ -22,9 +22,12 @@ from connector.core.settings import Route, Settings
 from connector.core.states import DeliveryState, EventState, Kind
 from connector.core.text import did_you_mean, listed, quote
 from connector.inbound.router import hashed
+from connector.outbound.ceilings import has_ceilings
 from connector.outbound.guards import GUARDS
 from connector.outbound.guards.base import Guard, Members
+from connector.outbound.guards.ceilings import CeilingGuard
 from connector.outbound.guards.expiry import REGISTRY_HELD
+from connector.outbound.guards.numbers import NumbersGuard
 from connector.outbound.guards.share import ShareGuard
 from connector.store import attempt_list, attempts, new_rows, outbox, reasons
 from connector.store.arrivals import Arrival, NewDelivery
@@ -33,6 +36,7 @@ from connector.store.lanes import LIVE
 from connector.store.tables import deliveries, events, records
 from connector.vendors.base import Destination
 from connector.vendors.destinations import name_of, places
+from mappings.dialable import rule_of
 from mappings.phones.reader import identities
 
 _deliveries = deliveries.c
@@ -118,6 +122,9 @@ class _Asked:
             if guard.option == ShareGuard.option:
                 yield from self._shares(conn)
                 continue
+            if guard.option == NumbersGuard.option:
+                yield from self._numbers()
+                continue
             if not _applies(guard, self.place):
                 continue
             with conn.begin_nested() as asked:
@@ -142,6 +149,14 @@ class _Asked:
             yield Verdict(
                 ShareGuard.option, not is_used, "; ".join(one.said for one in found), until if is_used else None
             )
+
+    def _numbers(self) -> Iterator[Verdict]:
+        """Whether one of the phones may be called by the account; a source may say less."""
+        rule = rule_of(self.settings.accounts[self.route.account], None, self.settings.locale.region)
+        known = [phone for one in self.who if one.startswith("+") for phone in phones(one, self.settings)[:1]]
+        if self.place.calls and rule is not None and known:
+            faults = [rule.fault(phone) for phone in known]
+            yield Verdict(NumbersGuard.option, not all(faults), "; ".join(dict.fromkeys(filter(None, faults))))
 
     def _put_in_hand(self, conn: Connection) -> int:
         """Claims a delivery of today to the person in an attempt of its own. Returns the attempt."""
@@ -169,6 +184,7 @@ class _Asked:
 
     def _delivery(self, conn: Connection) -> NewDelivery:
         ways, where = self._ways()
+        once = self._once_keys()
         return NewDelivery(
             route=self.route.name,
             account=self.route.account,
@@ -176,7 +192,8 @@ class _Asked:
             lane=LIVE,
             state=DeliveryState.PENDING,
             expires_at=self.at + _GOOD_FOR_MS,
-            once_key=self._once_key(),
+            once_key=next(iter(once), None),
+            once_more=once[1:],
             place=where,
             record="",
             contact=ways[0] if ways else None,
@@ -188,12 +205,19 @@ class _Asked:
         """The hashes of everything the person may be kept under, and where they may be."""
         return ways_of(self.settings, *self.who)
 
-    def _once_key(self) -> str | None:
+    def _once_keys(self) -> tuple[str, ...]:
+        """Of every phone, or of the first e-mail, the first one first."""
         once = self.route.once_per
         if once is None or once.key not in ("phone", "email"):
-            return None
-        named = next((one for one in self.who if ("@" in one) == (once.key == "email")), None)
-        return named and hashed(self.settings.hash_key, self.route.name, named)
+            return ()
+        named = [one for one in self.who if ("@" in one) == (once.key == "email")]
+        if once.key == "phone":
+            known = [phone for one in named for phone in phones(one, self.settings)[:1]]
+            named = [form for phone in known for form in identities(phone)] or named
+        keys = (
+            hashed(self.settings.hash_key, self.route.name, one) for one in named[: None if once.key == "phone" else 1]
+        )
+        return tuple(dict.fromkeys(key for key in keys if key))
 
     def _consent(self, conn: Connection, ways: Sequence[str]) -> str | None:
         """The latest consent that is known of the person."""
@@ -226,6 +250,8 @@ def _applies(guard: Guard, place: Destination) -> bool:
         return place.plan is not None
     if guard.option == "contact_hours":
         return place.plan is None
+    if guard.option == CeilingGuard.option:
+        return has_ceilings(place)
     if guard.option == "once_per":
         return any(route.once_per is not None for route in place.routes.values())
     return guard.option != "ninety_day_rule" or place.checks
@@ -250,5 +276,6 @@ _LETS: Final = {
     "contact_hours": "it is an hour at which they may be contacted",
     "hours": "it is an hour at which they may be contacted",
     "caps": "they were not contacted too often",
+    "calls_per_day": "there is room in every ceiling of calls",
     "once_per": "no other delivery of the route has them",
 }

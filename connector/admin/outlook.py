@@ -11,12 +11,21 @@ from connector.admin import guards, problems
 from connector.admin.scene import Scene
 from connector.core.phrases import joined, phrase
 from connector.core.quota import Wait
+from connector.core.reasons import Code
 from connector.core.states import AccountState, DeliveryState, DestinationState, state_word
 from connector.core.times import iso, unix_ms
 from connector.outbound import budget
 from connector.outbound.budget import Pace
 from connector.store import accounts, chains, to_erase, turns
-from connector.store.lanes import ASIDE_LANES, BULK_CHECK, BULK_LANES, CHECKED, LIMITED_LANES, PARKED_LANES
+from connector.store.lanes import (
+    ASIDE_LANES,
+    BULK_CHECK,
+    BULK_LANES,
+    CEILING_LANES,
+    CHECKED,
+    LIMITED_LANES,
+    PARKED_LANES,
+)
 from connector.store.outbox import SETTLED
 from connector.store.processes import Role
 from connector.store.tables import IN_HAND, IS_PENDING, deliveries, events, records
@@ -137,6 +146,8 @@ def _parked(scene: Scene, row: Any) -> Obstacle:
     """The delivery before it is not settled yet; or it is being settled now."""
     if row.lane not in PARKED_LANES or row.expires_at <= scene.now:
         return None
+    if row.reason_code == Code.NUMBERS_AGAIN:
+        return phrase("its record is made again"), _worker(scene)
     after = scene.conn.execute(select(records.c.after).where(records.c.delivery == row.id)).scalar()
     before = chains.before(scene.conn, row.event, after) if after else None
     if before is None or before.state in SETTLED:
@@ -149,9 +160,11 @@ def _parked(scene: Scene, row: Any) -> Obstacle:
 
 
 def _aside(scene: Scene, row: Any) -> Obstacle:
-    """It waits for room in its source's share or limit."""
-    if row.lane not in (*ASIDE_LANES, *LIMITED_LANES) or row.expires_at <= scene.now:
+    """It waits for room in its source's share or limit, or in a ceiling of calls."""
+    if row.lane not in (*ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES) or row.expires_at <= scene.now:
         return None
+    if row.lane in CEILING_LANES:
+        return _ahead(scene, row), phrase("wait, or raise calls_per_day")
     if row.lane in LIMITED_LANES:
         return _ahead(scene, row), phrase("wait, or raise the source's limit")
     source = scene.conn.execute(select(_events.source).where(_events.id == row.event)).scalar() or ""

@@ -30,7 +30,18 @@ from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
 from connector.inbound.stored import payload_of
 from connector.outbound.fetch import unrepeated
-from connector.store import acts, chains, inbox, lanes, outbox, reasons, refusals, suppression_list, thin_events
+from connector.store import (
+    acts,
+    chains,
+    inbox,
+    lanes,
+    once_keys,
+    outbox,
+    reasons,
+    refusals,
+    suppression_list,
+    thin_events,
+)
 from connector.store.acts import What
 from connector.store.arrivals import Arrival, NewDelivery
 from connector.store.database import Database, announce, now_ms
@@ -447,6 +458,8 @@ def _make_pending(conn: Connection, row: Any, new: NewDelivery, now: int) -> boo
         "once_key": new.once_key,
         "expires_at": new.expires_at,
         "place": new.place,
+        "turn": new.turn,
+        "rule": new.rule,
         "lane": case(_lanes_for(new), value=_deliveries.lane, else_=_deliveries.lane),
     }
     again = outbox.again_values(Reason(Code.REPLAYED), now) | values
@@ -462,6 +475,7 @@ def _make_pending(conn: Connection, row: Any, new: NewDelivery, now: int) -> boo
         "consent": new.consent,
     }
     conn.execute(update(records).where(_records.delivery == row.id).values(values))
+    once_keys.replace(conn, row.id, new)
     return True
 
 

@@ -1,4 +1,4 @@
-"""What sources used of their shares of an account's day, for those who look."""
+"""What sources used of their shares of an account's day, and how near its ceilings of calls are, for those who look."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from connector.core.phrases import phrase
 from connector.core.settings import Settings
 from connector.core.times import iso
+from connector.outbound.ceilings import Ceiling, ceilings, has_ceilings
 from connector.outbound.shares import Share, share_of, sharing
-from connector.store import turns
+from connector.store import country_calls, turns
 from connector.vendors.base import Destination
 from connector.vendors.destinations import places
 
@@ -56,3 +57,24 @@ def _shown(conn: Connection, place: Destination, share: Share, now: int) -> Show
     said = "{source} has used {used:,} of {calls:,} calls and {sent:,} of {records:,} records of its share of the day"
     frees_at = turns.frees_at(conn, place.account.name, share.source, now) if share.is_used else None
     return Shown(share.source, share.is_used, phrase(said, **facts), frees_at)
+
+
+def ceilings_of_account(conn: Connection, settings: Settings, account: str, now: int) -> list[dict[str, Any]]:
+    """Its ceilings of calls and those of its sources, as JSON; ``source``: "" where it is the account's own."""
+    some = [place for place in places(settings)[account].values() if has_ceilings(place)]
+    used = country_calls.used(conn, account, now) if some else {}
+    found: dict[tuple[str, str], Ceiling] = {}
+    for place in some:
+        found |= {(one.source, one.prefix): one for one in ceilings(place, used)}
+    said = "calls_per_day of {whose} ({prefix}): {used:,} of {most:,} people were called in the last 24 h"
+    return [
+        {
+            "source": one.source,
+            "prefix": one.prefix,
+            "used": one.used,
+            "most": one.most,
+            "used_up": one.is_near,
+            "said": phrase(said, whose=one.whose, used=one.used, most=one.most, prefix=one.prefix),
+        }
+        for one in found.values()
+    ]

@@ -26,6 +26,7 @@ from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.database import Database, now_ms
 from connector.store.lanes import (
     ASIDE_LANES,
+    CEILING_LANES,
     CHECKED,
     LANES,
     LIMITED_LANES,
@@ -131,6 +132,7 @@ def _account(
         ],
         "budget": _budget(conn, room) if room.allowed.paced else None,
         "shares": shares.of_account(conn, settings, account.name, now),
+        "ceilings": shares.ceilings_of_account(conn, settings, account.name, now),
         "helps": [
             {
                 "name": one.name,
@@ -187,7 +189,7 @@ def _why(reason: Reason | None) -> dict[str, Any]:
 def _counts(conn: Connection) -> Counts:
     counted = (*_UNSETTLED, "parked", "unasked", "aside")
     counts: Counts = defaultdict(lambda: dict.fromkeys(counted, 0))
-    kinds = (PARKED_LANES, tuple(CHECKED), (*ASIDE_LANES, *LIMITED_LANES))
+    kinds = (PARKED_LANES, tuple(CHECKED), (*ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES))
     each = [func.sum(case((_delivery.lane.in_(lanes), 1), else_=0)) for lanes in kinds]
     columns = (_delivery.destination, func.count(), func.min(_delivery.id), *each)
     for name, number, oldest, *some in conn.execute(select(*columns).where(IS_PENDING).group_by(_delivery.destination)):

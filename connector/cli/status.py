@@ -104,7 +104,7 @@ def _accounts(accounts: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bool)
     for one in accounts:
         if one.get("budget"):
             output.line(f"{one['account']}: {budget_in_words(one['budget'])}{_lasts(one['budget'], zone)}")
-        for share in one.get("shares", ()):
+        for share in (*one.get("shares", ()), *one.get("ceilings", ())):
             output.line(f"{one['account']}: {share['said']}", "yellow" if share["used_up"] else "")
         for known in one.get("helps", ()):
             if known["state"] != "works":

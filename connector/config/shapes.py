@@ -14,6 +14,7 @@ from connector.core import contact_hours as guards
 from connector.core.caps import CHANNELS, PURPOSES
 from connector.core.fields import (
     AccountOptions,
+    Ceilings,
     Checked,
     Duration,
     Flag,
@@ -232,6 +233,7 @@ class SourceShape(Strict):
     countries = Words(load_default=(), validate=known_regions)
     numbers = Words(load_default=(), validate=known_numbers)
     phones_per_lead = Whole(least=1, load_default=0)
+    calls_per_day = Ceilings(load_default=())
     limit = Limit(load_default=None)
     share = Share(load_default=None)
     trust = Text(load_default=None, validate=choice(*TRUST))

@@ -16,6 +16,7 @@ class AlarmKind(StrEnum):
     LEADS_WAIT = "leads_wait"  #: within contact hours
     DELIVERIES_DIE = "deliveries_die"
     BUDGET_SHORT = "budget_short"  #: the day's calls will not last
+    CEILING_NEAR = "ceiling_near"  #: nearly as many people were called in a day as may be, or as many
     SOURCE_SILENT = "source_silent"
     DEAD_LETTERS = "dead_letters"
     NOBODY_WORKS = "nobody_works"  #: no process of a needed role is alive
@@ -52,6 +53,7 @@ SEVERITIES: Final[Mapping[AlarmKind, Severity]] = {
     AlarmKind.LEADS_WAIT: Severity.URGENT,
     AlarmKind.DELIVERIES_DIE: Severity.URGENT,
     AlarmKind.BUDGET_SHORT: Severity.WARNING,
+    AlarmKind.CEILING_NEAR: Severity.WARNING,
     AlarmKind.SOURCE_SILENT: Severity.WARNING,
     AlarmKind.DEAD_LETTERS: Severity.WARNING,
     AlarmKind.NOBODY_WORKS: Severity.URGENT,

@@ -208,6 +208,41 @@ class Share(Checked[float]):
         return float(value)
 
 
+class Ceilings(Checked[tuple[tuple[str, int], ...]]):
+    """2000, or { "+57" = 2000, CO = 500, other = 50, all = 3000 }: the most of a day, in all and by prefix."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> tuple[tuple[str, int], ...]:
+        given = value if isinstance(value, dict) else {"all": value}
+        if not given or not isinstance(value, dict | int) or isinstance(value, bool):
+            raise ValidationError('must be a number of people, or a table of prefixes: { "+57" = 2000, other = 50 }')
+        wrong = {key: [fault] for key, most in given.items() if (fault := _ceiling_fault(key, most))}
+        if wrong:
+            raise ValidationError(next(iter(wrong.values())) if given is not value else wrong)
+        return tuple(given.items())
+
+
+def _ceiling_fault(key: str, most: Any) -> str:
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        return "must be a whole number of people, 1 or more"
+    if key in (*CEILINGS, *REGIONS) or countries_of(key):
+        return ""
+    return f'{quote(key)} is no prefix: write one like "+57", a country like "CO", "other" or "all"'
+
+
+CEILINGS: Final = ("all", "other")  #: the words beside prefixes and countries
+
+
+def countries_of(prefix: str) -> tuple[str, ...]:
+    """The countries of a calling code: "+1" is US, CA and others. Empty: there is no such code."""
+    import phonenumbers  # slow to import
+
+    code = prefix.removeprefix("+")
+    known = code.isascii() and code.isdigit() and prefix.startswith("+") and not code.startswith("0") and len(code) < 4
+    return tuple(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ())) if known else ()
+
+
 class HoursOfDay(Checked[tuple[int, int]]):
     """ "07:00-19:00", loaded as minutes after midnight; "22:00-06:00" ends on the next day, "00:00-24:00" never."""
 

@@ -31,7 +31,7 @@ _OURS: Final = frozenset({Code.NO_RECORD, Code.PERSON_FIRST})
 def of_others(text: str) -> str:
     """A text of a vendor or a sender, its names, addresses and long numbers masked."""
     known = masked(text[:LONGEST])
-    return _MASKS.sub(MASK, _TOKEN.sub(lambda found: found[0] if _may_beshown(found[0]) else MASK, known))
+    return _MASKS.sub(MASK, _TOKEN.sub(lambda found: found[0] if _may_be_shown(found[0]) else MASK, known))
 
 
 def of_ours(text: str) -> str:
@@ -85,7 +85,7 @@ def _fact(code: Code, name: str, fact: Any) -> Any:
     return fact
 
 
-def _may_beshown(token: str) -> bool:
+def _may_be_shown(token: str) -> bool:
     if token.isdigit():
         return len(token) <= _LONGEST_NUMBER
     if len(token) == 1:

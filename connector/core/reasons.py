@@ -45,6 +45,8 @@ class Code(StrEnum):
     REFUSAL_NOBODY = "refusal.nobody"
     SHARE_HELD = "share.held"  #: source, calls, records (its share of the account's day)
     LIMITED = "source.limited"  #: source
+    CEILING_HELD = "ceiling.held"  #: whose (an account, or a source), prefix, most
+    NUMBERS_AGAIN = "numbers.again"
     PRECHECK_STALE = "precheck.stale"
     PRECHECK_FAILED = "precheck.failed"  #: because | words | fault
     # Routes that come after another one, and copies
@@ -213,7 +215,14 @@ ENGLISH: Final[Mapping[Code, str]] = {
         "held: {source} has used its share of the account's day ({calls} calls, {records} records); "
         "its oldest go first once there is room"
     ),
+    Code.CEILING_HELD: (
+        "held: calls_per_day of {whose} is reached ({most} people a day, {prefix}); "
+        "its oldest go first once there is room"
+    ),
     Code.LIMITED: "limited: {source} sent more than its limit, and does not send again; it goes once there is room",
+    Code.NUMBERS_AGAIN: (
+        "countries, numbers or phones_per_lead of its account or source changed: its numbers are judged again"
+    ),
     Code.PRECHECK_STALE: "ninety_day_rule: the vendor's permission for this customer is too old; it is asked again",
     Code.PRECHECK_FAILED: "ninety_day_rule: the vendor could not be asked ({said}); it is asked again",
     Code.BEFORE_ENDED: "it comes after “{route}”, which ended {state}{behind}",

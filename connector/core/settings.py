@@ -90,6 +90,7 @@ class Account:
     countries: tuple[str, ...] = ()  #: countries whose numbers are called; empty: the region's
     numbers: tuple[str, ...] = ()  #: kinds that are called: "mobile", "fixed"; empty: the account calls nobody
     phones_per_lead: int = 5  #: of one person
+    calls_per_day: tuple[tuple[str, int], ...] = ()  #: ("all", a prefix, a country or "other"; people) each
     requests_per_window: int = 1000
     window_seconds: float = 300
     window_shared_with: str = ""  #: the account in whose window these calls count as well
@@ -145,6 +146,7 @@ class Source:
     countries: tuple[str, ...] = ()  #: narrows the account's; empty: it does not
     numbers: tuple[str, ...] = ()  #: the same
     phones_per_lead: int = 0  #: the same; 0: it does not
+    calls_per_day: tuple[tuple[str, int], ...] = ()  #: as of accounts, of its own people at each account
     limit: tuple[tuple[int, int], ...] = ()  #: (events, seconds) each; empty: none
     share: float = 1.0  #: of an account's day of calls and records, at most; 1: all of it
     trusted_as: Trust | None = None  #: less than its webhooks prove; None: as they prove

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Final
+
+UNNUMBERED: Final = -1  #: stands for deliveries without a number, which an earlier release stored: they take a turn
 
 
 def turn_of(source: str) -> int:

@@ -16,7 +16,7 @@ from connector.core.log import get
 from connector.core.openings import Clocked, PlaceRules
 from connector.core.places import place_of
 from connector.core.reasons import Code, Reason
-from connector.core.settings import Account, Refusal, Route, Settings, Source
+from connector.core.settings import Account, Refusal, Route, Settings
 from connector.core.states import DeliveryState
 from connector.core.text import listed, quote
 from connector.core.turns import turn_of
@@ -29,7 +29,7 @@ from connector.store.arrivals import NewDelivery
 from connector.store.lanes import CHECK_OF, LIVE, PARKED_OF
 from mappings import RECORDS
 from mappings.base import FieldError, Invalid, RecordMapping, Rendered, Rendering, lookup, walk, with_result
-from mappings.dialable import NumberRule, judged
+from mappings.dialable import NumberRule, judged, rule_of
 from mappings.events import Event, Lead, Phone
 from mappings.safe_text import harmless
 
@@ -83,7 +83,7 @@ class Router:
         self._rules: Final = PlaceRules(settings.contact, settings.locale.region) if settings.contact else None
         self._accounts: Final = settings.accounts
         self._sources: Final = settings.sources
-        self._rules_of: dict[tuple[str, str], NumberRule | None] = {}
+        self._rules_of: dict[tuple[str, str], tuple[NumberRule, int] | None] = {}
         self._prepared: dict[tuple[str, str], tuple[_Prepared, ...]] = {}
         prepared = [_prepared(settings, route, name_of(route)) for route in settings.routes]
         self._by_name: Final = {p.route.name: p for p in prepared}
@@ -176,8 +176,10 @@ class Router:
             contact=ways[0] if ways else None,
             contacts=orjson.dumps(ways).decode() if len(ways) > 1 else None,
             once_key=once,
+            once_more=self._once_more(route, event, once),
             place=person.place,
             turn=turn_of(source),
+            rule=rule[1] if (rule := self._rule(prepared, source)) else None,
             consent=orjson.dumps(consent).decode() if consent else None,
         )
         if route.after:
@@ -192,6 +194,13 @@ class Router:
         if rendered.hold:
             new.state, new.reason = DeliveryState.SUPPRESSED, needs_a_person(rendered)
         return new
+
+    def _once_more(self, route: Route, event: Event, first: str | None) -> tuple[str, ...]:
+        """The keys of the person's other phones: a person may leave them in another order."""
+        if route.once_per is None or route.once_per.key != "phone" or first is None:
+            return ()
+        every = (self._hash(route.name, way) for way in ways(event) if way.startswith("+"))
+        return tuple(dict.fromkeys(key for key in every if key and key != first))
 
     def _refusal(self, route: Refusal, event: Event, person: _Person, lane: int) -> NewDelivery:
         """The entry of the event's person on the suppression list: made as soon as the event is stored."""
@@ -216,7 +225,7 @@ class Router:
         place. Raises `Invalid`, saying which numbers were left out.
         """
         rule = self._rule(prepared, source)
-        event, left_out = judged(event, rule) if rule else (event, ())
+        event, left_out = judged(event, rule[0]) if rule else (event, ())
         moved, note = self._within_hours(prepared.route, event, place)
         try:
             rendered = _rendered(prepared, moved)
@@ -227,14 +236,20 @@ class Router:
         notes = (*rendered.notes, *left_out, *([note] if note else []))
         return replace(rendered, notes=notes) if notes else rendered
 
-    def _rule(self, prepared: _Prepared, source: str) -> NumberRule | None:
-        """The rule of callable numbers; a source may narrow the account's."""
+    def rule_mark(self, route: str, source: str) -> int | None:
+        """The mark of the rule by which the numbers of a record are judged; None if it has none to call."""
+        rule = self._rule(self._by_name[route], source)
+        return rule[1] if rule else None
+
+    def _rule(self, prepared: _Prepared, source: str) -> tuple[NumberRule, int] | None:
+        """The rule of callable numbers and its mark; a source may narrow the account's."""
         if not getattr(prepared.mapping, "calls", False):
             return None
         key = (prepared.route.account, source)
         if key not in self._rules_of:
             account = self._accounts[prepared.route.account]
-            self._rules_of[key] = _number_rule(account, self._sources.get(source), self._locale.region)
+            rule = rule_of(account, self._sources.get(source), self._locale.region)
+            self._rules_of[key] = (rule, rule.mark) if rule else None
         return self._rules_of[key]
 
     def _within_hours(self, route: Route, event: Event, place: str) -> tuple[Event, str]:
@@ -364,13 +379,6 @@ def _end_with_their_like(made: Iterable[NewDelivery]) -> None:
 
 def _wants(route: Route | Refusal, source: str, event_type: str) -> bool:
     return event_type in route.on and (route.sources is None or source in route.sources)
-
-
-def _number_rule(account: Account, source: Source | None, region: str) -> NumberRule | None:
-    if not account.numbers:
-        return None
-    rule = NumberRule(account.countries or (region,), account.numbers, account.phones_per_lead)
-    return rule.narrowed(source.countries, source.numbers, source.phones_per_lead) if source else rule
 
 
 def _phones(event: Event) -> list[Phone]:

@@ -18,7 +18,7 @@ from connector.outbound.settlement import (
     Members,
     Settlement,
 )
-from connector.store import accounts, attempts, chains, contacts, helps, outbox
+from connector.store import accounts, attempts, chains, contacts, helps, once_keys, outbox
 from connector.store.database import announce
 from connector.vendors.base import Destination
 
@@ -107,13 +107,13 @@ def _members(conn: Connection, attempt: int, members: Members, now: int) -> None
     if members.apart:
         outbox.set_apart(conn, members.apart)
     if members.died:
-        outbox.revive_copies(conn, members.died, now)
+        once_keys.revive_copies(conn, members.died, now)
 
 
 def _blame(conn: Connection, blamed: Blamed, now: int) -> None:
     outbox.say_of(conn, blamed.ids, Code.PROVOKED_BLOCK)
     outbox.end(conn, blamed.ended, DeliveryState.DEAD, now)
-    outbox.revive_copies(conn, blamed.ended, now)
+    once_keys.revive_copies(conn, blamed.ended, now)
 
 
 def _others(conn: Connection, settlement: Settlement, place: Destination | None, now: int) -> None:

@@ -1,4 +1,5 @@
-"""What lies aside is let in as soon as there is room: in a source's share of an account's day, or in its limit.
+"""What lies aside is let in as soon as there is room: in a source's share of an account's day, in its limit, or in a
+ceiling of calls.
 
 The oldest of a source goes first, and no more at once than soon leaves: so nothing is moved back and forth.
 """
@@ -11,12 +12,14 @@ from typing import Final
 from sqlalchemy import Connection
 
 from connector.core.log import get
+from connector.core.retry import PRECHECK_GOOD_MS
 from connector.core.settings import Settings, Source
 from connector.inbound.source_limits import SourceLimits
+from connector.outbound.ceilings import ceilings, has_ceilings, source_of
 from connector.outbound.shares import share_of, sharing
-from connector.store import limited, turns
+from connector.store import country_calls, limited, turns
 from connector.store.database import Database, announce, now_ms
-from connector.store.lanes import ASIDE_LANES, LET_IN
+from connector.store.lanes import ASIDE_LANES, CEILING_LANES, CHECK_OF, LET_IN
 from connector.vendors.base import Destination
 from connector.vendors.destinations import Places
 
@@ -25,6 +28,7 @@ log = get("aside")
 EVERY_S: Final = 5.0
 SOON_S: Final = 1.0  #: while something waits
 BATCHES_AT_ONCE: Final = 10
+CHECKS_AT_ONCE: Final = 100  #: people about whom the vendor is asked, one by one
 AT_ONCE: Final = 1_000  #: events; deliveries of a source that has no share any more
 
 
@@ -53,12 +57,12 @@ class Aside:
         for account, places in self._found.items():
             with self._database.write(serialise=account) as conn:
                 now = now_ms(conn)
-                count = sum(_let_in(conn, place, now) for place in places.values())
+                count = sum(_let_in(conn, place, now) + _let_in_ceilings(conn, place, now) for place in places.values())
                 count += turns.let_in_expired(conn, list(places), now, AT_ONCE) if places else 0
                 if count:
                     announce(conn)
             if count:
-                log.info("there is room in a source's share", account=account, count=count)
+                log.info("there is room for what lay aside", account=account, count=count)
 
     def _let_in_limited(self, source: str) -> None:
         with self._database.write(serialise="limited") as conn:
@@ -78,13 +82,33 @@ class Aside:
         return min(AT_ONCE, self._limits.room(source))
 
 
+def _let_in_ceilings(conn: Connection, place: Destination, now: int) -> int:
+    """Of each source that waits for its calls of a day, those for whom there is room by their countries."""
+    waiting = [(lane, turn) for lane in CEILING_LANES for turn in turns.waiting(conn, place.name, lane, turns.ANY_TIME)]
+    if not waiting:
+        return 0
+    found = ceilings(place, country_calls.used(conn, place.account.name, now)) if has_ceilings(place) else []
+    count = 0
+    for lane, turn in waiting:
+        source = source_of(place, turn)
+        mine = [one for one in found if not one.source or (source and one.source == source.name)]
+        full = [one for one in mine if not one.left]
+        if any(one.countries is None for one in full) or turn in turns.waiting(conn, place.name, LET_IN[lane], now):
+            continue
+        most = min([AT_ONCE, *(one.left for one in mine if one.left)])
+        but = sorted({country for one in full for country in one.countries or ()} - {""})
+        count += turns.let_in(conn, place.name, lane, turn, most, now, but=but)
+    return count
+
+
 def _let_in(conn: Connection, place: Destination, now: int) -> int:
     """Of each source that lies aside at a destination, what its share has room for."""
     shared, count = sharing(place), 0
+    since = now - PRECHECK_GOOD_MS if place.checks else None
     for lane in ASIDE_LANES:
         for turn in turns.waiting(conn, place.name, lane, turns.ANY_TIME):
             most = _most(conn, place, shared.get(turn), turn, LET_IN[lane], now)
-            count += turns.let_in(conn, place.name, lane, turn, most, now) if most else 0
+            count += turns.let_in(conn, place.name, lane, turn, most, now, checked_since=since) if most else 0
     return count
 
 
@@ -92,6 +116,9 @@ def _most(conn: Connection, place: Destination, source: Source | None, turn: int
     if source is None:
         return AT_ONCE
     share = share_of(conn, place, source, now)
-    if share.is_used or turn in turns.waiting(conn, place.name, lane, now):
+    busy = (lane, CHECK_OF[lane]) if place.checks else (lane,)
+    if share.is_used or any(turn in turns.waiting(conn, place.name, one, now) for one in busy):
         return 0
+    if place.checks:
+        return min(share.records_left, share.checks_left, CHECKS_AT_ONCE)
     return min(share.records_left, min(share.calls_left, BATCHES_AT_ONCE) * place.batch_size)

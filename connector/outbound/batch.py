@@ -6,15 +6,23 @@ it begins behind the source that was served last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from connector.core.turns import in_order, parts, turn_of
+from connector.core.turns import UNNUMBERED, in_order, parts, turn_of
 from connector.store import outbox, turns
 from connector.store.lanes import BULK, LIVE
 from connector.store.outbox import Head
 from connector.vendors.base import Destination
+
+
+def ranked(place: Destination, waiting: Sequence[int]) -> list[int]:
+    """Waiting sources, the more trusted first. What an earlier release stored goes before: nobody sends more of it."""
+    known = [number for source in place.sources if (number := turn_of(source.name)) in waiting]
+    others = [one for one in waiting if one not in known and one != UNNUMBERED]
+    return [*([UNNUMBERED] if UNNUMBERED in waiting else []), *known, *others]
 
 
 @dataclass(slots=True)
@@ -25,9 +33,12 @@ class Batch:
     place: Destination
     attempt: int
     now: int  #: unix ms
-    last: int | None  #: the source that was served last
+    last: int | None  #: the source that was served last, if several waited then
     taken: int = field(default=0, init=False)
-    turn: int | None = field(default=None, init=False)  #: the source that is served last now, if several wait
+    turn: int | None = field(init=False)  #: the same from now on
+
+    def __post_init__(self) -> None:
+        self.turn = self.last
 
     def fill(self, lane: int, head: Head | None = None) -> int:
         """Takes what there is room for from the lane. ``head``: its head; of a split group only that group is taken.
@@ -35,20 +46,21 @@ class Batch:
         Returns how many.
         """
         before = self.taken
-        if lane == BULK and before:
+        in_turns = lane in (LIVE, BULK) and len(self.place.sources) > 1
+        asked = in_turns and self.last is not None  # several waited: they are likely to wait still
+        if asked:
+            self.turn = None
             self._take_turns(lane)
-        if self.taken < self.place.batch_size:
-            self._take(lane, self.place.batch_size - self.taken, head=head)
-        if lane in (LIVE, BULK) and not before and self._passes_somebody_over(lane):
-            outbox.let_go(self.conn, self.attempt, self.now)
-            self.taken = 0
+        self._take(lane, self.place.batch_size - self.taken, head=head if self.taken == before else None)
+        if in_turns and not asked and self._passes_somebody_over(lane):
+            self.taken -= outbox.let_go(self.conn, self.attempt, self.now, lane)
             self._take_turns(lane)
             self._take(lane, self.place.batch_size - self.taken)
         return self.taken - before
 
     def _passes_somebody_over(self, lane: int) -> bool:
         """Whether the call is full while several sources wait. Most calls take all that there is, and ask nothing."""
-        if len(self.place.sources) < 2 or self.taken < self.place.batch_size:
+        if self.taken < self.place.batch_size:
             return False
         waiting = turns.waiting(self.conn, self.place.name, lane, self.now)
         return len(waiting) > 1 or (bool(waiting) and turns.has_others(self.conn, self.attempt, waiting[0]))
@@ -57,8 +69,7 @@ class Batch:
         waiting = turns.waiting(self.conn, self.place.name, lane, self.now)
         if len(waiting) < 2 or self.taken == self.place.batch_size:
             return
-        known = [number for source in self.place.sources if (number := turn_of(source.name)) in waiting]
-        ordered = in_order([*known, *(one for one in waiting if one not in known)], self.last, self.place.batch_size)
+        ordered = in_order(ranked(self.place, waiting), self.last, self.place.batch_size)
         for number, part in zip(ordered, parts(self.place.batch_size - self.taken, len(ordered)), strict=True):
             if part and self._take(lane, part, turn=number):
                 self.turn = number

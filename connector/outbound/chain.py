@@ -22,7 +22,8 @@ from connector.core.settings import Settings
 from connector.core.states import DeliveryState
 from connector.inbound.router import Router, needs_a_person
 from connector.inbound.stored import payload_of
-from connector.store import chains, outbox, reasons, to_erase
+from connector.store import chains, once_keys, reasons, to_erase
+from connector.store.chains import Released
 from connector.store.database import Database, announce, now_ms
 from connector.store.outbox import SETTLED
 from connector.vendors.destinations import Places
@@ -48,6 +49,7 @@ class _Go:
     lane: int
     record: str
     notes: str | None
+    rule: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,11 @@ class Releasing:
             now = now_ms(conn)
             rows = chains.due(conn, name, now, AT_ONCE)
             verdicts = {row.id: self._judged(row, now) for row in rows}
-            gone = [(n, one.lane, one.record, one.notes) for n, one in verdicts.items() if isinstance(one, _Go)]
+            gone = [
+                Released(number, one.lane, one.record, one.notes, one.rule)
+                for number, one in verdicts.items()
+                if isinstance(one, _Go)
+            ]
             ended = [(number, one.state, one.reason) for number, one in verdicts.items() if isinstance(one, _End)]
             chains.go(conn, gone, now)
             chains.end(conn, ended, now)
@@ -123,7 +129,7 @@ class Releasing:
         """Ends the dependents of the ended ones; a copy that once_per held back takes their place."""
         chains.wake(conn, ended, self._settings.followers, now)
         if ended:
-            outbox.revive_copies(conn, ended, now)
+            once_keys.revive_copies(conn, ended, now)
 
     def _judged(self, row: Any, now: int) -> _Go | _End | _Wait:
         if to_erase.is_marked(row.expires_at) or row.forgotten_at is not None:
@@ -150,7 +156,8 @@ class Releasing:
             return _End(DeliveryState.SUPPRESSED, needs_a_person(rendered))
         notes = orjson.dumps(rendered.notes).decode() if rendered.notes else None
         lane = chains.lane_of(row.lane, checks=self._router.checks(row.route))
-        return _Go(lane, orjson.dumps(rendered.record).decode(), notes)
+        rule = self._router.rule_mark(row.route, row.source)
+        return _Go(lane, orjson.dumps(rendered.record).decode(), notes, rule)
 
     def _event(self, row: Any) -> Event:
         """Its event, read again. Raises `Invalid`, `Ignored`, `Unreadable` and `UnsupportedType`."""

@@ -18,12 +18,13 @@ from connector.core.quota import Wait
 from connector.core.retry import CHECKED_WAIT_MS, LONGEST_S
 from connector.core.settings import Account
 from connector.core.states import AccountState, AttemptState, DestinationState, Kind
+from connector.core.turns import in_order
 from connector.outbound import budget, settle, slots
-from connector.outbound.batch import Batch
+from connector.outbound.batch import Batch, ranked
 from connector.outbound.budget import Pace, Room
-from connector.outbound.guards import GUARDS, people, share
+from connector.outbound.guards import GUARDS, ceilings, people, share
 from connector.outbound.guards.base import Members
-from connector.store import accounts, attempts, chains, contacts, outbox, thin_events
+from connector.store import accounts, attempts, chains, contacts, once_keys, outbox, thin_events, turns
 from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.attempts import Attempt
 from connector.store.database import Database, now_ms
@@ -220,7 +221,7 @@ def _next(turn: _Turn) -> Claim | Wait:
 def _from(turn: _Turn, stand: DestinationStanding, lanes: tuple[int, int], soonest: list[int]) -> Claim | Wait | None:
     """A claim on this destination's whole or split lane, in turns; None if nothing may go there now."""
     place = turn.places[stand.name]
-    if place.checks and (found := _check(turn, stand.name, place, lanes, soonest)):
+    if place.checks and (found := _check(turn, stand, place, lanes, soonest)):
         return found
     for lane in lanes if stand.claimed_lane != lanes[0] else lanes[::-1]:
         head = outbox.next_due(turn.conn, stand.name, lane, turn.now)
@@ -262,10 +263,10 @@ def _held(turn: _Turn, place: Destination, lane: int) -> Wait | None:
 
 
 def _check(
-    turn: _Turn, name: str, place: Destination, lanes: tuple[int, int], soonest: list[int]
+    turn: _Turn, stand: DestinationStanding, place: Destination, lanes: tuple[int, int], soonest: list[int]
 ) -> Claim | Wait | None:
     """A claim for the pre-check of one person; None if there is nobody, or if others are to leave first."""
-    conn, now, lane = turn.conn, turn.now, CHECK_OF[lanes[0]]
+    conn, now, name, lane = turn.conn, turn.now, stand.name, CHECK_OF[lanes[0]]
     head = outbox.next_due(conn, name, lane, now)
     if head is None or head[0] > now:
         soonest += [head[0]] if head else []
@@ -280,15 +281,25 @@ def _check(
     if _is_paced(turn, lanes, soonest, asks=True):
         return None
     attempt = _start(conn, turn.account, name, Kind.PRECHECK, now)
-    outbox.take(conn, attempt.id, name, lane, 1, now, head=head)
+    whose = _whose_check(turn, stand, place, lane)
+    outbox.take(conn, attempt.id, name, lane, 1, now, head=head if whose is None else None, turn=whose)
     if _guarded(conn, place, attempt.id, attempt.kind, now):
         _end_more(turn, place, attempt.id, lane)
         attempts.forget(conn, attempt.id)
         return Wait(0, "what was due is ended, or put off, by a guard; look again")
     attempts.set_records(conn, attempt.id, 1)
-    accounts.claimed(conn, name, lane, now)
+    if whose is None:
+        accounts.claimed(conn, name, lane, now)
+    else:
+        accounts.checked_in_turn(conn, name, lane, now, whose)
     accounts.count_call(conn, turn.account.name, bulk=lanes[0] == BULK)
     return Claim(attempt, outbox.members(conn, attempt.id))
+
+
+def _whose_check(turn: _Turn, stand: DestinationStanding, place: Destination, lane: int) -> int | None:
+    """Whose turn it is to have a person asked about, if several sources wait."""
+    waiting = turns.waiting(turn.conn, place.name, lane, turn.now) if len(place.sources) > 1 else []
+    return in_order(ranked(place, waiting), stand.checked_turn, 1)[0] if len(waiting) > 1 else None
 
 
 def _is_last_for_others(turn: _Turn, name: str) -> bool:
@@ -301,25 +312,32 @@ def _is_last_for_others(turn: _Turn, name: str) -> bool:
 def _end_more(turn: _Turn, place: Destination, attempt: int, lane: int) -> None:
     """If a guard ended one that needed a pre-check, ends a batch of others as well, instead of one in each claim."""
     outbox.take(turn.conn, attempt, place.name, lane, place.batch_size, turn.now)
-    _guarded(turn.conn, place, attempt, Kind.PRECHECK, turn.now)
+    _kept_back(Members(turn.conn, place, attempt, Kind.PRECHECK, turn.now))
     outbox.let_go(turn.conn, attempt, turn.now)
 
 
 def _guarded(conn: Connection, place: Destination, attempt: int, kind: str, now: int) -> int:
-    """Lets go of those members that must not be sent (now). Returns how many."""
+    """Lets go of those members that must not be sent (now), and writes down what begins. Returns how many."""
     members = Members(conn, place, attempt, kind, now)
+    _kept_back(members)
+    if kind == Kind.SEND:
+        people.write_down(members)
+    share.write_down(members)
+    ceilings.write_down(members)
+    return members.gone
+
+
+def _kept_back(members: Members) -> None:
+    """Lets every guard keep back what it must."""
+    conn, place, now = members.conn, members.destination, members.now
     copies = any(route.once_per is not None for route in place.routes.values())
     for guard in GUARDS:
         ended, held = guard.ask(members)
         if ended and copies and guard.frees_copies:
-            outbox.revive_copies(conn, ended, now)
+            once_keys.revive_copies(conn, ended, now)
         members.gone += len(ended) + held
     if place.followers:
-        chains.wake(conn, outbox.suppressed_now(conn, attempt, now), place.followers, now)
-    if kind == Kind.SEND:
-        people.write_down(members)
-        share.write_down(members)
-    return members.gone
+        chains.wake(conn, outbox.suppressed_now(conn, members.attempt, now), place.followers, now)
 
 
 def _look_up(turn: _Turn, place: Destination, kind: str) -> Claim:
@@ -343,7 +361,10 @@ def _send(
         attempts.forget(conn, attempt.id)
         return Wait(0, "what was due is ended, or put off, by a guard; look again")
     attempts.set_records(conn, attempt.id, taken)
-    accounts.claimed(conn, place.name, lane, now, batch.turn)
+    if batch.turn == stand.claimed_turn:
+        accounts.claimed(conn, place.name, lane, now)
+    else:
+        accounts.claimed_in_turn(conn, place.name, lane, now, batch.turn)
     bulk = lane in BULK_LANES
     credit = turn.pace.spent(bulk=bulk and not turn.bulk_is_due)
     accounts.count_call(conn, turn.account.name, bulk=bulk, credit=credit)

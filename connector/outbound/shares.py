@@ -1,7 +1,8 @@
 """What a source may use of an account's day: its share of the calls and of the records.
 
 A call counts for a source with a share if each of its records is of such sources: without them it would not have been
-made. Its records always count. Counted are a day's, exactly, under the account's lock.
+made. Its records always count. A pre-check is a call for the source of the person. Counted are a day's, exactly, under
+the account's lock.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from connector.core.quota import Limits
+from connector.core.quota import KEPT_OF_A_WINDOW, Limits
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Source
 from connector.core.times import DAY_MS
@@ -28,6 +29,12 @@ class Share:
     calls: int
     records: int
     used: turns.Used
+    checks: bool = False  #: the vendor is asked first about each person
+
+    @property
+    def checks_left(self) -> int:
+        """Calls that may ask about a person: the last ones are kept for those whom the vendor allowed."""
+        return max(0, self.calls_left - max(1, self.calls // KEPT_OF_A_WINDOW))
 
     @property
     def calls_left(self) -> int:
@@ -40,7 +47,7 @@ class Share:
     @property
     def is_used(self) -> bool:
         """Whether no record may go in a call that is made for this source."""
-        return not (self.calls_left and self.records_left)
+        return not (self.records_left and (self.checks_left if self.checks else self.calls_left))
 
     @property
     def reason(self) -> Reason:
@@ -62,5 +69,7 @@ def share_of(conn: Connection, place: Destination, source: Source, now: int) -> 
     """A source's share of the day of the destination's account. An account that counts no calls shares nothing out."""
     account = place.account
     day = calls_a_day(limits(account, accounts.told(conn, account.name).limit))
-    calls = max(1, int(day * source.share)) if day else turns.ANY_TIME
-    return Share(source.name, calls, calls * place.largest_batch, turns.used(conn, account.name, source.name, now))
+    least = 2 if place.checks else 1  # a question, and what it was for
+    calls = max(least, int(day * source.share)) if day else turns.ANY_TIME
+    used = turns.used(conn, account.name, source.name, now)
+    return Share(source.name, calls, calls * place.largest_batch, used, place.checks)

@@ -48,6 +48,7 @@ class Worker:
         self._receiver = Receiver(settings, router)
         self._releasing = Releasing(settings, database, found, router, self._receiver)
         self._aside = Aside(settings, database, found)
+        self._calls = any(place.number_rules for some in found.values() for place in some.values())
         self._swept_s = -SWEEP_S
         fetching = {source.account for source in settings.sources.values()}
         self._served = [name for name in settings.accounts if found[name] or name in fetching]
@@ -97,7 +98,7 @@ class Worker:
             routes.gather(self._settings, self._database, self._places)
         self._releasing.look()
         if not self._settings.followers:
-            return SWEEP_S
+            return IDLE_S if self._calls else SWEEP_S  # records of calls are made again where a rule changed
         self._wake.wait(seen, IDLE_S)
         return BREATH_S
 

@@ -68,6 +68,7 @@ class DestinationStanding:
     accepted_at: int
     refusals: str
     claimed_turn: int | None = None
+    checked_turn: int | None = None
 
 
 def ensure(conn: Connection, names: Iterable[str], wheres: Iterable[tuple[str, str]], now: int) -> None:
@@ -130,6 +131,7 @@ def _destination(row: Any) -> DestinationStanding:
         accepted_at=row.accepted_at,
         refusals=row.refusals,
         claimed_turn=row.claimed_turn,
+        checked_turn=row.checked_turn,
     )
 
 
@@ -278,13 +280,19 @@ def budget_told(conn: Connection, name: str, told: UsageReport) -> None:
 # --- destinations ---------------------------------------------------------------------------------------------------
 
 
-def claimed(conn: Connection, name: str, lane: int, now: int, turn: int | None = None) -> None:
-    """Something was claimed there. ``turn``: whose turn it was, if several sources wait."""
-    given = {"called": name, "now": now, "from_lane": lane}
-    if turn is None:
-        conn.execute(_CLAIMED, given)
-    else:
-        conn.execute(_CLAIMED_TURN, given | {"of_turn": turn})
+def claimed(conn: Connection, name: str, lane: int, now: int) -> None:
+    """Something was claimed there."""
+    conn.execute(_CLAIMED, {"called": name, "now": now, "from_lane": lane})
+
+
+def claimed_in_turn(conn: Connection, name: str, lane: int, now: int, turn: int | None) -> None:
+    """The same; ``turn``: whose turn it was, None if no several sources wait any more."""
+    conn.execute(_CLAIMED_IN_TURN, {"called": name, "now": now, "from_lane": lane, "of_turn": turn})
+
+
+def checked_in_turn(conn: Connection, name: str, lane: int, now: int, turn: int) -> None:
+    """The same for a pre-check."""
+    conn.execute(_CHECKED_IN_TURN, {"called": name, "now": now, "from_lane": lane, "of_turn": turn})
 
 
 _CLAIMED: Final = (
@@ -292,7 +300,8 @@ _CLAIMED: Final = (
     .where(_destination_row.name == bindparam("called"))
     .values(claimed_at=bindparam("now"), claimed_lane=bindparam("from_lane"))
 )
-_CLAIMED_TURN: Final = _CLAIMED.values(claimed_turn=bindparam("of_turn"))
+_CLAIMED_IN_TURN: Final = _CLAIMED.values(claimed_turn=bindparam("of_turn"))
+_CHECKED_IN_TURN: Final = _CLAIMED.values(checked_turn=bindparam("of_turn"))
 
 
 def accepted(conn: Connection, name: str, now: int) -> None:

@@ -35,6 +35,7 @@ class NewDelivery:
     contact: str | None = None
     contacts: str | None = None  #: JSON list, see the table
     once_key: str | None = None
+    once_more: tuple[str, ...] = ()  #: the same of the person's other phones
     place: str = ""  #: where the person may be, see `connector.core.places`
     consent: str | None = None  #: JSON, see the table
     state: DeliveryState = DeliveryState.PENDING  #: or dead, when it could not be rendered
@@ -43,6 +44,7 @@ class NewDelivery:
     refused: tuple[Refused, ...] = ()  #: who goes on the do-not-contact list with it
     after: str = ""  #: the route whose delivery it is blocked by
     turn: int | None = None  #: the number of its source, see `connector.core.turns`
+    rule: int | None = None  #: the mark of the rule by which its numbers were judged, see `mappings.dialable`
 
     @property
     def lies_apart(self) -> bool:

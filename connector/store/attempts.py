@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert
 
 from connector.core.quota import Limits, Used
 from connector.core.states import FORMER_PRECHECK, AttemptState, Kind
-from connector.store.tables import IS_STARTED, TO_PROBE, attempts, source_calls
+from connector.store.tables import IS_STARTED, TO_PROBE, attempts, country_calls, source_calls
 
 _attempt = attempts.c
 
@@ -92,6 +92,7 @@ def finish(
     is_ended = conn.execute(statement, given | {"ended": ended_at}).rowcount == 1
     if is_ended and state == AttemptState.NOT_SENT:
         conn.execute(delete(source_calls).where(source_calls.c.attempt == attempt))
+        conn.execute(delete(country_calls).where(country_calls.c.attempt == attempt))
     return is_ended
 
 

@@ -7,10 +7,10 @@ The step `connector.outbound.chain` decides about due ones, whatever made them d
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, exists, literal_column, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, literal_column, null, or_, select, text, update
 
 from connector.core.reasons import Code, Reason, because
 from connector.core.states import DeliveryState
@@ -197,6 +197,8 @@ _GO: Final = (
     .where(_delivery.id == bindparam("row"), IS_PENDING)
     .values(
         lane=bindparam("into"),
+        rule=bindparam("by_rule"),
+        reason_code=case((_delivery.reason_code == Code.NUMBERS_AGAIN, null()), else_=_delivery.reason_code),
         due_at=bindparam("at"),
         updated_at=bindparam("at"),
     )
@@ -211,11 +213,22 @@ def lane_of(parked: int, *, checks: bool) -> int:
     return CHECK_OF[RELEASED[parked]] if checks else RELEASED[parked]
 
 
-def go(conn: Connection, rendered: Sequence[tuple[int, int, str, str | None]], now: int) -> None:
-    """Unblocks deliveries: (delivery id, lane, record, notes)."""
+class Released(NamedTuple):
+    """A delivery that goes now. ``rule``: the mark of the rule by which its numbers were judged."""
+
+    delivery: int
+    lane: int
+    record: str
+    notes: str | None
+    rule: int | None
+
+
+def go(conn: Connection, rendered: Sequence[Released], now: int) -> None:
+    """Unblocks deliveries."""
     if rendered:
-        conn.execute(_WRITE, [{"row": number, "to": record, "n": notes} for number, _, record, notes in rendered])
-        conn.execute(_GO, [{"row": number, "into": lane, "at": now} for number, lane, _, _ in rendered])
+        conn.execute(_WRITE, [{"row": one.delivery, "to": one.record, "n": one.notes} for one in rendered])
+        rows = [{"row": one.delivery, "into": one.lane, "by_rule": one.rule, "at": now} for one in rendered]
+        conn.execute(_GO, rows)
 
 
 _END: Final = (

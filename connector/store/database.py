@@ -143,7 +143,6 @@ def now_and_fact(conn: Connection, name: str) -> tuple[int, str | None]:
     return int(row[0]), row[1]
 
 
-_PG_LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 _PG_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
 _PG_NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 _PG_NOW_AND_FACT = text(f"{_PG_NOW.text}, (SELECT value FROM facts WHERE name = :name)")

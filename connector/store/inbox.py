@@ -14,7 +14,7 @@ from connector.core import keyed_hash
 from connector.core.payload import DATA_URL
 from connector.core.states import EventState
 from connector.core.text import without_nul
-from connector.store import events_postgres, new_rows, outbox, refusals
+from connector.store import events_postgres, new_rows, once_keys, outbox, refusals
 from connector.store.arrivals import Arrival, Stored
 from connector.store.database import announce, insert_rows, now_and_fact
 from connector.store.tables import deliveries, events
@@ -68,6 +68,7 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
     insert_rows(
         conn, events, [new_rows.whole_event(one, now) | {"key": None, "state": EventState.INVALID} for one in unkeyed]
     )
+    once_keys.add_of_events(conn, [(row_id, firsts[key].deliveries) for key, row_id in fresh.items() if key in sent_on])
     new = [(row_id, firsts[key].deliveries) for key, row_id in fresh.items() if key not in sent_on]
     if outbox.add(conn, new, now) or any(arrival.state == EventState.WAITING for arrival in firsts.values()):
         announce(conn)

@@ -24,9 +24,10 @@ class Stage(Enum):
     WHOLE = auto()  #: its turn, in a batch of any others
     SPLIT = auto()  #: its turn, among members of a refused batch, on the way to its bad record
     CHECK = auto()  #: the vendor's permission to contact this person
-    PARKED = auto()  #: another delivery of its event; no claim looks there: see `chains`
+    PARKED = auto()  #: another delivery of its event, or its record is made again; no claim looks there: see `chains`
     ASIDE = auto()  #: room in its source's share of the account's day; no claim looks there: see `aside`
     LIMITED = auto()  #: room in its source's limit; the same
+    CEILING = auto()  #: room in a ceiling of calls a day; the same
 
 
 #: What the column `deliveries.lane` holds. A number that was given to one is never given to another.
@@ -43,6 +44,8 @@ _NUMBERS: Final = {
     (Priority.BULK, Stage.ASIDE): 9,
     (Priority.LIVE, Stage.LIMITED): 10,
     (Priority.BULK, Stage.LIMITED): 11,
+    (Priority.LIVE, Stage.CEILING): 12,
+    (Priority.BULK, Stage.CEILING): 13,
 }
 _MEANINGS: Final = {number: meaning for meaning, number in _NUMBERS.items()}
 
@@ -83,18 +86,23 @@ PARKED_LANES: Final = of_stages(Stage.PARKED)
 EVERY_LANE: Final = of_stages(*Stage)
 ASIDE_LANES: Final = of_stages(Stage.ASIDE)
 LIMITED_LANES: Final = of_stages(Stage.LIMITED)
+CEILING_LANES: Final = of_stages(Stage.CEILING)
 #: Lanes that no claim reads: what lies there is due when it expires, so its moment tells a person nothing.
-UNREAD_LANES: Final = (*PARKED_LANES, *ASIDE_LANES, *LIMITED_LANES)
+UNREAD_LANES: Final = (*PARKED_LANES, *ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES)
 
 SPLIT_OF: Final = moved([Stage.WHOLE, Stage.SPLIT], Stage.SPLIT) | moved([Stage.CHECK], Stage.CHECK)
 CHECK_OF: Final = moved([Stage.WHOLE, Stage.SPLIT], Stage.CHECK)
 CHECKED: Final = moved([Stage.CHECK], Stage.WHOLE)  #: where a delivery goes once the vendor agreed
 PARKED_OF: Final = moved([Stage.WHOLE], Stage.PARKED)
 RELEASED: Final = moved([Stage.PARKED], Stage.WHOLE)  #: where a delivery goes once the one before it is delivered
-ASIDE_OF: Final = moved([Stage.WHOLE, Stage.SPLIT], Stage.ASIDE)
+JUDGED_AGAIN: Final = moved([Stage.WHOLE, Stage.SPLIT], Stage.PARKED)  #: where a record is made again
+ASIDE_OF: Final = moved([Stage.WHOLE, Stage.SPLIT, Stage.CHECK], Stage.ASIDE)
+CEILING_OF: Final = moved([Stage.WHOLE, Stage.SPLIT], Stage.CEILING)
 LIMITED_OF: Final = moved([Stage.WHOLE, Stage.CHECK], Stage.LIMITED)
-LET_IN: Final = moved([Stage.ASIDE, Stage.LIMITED], Stage.WHOLE)  #: where it goes once there is room
-LET_IN_TO_CHECK: Final = moved([Stage.LIMITED], Stage.CHECK)  #: the same if the vendor is asked first
+#: where it goes once there is room
+LET_IN: Final = moved([Stage.ASIDE, Stage.LIMITED, Stage.CEILING], Stage.WHOLE)
+LET_IN_TO_CHECK: Final = moved([Stage.ASIDE, Stage.LIMITED], Stage.CHECK)  #: the same if the vendor is asked first
+LET_IN_AS_GROUP: Final = moved([Stage.ASIDE, Stage.CEILING], Stage.SPLIT)  #: the same for members of a refused batch
 #: The same, behind what is live.
 BULK_OF: Final = {
     packed(Priority.LIVE, stage): packed(Priority.BULK, stage) for stage in (Stage.WHOLE, Stage.CHECK, Stage.PARKED)

@@ -73,6 +73,7 @@ def delivery(new: NewDelivery) -> Row:
         "expires_at": new.expires_at,
         "place": new.place,
         "turn": new.turn,
+        "rule": new.rule,
     }
     if new.once_key:
         row["once_key"] = new.once_key

@@ -33,7 +33,8 @@ from sqlalchemy import (
 from connector.core import at_rest
 from connector.core.reasons import Code, Reason
 from connector.core.states import AttemptState, DeliveryState
-from connector.store import attempt_list, new_rows, reasons, to_erase
+from connector.core.turns import UNNUMBERED
+from connector.store import attempt_list, new_rows, once_keys, reasons, to_erase
 from connector.store.arrivals import NewDelivery
 from connector.store.database import insert_rows
 from connector.store.lanes import BULK_CHECK, BULK_SPLIT, EVERY_LANE, LIVE_CHECK, LIVE_SPLIT, SPLIT_OF, WHOLE_OF
@@ -67,12 +68,14 @@ def add(conn: Connection, new: Iterable[tuple[int, Sequence[NewDelivery]]], now:
     insert_rows(
         conn, records, [new_rows.whole_record(delivery, given[event, route]) for delivery, event, route in added]
     )
+    once_keys.add(conn, [(delivery, given[event, route]) for delivery, event, route in added])
     return len(added)
 
 
 def take_back(conn: Connection, events: Sequence[int]) -> None:
     """Deletes the deliveries that this transaction has just added for these events."""
     theirs = select(_deliveries.id).where(_deliveries.event.in_(events))
+    once_keys.drop(conn, list(conn.execute(theirs).scalars()))
     conn.execute(delete(records).where(records.c.delivery.in_(theirs)))
     conn.execute(delete(deliveries).where(_deliveries.event.in_(events)))
 
@@ -174,7 +177,7 @@ def take(
     given: dict[str, Any] = {"to": destination, "of_lane": lane, "most": limit, "now": now}
     given |= {"new": attempt, "more": attempt_list.of(attempt)}
     if turn is not None:
-        given["of_turn"] = turn
+        given["no_turn" if turn == UNNUMBERED else "of_turn"] = turn
     if head is not None:
         given |= {"last_due": head.due_at, "last_id": head.id}
         given |= {"of_split": head.split} if head.split is not None else {}
@@ -202,9 +205,15 @@ def _take(narrowed: frozenset[str]) -> Update:
 
 _NARROWED: Final[Mapping[str, ColumnElement[bool]]] = {
     "of_turn": _deliveries.turn == bindparam("of_turn"),
+    "no_turn": _deliveries.turn.is_(None),
     "of_split": _deliveries.split == bindparam("of_split"),
     "last_due": tuple_(_deliveries.due_at, _deliveries.id) >= tuple_(bindparam("last_due"), bindparam("last_id")),
 }
+
+
+def is_of(turn: int) -> ColumnElement[bool]:
+    """The deliveries of a source, by its number."""
+    return _deliveries.turn.is_(None) if turn == UNNUMBERED else _deliveries.turn == turn
 
 
 def pending(destination: str, lane: int) -> ColumnElement[bool]:
@@ -248,9 +257,10 @@ def _of(attempt: int) -> ColumnElement[bool]:
 # --- guards, inside the claim ---------------------------------------------------------------------------------------
 
 
-def let_go(conn: Connection, attempt: int, now: int) -> None:
-    """Releases all members of an attempt that did not begin."""
-    conn.execute(update(deliveries).where(taken(attempt)).values(let_go_values(attempt, now)))
+def let_go(conn: Connection, attempt: int, now: int, lane: int | None = None) -> int:
+    """Releases the members of an attempt that did not begin; with ``lane`` only those. Returns how many."""
+    which = taken(attempt) if lane is None else and_(taken(attempt), _deliveries.lane == lane)
+    return conn.execute(update(deliveries).where(which).values(let_go_values(attempt, now))).rowcount
 
 
 def in_flight(conn: Connection, attempt: int) -> set[int]:
@@ -285,28 +295,6 @@ def suppressed_now(conn: Connection, attempt: int, now: int) -> list[int]:
     """Ids of the attempt's members that a guard ended at this moment."""
     ended = and_(IS_SUPPRESSED, _deliveries.updated_at == now, _deliveries.attempt == attempt)
     return list(conn.execute(select(_deliveries.id).where(ended)).scalars())
-
-
-def revive_copies(conn: Connection, dead: Collection[int], now: int) -> int:
-    """For every delivery that died or expired, the latest copy that ``once_per`` suppressed takes its place."""
-    revived = 0
-    for row in conn.execute(
-        select(_deliveries.once_key).where(_deliveries.id.in_(dead), _deliveries.once_key.is_not(None))
-    ).all():
-        copy = select(func.max(_deliveries.id)).where(
-            _deliveries.once_key == row.once_key,
-            _deliveries.state == DeliveryState.SUPPRESSED,
-            _deliveries.reason_code == Code.ONCE,
-            _deliveries.expires_at > now,
-        )
-        # Checked again on the row itself: the copy may be forgotten at this moment, and its code would show it.
-        statement = update(deliveries).where(
-            _deliveries.id == copy.scalar_subquery(), _deliveries.reason_code == Code.ONCE
-        )
-        freed = reasons.columns(Reason(Code.COPY_FREED))
-        values = {"state": DeliveryState.PENDING, "due_at": now, "updated_at": now, **freed}
-        revived += conn.execute(statement.values(values)).rowcount
-    return revived
 
 
 # --- settling -------------------------------------------------------------------------------------------------------

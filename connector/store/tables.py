@@ -23,6 +23,9 @@ from sqlalchemy import (
 from connector.core.states import AccountState, AttemptState, DeliveryState, DestinationState, EventState, LotState
 from connector.store.alarm_tables import alarm_notices as alarm_notices
 from connector.store.alarm_tables import alarms as alarms
+from connector.store.counting_tables import country_calls as country_calls
+from connector.store.counting_tables import once_keys as once_keys
+from connector.store.counting_tables import source_calls as source_calls
 from connector.store.encrypted_column import Encrypted
 from connector.store.hour_tables import hours as hours
 from connector.store.schema import Id, has, partial, states_sql
@@ -123,13 +126,15 @@ deliveries = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("attempt", BigInteger),  #: the last attempt it was a member of
     Column("attempts", Text, nullable=False),  #: all of them, ",12,45"
-    Column("once_key", Text),  #: keyed hash of route and once_per value
+    Column("once_key", Text),  #: keyed hash of route and once_per value; of phones the first
     Column("reason", Text),  #: sentence of an earlier release; NULL if there is a code
     Column("checked_at", BigInteger),  #: when the vendor last agreed to this person's being contacted
     Column("reason_code", Text),  #: why it is in this state: `core.reasons.Code`
     Column("reason_facts", Text),  #: JSON: the facts of the code
     Column("place", Text),  #: where the person's phones may be: see `connector.core.places`; "" without a phone
     Column("turn", Integer),  #: whose turn it takes: the number of its source, see `turns`; NULL: of an earlier release
+    #: the mark of the rule by which its numbers were judged; NULL: it calls nobody, or is of an earlier release
+    Column("rule", Integer),
     has("deliveries", DeliveryState),
     UniqueConstraint("event", "route", name="uq_deliveries_event_route"),
     sqlite_autoincrement=True,
@@ -258,24 +263,12 @@ destinations = Table(
     Column("claimed_lane", SmallInteger, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),  #: 0: never
     Column("refusals", Text, nullable=False),  #: JSON: words of lone records refused since something was accepted
-    Column("claimed_turn", Integer),  #: the source that was served last, where a call takes fewer than wait
+    Column("claimed_turn", Integer),  #: the source that was served last, while several wait
+    Column("checked_turn", Integer),  #: the same of pre-checks
     Column("reason_code", Text),  #: as of deliveries
     Column("reason_facts", Text),
     has("destinations", DestinationState),
 )
-
-#: What a call took of the day of an account for a source that has a share of it.
-source_calls = Table(
-    "source_calls",
-    metadata,
-    Column("account", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("at", BigInteger, primary_key=True, autoincrement=False),
-    Column("attempt", BigInteger, primary_key=True, autoincrement=False),
-    Column("calls", SmallInteger, nullable=False),  #: 1: it would not have been made without such sources
-    Column("records", Integer, nullable=False),
-)
-Index("ix_source_calls_attempt", source_calls.c.attempt)
 
 do_not_contact = Table(
     "do_not_contact",

@@ -8,14 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    not_,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 
-from connector.core.reasons import Reason
+from connector.core.reasons import Code, Reason
 from connector.core.times import DAY_MS
+from connector.core.turns import UNNUMBERED
 from connector.store import outbox, reasons
-from connector.store.lanes import ASIDE_LANES, ASIDE_OF, LET_IN, LET_IN_TO_CHECK, LIMITED_LANES
+from connector.store.lanes import (
+    ASIDE_LANES,
+    CEILING_LANES,
+    JUDGED_AGAIN,
+    LET_IN,
+    LET_IN_AS_GROUP,
+    LET_IN_TO_CHECK,
+    LIMITED_LANES,
+)
 from connector.store.tables import IS_PENDING, TAKEN, deliveries, source_calls
 
 _deliveries = deliveries.c
@@ -25,77 +49,139 @@ _NEXT: Final = f"""
     SELECT turn FROM deliveries
     WHERE destination = :destination AND lane = :lane AND {IS_PENDING.text} AND turn > {{after}}
     ORDER BY turn LIMIT 1"""
+_DUE: Final = f"""
+    SELECT 1 FROM deliveries
+    WHERE destination = :destination AND lane = :lane AND {IS_PENDING.text} AND {{whose}} AND due_at <= :until
+    LIMIT 1"""
 _WAITING: Final = text(f"""
     WITH RECURSIVE one (turn) AS (
       SELECT ({_NEXT.format(after="-1")})
       UNION ALL
       SELECT ({_NEXT.format(after="one.turn")}) FROM one WHERE one.turn IS NOT NULL
     )
-    SELECT turn FROM one WHERE turn IS NOT NULL AND EXISTS (
-      SELECT 1 FROM deliveries
-      WHERE destination = :destination AND lane = :lane AND {IS_PENDING.text} AND deliveries.turn = one.turn
-        AND due_at <= :until)
+    SELECT {UNNUMBERED} AS turn WHERE ({_DUE.format(whose="turn IS NULL")}) IS NOT NULL
+    UNION ALL
+    SELECT turn FROM one WHERE turn IS NOT NULL AND ({_DUE.format(whose="deliveries.turn = one.turn")}) IS NOT NULL
 """)
 ANY_TIME: Final = 2**62
 
 
 def waiting(conn: Connection, destination: str, lane: int, until: int) -> list[int]:
-    """The numbers of the sources that have something due in the lane by then (unix ms), ascending."""
+    """The numbers of the sources that have something due in the lane by then (unix ms), ascending: see `UNNUMBERED`."""
     values = {"destination": destination, "lane": lane, "until": until}
     return list(conn.execute(_WAITING, values).scalars())
 
 
-def taken_of_each(conn: Connection, attempt: int) -> dict[int | None, int]:
-    """Number of members of an attempt that is about to be made, by the number of their source."""
-    rows = conn.execute(_TAKEN_OF_EACH, {"of": attempt})
-    return {row[0]: row[1] for row in rows}
+class Alike(NamedTuple):
+    """Members of one source whose numbers were judged by one rule; ``expires_at``: of the first of them."""
+
+    turn: int | None
+    rule: int | None
+    number: int
+    expires_at: int
+
+
+def taken_alike(conn: Connection, attempt: int) -> list[Alike]:
+    """The members of an attempt that is about to be made, in groups."""
+    return [Alike(*row) for row in conn.execute(_TAKEN_ALIKE, {"of": attempt})]
 
 
 # Made once: every claim runs these.
-_TAKEN_OF_EACH: Final = (
-    select(_deliveries.turn, func.count())
+_TAKEN_ALIKE: Final = (
+    select(_deliveries.turn, _deliveries.rule, func.count(), func.min(_deliveries.expires_at))
     .where(_deliveries.attempt == bindparam("of"), TAKEN)
-    .group_by(_deliveries.turn)
+    .group_by(_deliveries.turn, _deliveries.rule)
 )
+
+
+def taken_by_place(conn: Connection, attempt: int) -> list[tuple[Whose, int]]:
+    """The members of an attempt that is about to be made by source and place, and how many each."""
+    columns = (_deliveries.turn, _deliveries.place)
+    rows = conn.execute(select(*columns, func.count()).where(outbox.taken(attempt)).group_by(*columns))
+    return [(Whose(UNNUMBERED if row[0] is None else row[0], row[1] or ""), row[2]) for row in rows]
+
+
+def judge_again(conn: Connection, attempt: int, some: Alike, reason: Reason, now: int) -> int:
+    """Releases these members, so that their records are made again: as if they were blocked until now. How many.
+
+    Who was replayed stays so: an operator has looked at it.
+    """
+    mine = and_(
+        outbox.taken(attempt),
+        _deliveries.turn.is_not_distinct_from(some.turn),
+        _deliveries.rule.is_not_distinct_from(some.rule),
+    )
+    code = case((_deliveries.reason_code == Code.REPLAYED, _deliveries.reason_code), else_=reason.code)
+    lane = case(JUDGED_AGAIN, value=_deliveries.lane, else_=_deliveries.lane)
+    values = {**reasons.columns(reason), "reason_code": code, "lane": lane, "split": None, "due_at": now}
+    return conn.execute(update(deliveries).where(mine).values(outbox.let_go_values(attempt, now) | values)).rowcount
 
 
 def has_others(conn: Connection, attempt: int, turn: int) -> bool:
     """Whether members of an attempt that is about to be made are of other sources than this one."""
-    others = and_(outbox.taken(attempt), _deliveries.turn != turn)
+    others = and_(outbox.taken(attempt), _deliveries.turn.is_distinct_from(None if turn == UNNUMBERED else turn))
     return conn.execute(select(_deliveries.id).where(others).limit(1)).first() is not None
 
 
 # --- lying aside ----------------------------------------------------------------------------------------------------
 
-_LANES: Final = (*ASIDE_LANES, *LIMITED_LANES)
+_LANES: Final = (*ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES)
 _NO_TIME: Final[Mapping[str, Any]] = {"due_at": _deliveries.expires_at}
 
 
-def put_aside(conn: Connection, attempt: int, turn: int, reason: Reason, now: int, *, newest: int) -> int:
-    """Releases the ``newest`` members of a source from an attempt that is about to be made, and lays them aside."""
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Deliveries of a source, by its number; with ``place`` only those to people there (see `core.places`)."""
+
+    turn: int
+    place: str | None = None
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The same in SQL."""
+        mine = outbox.is_of(self.turn)
+        return mine if self.place is None else and_(mine, func.coalesce(_deliveries.place, "") == self.place)
+
+
+def put_aside(
+    conn: Connection, attempt: int, whose: Whose, to: Mapping[int, int], reason: Reason, now: int, *, newest: int
+) -> int:
+    """Releases the ``newest`` of these members of an attempt that is about to be made, and lays them aside.
+
+    ``to``: lane -> where they lie.
+    """
     some = (
         select(_deliveries.id)
-        .where(outbox.taken(attempt), _deliveries.turn == turn)
+        .where(outbox.taken(attempt), whose.condition)
         .order_by(_deliveries.id.desc())
         .limit(newest)
     )
-    values = outbox.let_go_values(attempt, now) | _aside(reason)
+    values = outbox.let_go_values(attempt, now) | _aside(to, reason)
     ids = list(conn.execute(some).scalars())
     return conn.execute(update(deliveries).where(_deliveries.id.in_(ids)).values(values)).rowcount
 
 
 def put_all_aside(
-    conn: Connection, destination: str, lane: int, turn: int, reason: Reason, now: int, *, most: int
+    conn: Connection,
+    destination: str,
+    lane: int,
+    whose: Whose,
+    to: Mapping[int, int],
+    reason: Reason,
+    now: int,
+    *,
+    most: int,
 ) -> int:
     """Lays the oldest due deliveries of a source aside that no call has taken yet."""
-    due = and_(outbox.pending(destination, lane), _deliveries.turn == turn, _deliveries.due_at <= now)
+    due = and_(outbox.pending(destination, lane), whose.condition, _deliveries.due_at <= now)
     some = select(_deliveries.id).where(due).order_by(_deliveries.due_at, _deliveries.id).limit(most).scalar_subquery()
-    values = {"updated_at": now} | _aside(reason)
+    values = {"updated_at": now} | _aside(to, reason)
     return conn.execute(update(deliveries).where(_deliveries.id.in_(some)).values(values)).rowcount
 
 
-def _aside(reason: Reason) -> dict[str, Any]:
-    return {"lane": case(ASIDE_OF, value=_deliveries.lane), "split": None, **_NO_TIME, **reasons.columns(reason)}
+def _aside(to: Mapping[int, int], reason: Reason) -> dict[str, Any]:
+    """Members of a refused batch stay one group, so that its bad record is still found."""
+    return {"lane": case(dict(to), value=_deliveries.lane), **_NO_TIME, **reasons.columns(reason)}
 
 
 def _lies_aside(destinations: Sequence[str]) -> ColumnElement[bool]:
@@ -107,13 +193,42 @@ def any_aside(conn: Connection, destinations: Sequence[str]) -> bool:
     return conn.execute(select(_deliveries.id).where(_lies_aside(destinations)).limit(1)).first() is not None
 
 
-def let_in(conn: Connection, destination: str, lane: int, turn: int | None, most: int, now: int) -> int:
-    """Makes the oldest of a source that lie aside in this lane due again. Returns how many."""
-    which = outbox.pending(destination, lane)
-    which = and_(which, _deliveries.turn == turn) if turn is not None else which
+def let_in(
+    conn: Connection,
+    destination: str,
+    lane: int,
+    turn: int,
+    most: int,
+    now: int,
+    *,
+    checked_since: int | None = None,
+    but: Sequence[str] = (),
+) -> int:
+    """Makes the oldest of a source that lie aside in this lane due again. Returns how many.
+
+    ``checked_since``: of those that the vendor allowed no later, it is asked (again) first; None: it is never asked.
+    ``but``: countries; who may be in one of them stays.
+    """
+    which = and_(outbox.pending(destination, lane), outbox.is_of(turn), *(not_(_is_in(country)) for country in but))
     some = select(_deliveries.id).where(which).order_by(_deliveries.due_at, _deliveries.id).limit(most)
     chosen = _deliveries.id.in_(some.scalar_subquery())
-    return conn.execute(update(deliveries).where(chosen).values(_let_in(now))).rowcount
+    as_group = (_deliveries.split.is_not(None), case(LET_IN_AS_GROUP, value=_deliveries.lane, else_=_deliveries.lane))
+    values = _let_in(now) | {"lane": case(as_group, else_=_WHOLE)}
+    if checked_since is not None:
+        unasked = or_(_deliveries.checked_at.is_(None), _deliveries.checked_at < checked_since)
+        values["lane"] = case((unasked, _TO_CHECK), as_group, else_=_WHOLE)
+        values["split"] = case((unasked, null()), else_=_deliveries.split)
+    return conn.execute(update(deliveries).where(chosen).values(values)).rowcount
+
+
+def _is_in(country: str) -> ColumnElement[bool]:
+    """Whether a place names the country: alone, with an area, or beside others."""
+    said = "+" + func.coalesce(_deliveries.place, "") + "+"
+    return or_(said.contains(f"+{country}+"), said.contains(f"+{country}/"))
+
+
+_WHOLE: Final = case(LET_IN, value=_deliveries.lane, else_=_deliveries.lane)
+_TO_CHECK: Final = case(LET_IN_TO_CHECK, value=_deliveries.lane, else_=_deliveries.lane)
 
 
 def let_in_expired(conn: Connection, destinations: Sequence[str], now: int, most: int) -> int:
@@ -128,16 +243,12 @@ def let_in_events(conn: Connection, events: Sequence[int], checking: Sequence[st
     vendor first.
     """
     mine = and_(_deliveries.event.in_(events), _deliveries.lane.in_(LIMITED_LANES), IS_PENDING)
-    checks = case(LET_IN_TO_CHECK, value=_deliveries.lane, else_=_deliveries.lane)
-    lane = case(
-        (_deliveries.route.in_(checking), checks), else_=case(LET_IN, value=_deliveries.lane, else_=_deliveries.lane)
-    )
+    lane = case((_deliveries.route.in_(checking), _TO_CHECK), else_=_WHOLE)
     return conn.execute(update(deliveries).where(mine).values(_let_in(now) | {"lane": lane})).rowcount
 
 
 def _let_in(now: int) -> dict[str, Any]:
-    lane = case(LET_IN, value=_deliveries.lane, else_=_deliveries.lane)
-    return {"lane": lane, "due_at": now, "updated_at": now, **reasons.columns(None)}
+    return {"lane": _WHOLE, "due_at": now, "updated_at": now, **reasons.columns(None)}
 
 
 # --- what a source used of an account's day -------------------------------------------------------------------------

@@ -73,6 +73,8 @@ class Destination:
     trust: Mapping[str, int] = field(default_factory=dict)  #: rank of each source; empty where all prove alike
     sources: tuple[Source, ...] = ()  #: whose events may come here, the more trusted first
     largest_batch: int = 1  #: of the account's destinations
+    #: marks of the rules by which numbers are judged, by the number of a source; None: of any other. Empty: no calls
+    number_rules: Mapping[int | None, int] = field(default_factory=dict)
     plan: Plan | None = None  #: the contact rules and its routes; None: only each route's own options apply
 
     #: options that shape a call or its outcome: routes that share a destination must agree on them
@@ -86,6 +88,7 @@ class Destination:
     results: ClassVar[tuple[str, ...]] = ()  #: the parts of the vendor's answer that are kept for dependent routes
     contacts_people: ClassVar[bool] = False  #: its records contact people
     by_channel: ClassVar[str] = ""  #: the channel of the contact, if it is certain: "voice"
+    calls: ClassVar[bool] = False  #: its records hold numbers that are dialled
 
     @property
     def batch_size(self) -> int:

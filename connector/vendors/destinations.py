@@ -11,8 +11,10 @@ from marshmallow import Schema
 from connector.core.errors import ConfigError
 from connector.core.openings import Plan, plan_of
 from connector.core.settings import TRUST, Route, Settings, Source
+from connector.core.turns import turn_of
 from connector.vendors import VENDORS
 from connector.vendors.base import Destination
+from mappings.dialable import rule_of
 
 DESTINATIONS: Final[Mapping[str, type[Destination]]] = {
     f"{vendor.name}.{operation}": destination
@@ -94,7 +96,18 @@ def _destination(
         followers=after | (before.followers if before else frozenset()),
         trust=_ranks(settings),
         sources=_sources(settings, [route, *(before.routes.values() if before else ())]),
+        number_rules=_number_rules(settings, route) if DESTINATIONS[route.to].calls else {},
     )
+
+
+def _number_rules(settings: Settings, route: Route) -> Mapping[int | None, int]:
+    """Of every source: what waits may be of one that no route takes from any more."""
+    account, region = settings.accounts[route.account], settings.locale.region
+    found: dict[int | None, int] = {}
+    for source in (None, *settings.sources.values()):
+        if (rule := rule_of(account, source, region)) is not None:
+            found[turn_of(source.name) if source else None] = rule.mark
+    return found
 
 
 def _sources(settings: Settings, routes: Iterable[Route]) -> tuple[Source, ...]:

@@ -16,7 +16,7 @@ import requests
 from mappings.base import Locale, Rendering
 from mappings.records.wolkvox import Row as WolkvoxRow
 from mappings.senders.lead import LeadMapping
-from tests.bench import contacting, leads, load, paging, places, serving, slow_fsync, steps
+from tests.bench import contacting, leads, load, paging, places, serving, slow_fsync, steps, storing
 from tests.bench.cost import cost
 from tests.bench.files import files
 from tests.bench.greedy import greedy
@@ -497,6 +497,13 @@ def console(report: Report, at: Path, size: Size) -> None:
             paging.pages(report, KINDS[kind], connector.environment, size.backlog)
 
 
+def turns(report: Report, at: Path, size: Size) -> None:
+    """A lead of one source while another one's bodies keep the committer busy."""
+    for kind in size.kinds:
+        if _there(report, "turns", kind, at):
+            storing.measure(report, kind, KINDS[kind], at, size.messages // 10, size.steady_s)
+
+
 WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "ingest": ingest,
     "senders": lambda report, _at, _size: senders(report),
@@ -504,6 +511,7 @@ WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "naive": naive,
     "fsync": fsync,
     "consume": consume,
+    "turns": turns,
     "drain": drain,
     "lone": lone,
     "steady": steady,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from connector.admin import forecast
+from connector.admin import forecast, shares
 from connector.admin.lawful import Lawful
 from connector.admin.problems import needed_roles, pending, silent_sources
 from connector.core import calendars, law, masking, pacing
@@ -128,6 +128,14 @@ class Looker:
                 facts = {"account": name, "until": iso(lasts), "left": room.left, "limit": room.budget}
                 yield Condition(kind=AlarmKind.BUDGET_SHORT, about=name, facts=facts)
 
+    def ceilings(self, conn: Connection, now: int) -> Iterator[Condition]:
+        for name in self._settings.accounts:
+            for one in shares.ceilings_of_account(conn, self._settings, name, now):
+                if one["used_up"]:
+                    whose = one["source"] or name
+                    facts = {"account": name, "whose": whose, **{key: one[key] for key in ("prefix", "used", "most")}}
+                    yield Condition(kind=AlarmKind.CEILING_NEAR, about=f"{name} {whose} {one['prefix']}", facts=facts)
+
     # --- deliveries -------------------------------------------------------------------------------------------------
 
     def waiting(self, conn: Connection, now: int) -> Iterator[Condition]:
@@ -233,7 +241,7 @@ class Looker:
 
 
 _LOOKS: Final[tuple[Callable[[Looker, Connection, int], Iterable[Condition]], ...]] = (
-    *(Looker.accounts, Looker.destinations, Looker.budgets, Looker.waiting, Looker.dying),
+    *(Looker.accounts, Looker.destinations, Looker.budgets, Looker.ceilings, Looker.waiting, Looker.dying),
     *(Looker.silent, Looker.letters, Looker.workers, Looker.lists, Looker.calendars),
 )
 

@@ -95,6 +95,15 @@ def _budget_short(facts: Facts) -> Sentences:
     return said, phrase("put imports off, or ask the vendor for more calls")
 
 
+def _ceiling_near(facts: Facts) -> Sentences:
+    said = phrase(
+        "calls_per_day of {whose} ({prefix}): {account} called {used:,} of {most:,} people in the last 24 h; "
+        "beyond that the newest wait",
+        **facts,
+    )
+    return said, phrase("look at who sends so many, or raise calls_per_day")
+
+
 def _source_silent(facts: Facts) -> Sentences:
     said = phrase("{source} sent nothing in the last 2 h; usually {number} events at this hour", **facts)
     return said, phrase("look at the sender: is its form or its integration broken?")
@@ -157,6 +166,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Facts], Sentences]]] = {
     AlarmKind.LEADS_WAIT: _leads_wait,
     AlarmKind.DELIVERIES_DIE: _deliveries_die,
     AlarmKind.BUDGET_SHORT: _budget_short,
+    AlarmKind.CEILING_NEAR: _ceiling_near,
     AlarmKind.SOURCE_SILENT: _source_silent,
     AlarmKind.DEAD_LETTERS: _dead_letters,
     AlarmKind.NOBODY_WORKS: _nobody_works,

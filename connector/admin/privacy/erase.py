@@ -26,7 +26,7 @@ from connector.core.states import DeliveryState, EventState
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
 from connector.inbound.stored import payload_of
-from connector.store import outbox, thin_events, to_erase
+from connector.store import once_keys, outbox, thin_events, to_erase
 from connector.store.database import Database, announce, now_ms
 from connector.store.outbox import SETTLED
 from connector.store.tables import deliveries, events, records
@@ -195,7 +195,7 @@ class Erasing:
         for account in sorted({account for account, _, _ in ended}):
             with self._database.write(serialise=account) as conn:
                 gone = [number for theirs, number, _ in ended if theirs == account]
-                if outbox.revive_copies(conn, gone, now_ms(conn)):
+                if once_keys.revive_copies(conn, gone, now_ms(conn)):
                     announce(conn)
 
     def _end(self, ids: Sequence[int]) -> list[tuple[str, int, Reason | None]]:

@@ -18,8 +18,9 @@ from connector.core.phrases import phrase
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Route
 from connector.core.states import DeliveryState
-from connector.store import outbox, reasons
+from connector.store import outbox, reasons, turns
 from connector.store.tables import TAKEN, deliveries
+from connector.store.turns import Alike
 from connector.vendors.base import Destination
 
 _delivery = deliveries.c
@@ -36,6 +37,14 @@ class Members:
     now: int
     found: dict[str, Any] = field(default_factory=dict)  #: results of a guard for the guards after it
     gone: int = 0  #: how many members the guards before this one ended or let go
+    _alike: tuple[int, list[Alike]] = field(default=(-1, []), init=False)
+
+    @property
+    def alike(self) -> list[Alike]:
+        """The members in groups; read again once a guard has kept some back."""
+        if self._alike[0] != self.gone:
+            self._alike = self.gone, turns.taken_alike(self.conn, self.attempt)
+        return self._alike[1]
 
     @property
     def routes(self) -> Mapping[str, Route]:

@@ -29,6 +29,8 @@ class Expiry(Guard):
     )
 
     def ask(self, members: Members) -> tuple[list[int], int]:
+        if all(one.expires_at > members.now for one in members.alike):
+            return [], 0
         return members.end_by(_END), 0
 
     def text(self, route: Route) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import ColumnElement, Text, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, and_, case, func, not_, or_, select, update
 
 from connector.core.phrases import phrase
-from connector.core.reasons import Code
-from connector.core.settings import Route
+from connector.core.reasons import Code, Reason
+from connector.core.settings import OncePer, Route
 from connector.core.states import DeliveryState
 from connector.outbound.guards.base import Guard, Members
-from connector.store.tables import deliveries, events
+from connector.store import once_keys as once_rows
+from connector.store import reasons
+from connector.store.tables import deliveries, events, once_keys
 
 _deliveries = deliveries.c
 _other_rows = deliveries.alias("other")
@@ -30,21 +32,16 @@ class OncePerGuard(Guard):
         ended: list[int] = []
         for route in members.routes.values():
             if route.once_per is not None:
-                ended += self._end(members, route.name, int(route.once_per.within_s * 1000))
+                fresh = self._end(members, route.name, route.once_per)
+                if fresh and route.once_per.key == "phone":
+                    _free(members, route.once_per, fresh)
+                ended += fresh
         return ended, 0
 
-    def _end(self, members: Members, route: str, within_ms: int) -> list[int]:
-        same = and_(
-            _others.once_key == _deliveries.once_key,
-            _others.id != _deliveries.id,
-            _others.state.not_in((DeliveryState.DEAD, DeliveryState.SUPPRESSED)),
-            func.abs(_deliveries.created_at - _others.created_at) < within_ms,
-            _comes_before(members),
-        )
-        first = select(func.min(_others.id)).where(same).correlate(deliveries).scalar_subquery()
-        which = and_(_deliveries.route == route, _deliveries.once_key.is_not(None))
-        which = and_(which, exists(select(_others.id).where(same).correlate(deliveries)))
-        facts = _concat(members, '{"other":', first, "}")
+    def _end(self, members: Members, route: str, once: OncePer) -> list[int]:
+        firsts = _firsts(members, once)
+        which = and_(_deliveries.route == route, _deliveries.once_key.is_not(None), _any(firsts))
+        facts = _concat(members, '{"other":', func.coalesce(*firsts, 0), "}")
         return members.end(which, {"reason_code": str(Code.ONCE), "reason_facts": facts, "reason": None})
 
     def text(self, route: Route) -> str:
@@ -52,6 +49,49 @@ class OncePerGuard(Guard):
             return ""
         facts = {"key": route.once_per.key, "hours": route.once_per.within_s / 3600}
         return phrase("once_per: one for each {key} within {hours:g} h", **facts)
+
+
+_my_keys = once_keys.alias("my_keys")
+_their_keys = once_keys.alias("their_keys")
+_theirs = _their_keys.c.delivery == _others.id
+
+#: Where another delivery has one of the keys of this one: each of two steps on an index. Most have one key only.
+_SAME: Final = (
+    (_other_rows, _others.once_key == _deliveries.once_key),
+    (_their_keys.join(_other_rows, _theirs), _their_keys.c.hash == _deliveries.once_key),
+    (_my_keys.join(_other_rows, _others.once_key == _my_keys.c.hash), _my_keys.c.delivery == _deliveries.id),
+    (
+        _my_keys.join(_their_keys, _their_keys.c.hash == _my_keys.c.hash).join(_other_rows, _theirs),
+        _my_keys.c.delivery == _deliveries.id,
+    ),
+)
+
+
+def _firsts(members: Members, once: OncePer) -> list[ScalarSelect[int]]:
+    """The delivery of which this one is a copy, by each way of `_SAME`; NULL if there is none."""
+    counts = and_(
+        _others.id != _deliveries.id,
+        _others.state.not_in((DeliveryState.DEAD, DeliveryState.SUPPRESSED)),
+        func.abs(_deliveries.created_at - _others.created_at) < int(once.within_s * 1000),
+        _comes_before(members),
+    )
+    return [
+        select(func.min(_others.id)).select_from(rows).where(same, counts).correlate(deliveries).scalar_subquery()
+        for rows, same in (_SAME if once.key == "phone" else _SAME[:1])
+    ]
+
+
+def _any(firsts: Sequence[ScalarSelect[int]]) -> ColumnElement[bool]:
+    return or_(*(first.is_not(None) for first in firsts))
+
+
+def _free(members: Members, once: OncePer, ended: Collection[int]) -> None:
+    """Copies of those that ended now, and of no other: with several phones, a copy of a copy may be somebody else."""
+    copies = once_rows.copies_of(members.conn, ended, members.now)
+    if copies:
+        freed = {"state": DeliveryState.PENDING, "due_at": members.now, "updated_at": members.now}
+        statement = update(deliveries).where(_deliveries.id.in_(copies), not_(_any(_firsts(members, once))))
+        members.conn.execute(statement.values({**freed, **reasons.columns(Reason(Code.COPY_FREED))}))
 
 
 def _comes_before(members: Members) -> ColumnElement[bool]:

@@ -150,6 +150,10 @@ def people_of(members: Members) -> People | None:
     if _FOUND not in members.found:
         members.found[_FOUND] = People(members, plan, _cohorts(members, plan), gone=members.gone)
     found: People = members.found[_FOUND]
+    if members.gone != found.gone:  # a guard that knows no people kept somebody back
+        begun = outbox.in_flight(members.conn, members.attempt)
+        found.keep(lambda member: member.id in begun)
+        found.gone = members.gone
     return found
 
 
@@ -183,9 +187,6 @@ def write_down(members: Members) -> None:
     """
     if (people := people_of(members)) is None:
         return
-    if members.gone != people.gone:  # a guard that knows no people kept somebody back
-        begun = outbox.in_flight(members.conn, members.attempt)
-        people.keep(lambda member: member.id in begun)
     live = list(people.live())
     contacts.put(members.conn, [ledger_rows(people, cohort, cohort.members, begins=True) for cohort in live])
     contacts.keep_proofs(members.conn, members.attempt, members.now, [p for one in live for p in _proofs(people, one)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar, Final
 
 from connector.core.reasons import Code
@@ -10,25 +11,34 @@ from connector.core.states import Kind
 from connector.outbound.guards.base import Guard, Members
 from connector.outbound.shares import share_of, sharing
 from connector.store import turns
-from connector.store.lanes import BULK, LIVE
+from connector.store.lanes import ASIDE_OF, BULK, BULK_CHECK, LIVE, LIVE_CHECK
+from connector.store.turns import Whose
 
 BEHIND_AT_ONCE: Final = 2_000  #: of those that no call has taken yet
 
 
 class ShareGuard(Guard):
-    """The last guard: only what really goes counts."""
+    """Asked before the caps: what it puts aside is no contact of a person, and holds or ends no other one's.
+
+    So it counts some that the guards after it still keep back. If these were all that others have in a call, a source
+    may exceed its share by that call.
+    """
 
     option = "share"
     holds: ClassVar[tuple[Code, ...]] = (Code.SHARE_HELD,)
 
     def ask(self, members: Members) -> tuple[list[int], int]:
         sharing_here = sharing(members.destination)
-        if not sharing_here or members.kind != Kind.SEND:
+        if not sharing_here or members.kind not in _LANES:
             return [], 0
-        taken = turns.taken_of_each(members.conn, members.attempt)
+        taken = _of_each(members)
         others = any(turn not in sharing_here for turn in taken)
         mine = {turn: source for turn, source in sharing_here.items() if turn in taken}
         return [], sum(_keep_back(members, source, turn, taken[turn], others) for turn, source in mine.items())
+
+
+#: Where those wait whom the same would befall.
+_LANES: Final = {Kind.SEND: (LIVE, BULK), Kind.PRECHECK: (LIVE_CHECK, BULK_CHECK)}
 
 
 def _keep_back(members: Members, source: Source, turn: int, taken: int, others: bool) -> int:
@@ -38,23 +48,32 @@ def _keep_back(members: Members, source: Source, turn: int, taken: int, others: 
     """
     conn, place, now = members.conn, members.destination, members.now
     share = share_of(conn, place, source, now)
-    goes = share.records_left if others or share.calls_left else 0
+    calls_left = share.calls_left if members.kind == Kind.SEND else share.checks_left
+    goes = share.records_left if calls_left or (others and members.kind == Kind.SEND) else 0
     if goes >= taken:
         return 0
-    for lane in (LIVE, BULK):
-        turns.put_all_aside(conn, place.name, lane, turn, share.reason, now, most=BEHIND_AT_ONCE)
-    return turns.put_aside(conn, members.attempt, turn, share.reason, now, newest=taken - goes)
+    for lane in _LANES[Kind(members.kind)]:
+        turns.put_all_aside(conn, place.name, lane, Whose(turn), ASIDE_OF, share.reason, now, most=BEHIND_AT_ONCE)
+    return turns.put_aside(conn, members.attempt, Whose(turn), ASIDE_OF, share.reason, now, newest=taken - goes)
 
 
 def write_down(members: Members) -> None:
-    """Counts the call that is about to be made for the sources that have a share."""
+    """Counts the call that is about to be made for the sources that have a share. A pre-check delivers no record."""
     sharing_here = sharing(members.destination)
-    if not sharing_here:
+    if not sharing_here or members.kind not in _LANES:
         return
-    taken = turns.taken_of_each(members.conn, members.attempt)
-    records = {source.name: taken[turn] for turn, source in sharing_here.items() if turn in taken}
+    taken, is_sent = _of_each(members), members.kind == Kind.SEND
+    records = {source.name: taken[turn] * is_sent for turn, source in sharing_here.items() if turn in taken}
     if records:
         calls = int(all(turn in sharing_here for turn in taken))
         turns.count(
             members.conn, members.destination.account.name, members.attempt, records, calls=calls, now=members.now
         )
+
+
+def _of_each(members: Members) -> Counter[int | None]:
+    """How many members each source has."""
+    found: Counter[int | None] = Counter()
+    for one in members.alike:
+        found[one.turn] += one.number
+    return found

@@ -38,6 +38,7 @@ class AddRecord(Destination):
     can_ask: ClassVar[bool] = True
     contacts_people: ClassVar[bool] = True
     by_channel: ClassVar[str] = "voice"
+    calls: ClassVar[bool] = True
     all_or_nothing: ClassVar[bool] = True
 
     @staticmethod

@@ -8,6 +8,7 @@ from marshmallow import ValidationError, validates_schema
 
 from connector.core.fields import (
     AccountOptions,
+    Ceilings,
     Code,
     Duration,
     Paths,
@@ -33,6 +34,7 @@ class WolkvoxAccount(AccountOptions):
     countries = Words(load_default=(), validate=known_regions)
     numbers = Words(load_default=("mobile", "fixed"), validate=known_numbers)
     phones_per_lead = Whole(least=1, load_default=5)
+    calls_per_day = Ceilings(load_default=())
     phone_format = Text(load_default="national", validate=choice("national", "e164", "international"))
 
     @validates_schema(skip_on_field_errors=False)
