@@ -40,7 +40,7 @@ class OwnPostgres:
         """Answers when it returns."""
         listens = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
         argv = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), *listens]
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while time.monotonic() < end:
             if self._process is None or self._process.poll() is not None:
                 self._process = subprocess.Popen(

@@ -58,7 +58,7 @@ def dispatch(sb: Sandbox, *customers: Any, **body: Any) -> requests.Response:
 
 
 def control(sb: Sandbox, method: str, name: str, body: Any = None) -> Any:
-    answer = requests.request(method, f"{sb.url}/_sandbox/{name}", json=body, timeout=10)
+    answer = requests.request(method, f"{sb.url}/_sandbox/{name}", json=body, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -67,7 +67,7 @@ def rules(sb: Sandbox) -> list[str]:
     return [breach.rule for breach in sb.breaches]
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Waits for what another thread does; fails when it does not."""
     end = time.monotonic() + seconds
     while not true():

@@ -391,7 +391,7 @@ def go(*some: subprocess.Popen[str]) -> None:
         one.stdin.write("\n")
         one.stdin.flush()
     for one in some:
-        one.communicate(timeout=60)
+        one.communicate(timeout=120)
 
 
 @pytest.mark.slow

@@ -306,8 +306,8 @@ def test_status_tells_a_budget_that_nobody_used(database: Database) -> None:
     assert (found["used"], found["left"], found["kept_for_live"]) == (0, 1_000, 5)
     assert found["in_hand"] == {"live": 250, "bulk": 150}
     assert words == (
-        "0 of 1,000 calls used in the last 24 h, 1,000 left; live leads leave at once (250 calls in hand), "
-        "bulk leaves at once (150 calls in hand)"
+        "0 of 1,000 calls used in the last 24 h, 1,000 left; live leads leave at once (up to 250 calls), "
+        "bulk leaves at once (up to 150 calls)"
     )
 
 
@@ -322,7 +322,7 @@ def test_status_tells_how_bulk_is_spaced(database: Database) -> None:
     assert found["spacing_s"] == pytest.approx(41)
     assert 0 < found["waits_s"]["bulk"] <= 41 and found["waits_s"]["live"] == 0
     assert words == (
-        "732 of 1,000 calls used in the last 24 h, 268 left; live leads leave at once (57 calls in hand), "
+        "732 of 1,000 calls used in the last 24 h, 268 left; live leads leave at once (up to 57 calls), "
         "bulk waits 41.0 s between calls"
     )
 

@@ -664,7 +664,7 @@ def test_a_kill_half_way_loses_nothing_and_doubles_nothing(
 ) -> None:
     path = write(table(6000, with_id=with_id))
     process = started("landing", path)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while count_of(database, tables.events) < 1500:
         assert time.monotonic() < end
         assert process.poll() is None

@@ -57,13 +57,13 @@ class Processes:
             with contextlib.suppress(requests.RequestException):
                 body = {"event": "ticket_closed", "ticket": {"id": ticket}}
                 url = f"http://127.0.0.1:{self.port}/webhooks/helpdesk/{HELPDESK_SECRET}"
-                return requests.post(url, json=body, timeout=5).status_code in (200, 202)
+                return requests.post(url, json=body, timeout=60).status_code in (200, 202)
             return False
 
         until(taken, "the webhook is taken")
 
 
-def until(done: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def until(done: Callable[[], bool], what: str, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, f"not within {seconds:g} s: {what}"

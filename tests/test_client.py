@@ -41,6 +41,12 @@ class Vendor:
     port: int = 0
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def wait_until_ended(self) -> None:
+        """Every part is played, and its connection closed."""
+        for thread in self.threads:
+            thread.join(60)
 
     @property
     def url(self) -> str:
@@ -68,7 +74,8 @@ def vendor(*parts: Play) -> Iterator[Vendor]:
             open_ones.append(conn)
             part = played.parts[min(played.connections, len(played.parts) - 1)]
             played.connections += 1
-            threading.Thread(target=one, args=(conn, part), daemon=True).start()
+            played.threads.append(threading.Thread(target=one, args=(conn, part), daemon=True))
+            played.threads[-1].start()
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
@@ -191,7 +198,7 @@ def test_a_connection_that_is_never_taken_was_not_sent(monkeypatch: pytest.Monke
         begun = time.monotonic()
         with pytest.raises(NotSent, match="could not be made in time"):
             ask(f"http://127.0.0.1:{full.getsockname()[1]}")
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 60
 
 
 @pytest.mark.parametrize("too_late", [Deadline.after(-1), Deadline.after(60, write_within_s=-1)])
@@ -201,7 +208,7 @@ def test_a_call_that_comes_to_write_too_late_writes_nothing(too_late: Deadline) 
         client = made()
         with pytest.raises(NotSent, match="time had passed"):
             client.call("POST", f"{there.url}/x", body=b"[]", deadline=too_late)
-        time.sleep(0.1)
+        client.close()
     assert requests == [] or requests == [b""]
 
 
@@ -289,16 +296,16 @@ def test_the_deadline_holds_even_when_the_answer_drips(part: Play) -> None:
     with vendor(part) as there:
         begun = time.monotonic()
         with pytest.raises(NoAnswer, match="did not answer in time"):
-            ask(there.url, timeout_s=0.6)
-        assert 0.5 < time.monotonic() - begun < 20
+            ask(there.url, timeout_s=1.5)
+        assert 1 < time.monotonic() - begun < 60
 
 
 def test_the_deadline_holds_while_a_large_body_is_written_to_a_deaf_server() -> None:
     with vendor(lambda conn: time.sleep(4)) as there:
         begun = time.monotonic()
         with pytest.raises(NoAnswer, match="did not answer in time"):
-            ask(there.url, timeout_s=0.6, body=b" " * 30_000_000)
-        assert time.monotonic() - begun < 20
+            ask(there.url, timeout_s=1.5, body=b" " * 30_000_000)
+        assert time.monotonic() - begun < 60
 
 
 def test_a_slow_reader_may_take_longer_than_a_connection_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,7 +432,7 @@ def test_a_kept_connection_that_the_vendor_closed_makes_no_call_unknown() -> Non
         client = made()
         for _ in range(5):
             assert client.call("POST", f"{there.url}/x", body=b"[]").status == 200
-            time.sleep(0.05)
+            there.wait_until_ended()
         assert there.connections == 5
 
 
@@ -478,20 +485,20 @@ def test_a_client_is_shared_by_threads() -> None:
 
 def test_one_call_s_deadline_does_not_cut_another() -> None:
     with vendor(hanging, keeping(OK, [])) as there:
-        client = made(timeout_s=0.4)
+        client = made(timeout_s=60)
         outcomes: list[Exception] = []
 
         def wait() -> None:
             try:
-                client.call("GET", f"{there.url}/x")
+                client.call("GET", f"{there.url}/x", deadline=Deadline.after(2))
             except NoAnswer as fault:
                 outcomes.append(fault)
 
         late = threading.Thread(target=wait)
         late.start()
-        time.sleep(0.1)
-        end = time.monotonic() + 0.8
-        while time.monotonic() < end:
+        while not there.connections:
+            time.sleep(0.01)
+        while late.is_alive():
             assert client.call("GET", f"{there.url}/x").status == 200
         late.join()
         assert len(outcomes) == 1
@@ -536,8 +543,8 @@ def test_the_deadline_holds_over_tls(part: Play, monkeypatch: pytest.MonkeyPatch
     with vendor(encrypted(part)) as there:
         begun = time.monotonic()
         with pytest.raises(NoAnswer, match="did not answer in time"):
-            ask(f"https://localhost:{there.port}", timeout_s=0.6)
-        assert time.monotonic() - begun < 20
+            ask(f"https://localhost:{there.port}", timeout_s=1.5)
+        assert time.monotonic() - begun < 60
 
 
 def test_a_server_that_never_finishes_the_handshake_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -546,7 +553,7 @@ def test_a_server_that_never_finishes_the_handshake_was_not_sent(monkeypatch: py
         begun = time.monotonic()
         with pytest.raises(NotSent):
             ask(f"https://localhost:{there.port}")
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 60
 
 
 @dataclass
@@ -594,14 +601,13 @@ def test_plain_calls_go_through_the_environment_s_proxy(variable: str, monkeypat
 
 
 def test_https_calls_tunnel_through_the_proxy_which_sees_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.core.connections.IDLE_S", 0.2)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     proxy, requests = Proxy(), list[bytes]()
     with vendor(encrypted(keeping(OK, requests))) as there, vendor(proxy.play) as between:
         monkeypatch.setenv("HTTPS_PROXY", between.url)
         client = made()
-        for wait_s_ in (0.0, 0.0, 0.4):  # kept, kept, and idled: then there must be a new tunnel
-            time.sleep(wait_s_)
+        for idle_s in (600.0, 600.0, -1.0):  # kept, kept, and idled: then there must be a new tunnel
+            monkeypatch.setattr("connector.core.connections.IDLE_S", idle_s)
             assert client.call("POST", f"https://localhost:{there.port}/x", body=b"[]").status == 200
     assert [head.split(b" ")[0] for head in proxy.heads] == [b"CONNECT", b"CONNECT"]
     assert not any(TOKEN.encode() in head for head in proxy.heads)

@@ -475,9 +475,9 @@ def test_a_pipe_without_utf8_gets_question_marks_and_exact_json(tmp_path: Path, 
     (tmp_path / "lead.json").write_text(json.dumps(lead(1)), encoding="utf-8")
     args = [sys.executable, "-m", "connector", "map", "landing", str(tmp_path / "lead.json")]
     env = {**os.environ, **environ, "PYTHONIOENCODING": "latin-1"}
-    plain = subprocess.run(args, env=env, cwd=PROJECT, capture_output=True, timeout=60, check=True)
+    plain = subprocess.run(args, env=env, cwd=PROJECT, capture_output=True, timeout=240, check=True)
     assert "Route ?dial new leads? ? dialler" in plain.stdout.decode("latin-1")
-    exact = subprocess.run([*args, "--json"], env=env, cwd=PROJECT, capture_output=True, timeout=60, check=True)
+    exact = subprocess.run([*args, "--json"], env=env, cwd=PROJECT, capture_output=True, timeout=240, check=True)
     assert json.loads(exact.stdout)["events"][0]["event"]["first_name"] == "Íñigo"
 
 

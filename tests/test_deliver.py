@@ -370,7 +370,7 @@ def test_a_vendor_that_hangs_is_given_up_at_the_deadline(database: Database, san
     out.put(leads(2))
     started = time.monotonic()
     out.step()
-    assert 0.8 < time.monotonic() - started < 20
+    assert 0.8 < time.monotonic() - started < 60
     assert out.states() == {"uncertain": 2}
     out.later(3)
     out.drain()
@@ -484,7 +484,7 @@ def test_several_threads_deliver_each_lead_once_within_the_vendors_limits(store:
         thread.start()
     for number in range(40):
         outs[0].put([lead(10 * number + n) for n in range(5)])
-    end = time.monotonic() + 20
+    end = time.monotonic() + 180
     while outs[0].states() != {"delivered": 400} and time.monotonic() < end:
         time.sleep(0.05)
     done.set()

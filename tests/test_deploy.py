@@ -24,6 +24,7 @@ from connector.store import tables
 from connector.store.database import Database
 from connector.vendors.sandbox.exchange import Sandbox
 from tests.broker import AMQP_URL, Broker, broker, wait_until
+from tests.config_texts import example_environment
 from tests.test_first_minutes import free_port
 
 __all__ = ["broker"]  # the fixture
@@ -45,7 +46,7 @@ def block(after: str) -> list[str]:
 def typed(lines: list[str], folder: Path, **environ: str) -> None:
     for line in lines:
         known = {"PATH": os.environ["PATH"], **environ}
-        ended = subprocess.run(["sh", "-c", line], cwd=folder, env=known, capture_output=True, text=True, timeout=120)
+        ended = subprocess.run(["sh", "-c", line], cwd=folder, env=known, capture_output=True, text=True, timeout=240)
         assert ended.returncode == 0, f"{line}: {ended.stderr}"
 
 
@@ -64,7 +65,7 @@ def test_the_app_knows_every_process_and_every_variable_of_the_shipped_configura
     assert set(app["formation"]) == set(PROCFILE) - {"release"}
     text = (ROOT / "config" / "connector.toml").read_text()
     named = set(re.findall(r"\$\{([A-Z_]+)\}", "\n".join(line.split("#")[0] for line in text.splitlines())))
-    assert named <= set(app["env"])
+    assert named & set(example_environment(own=False)) <= set(app["env"])
     assert tomllib.loads(text)
 
 
@@ -91,7 +92,7 @@ def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
     assert "ExecStart=/srv/connector/.venv/bin/connector %i" in text
     unit = tmp_path / "connector@.service"
     unit.write_text(text.replace("/srv/connector/.venv/bin/connector", sys.executable))
-    ended = subprocess.run([command, "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([command, "verify", str(unit)], capture_output=True, text=True, timeout=240)
     said = [line for line in ended.stderr.splitlines() if "connector@" in line]
     assert not said
 
@@ -169,9 +170,9 @@ def played(tmp_path: Path, postgres_url: str, broker: Broker) -> Iterator[Callab
         text = (ROOT / "config" / "connector.toml").read_text()
         text = re.sub(r'base_url = "http://127\.0\.0\.1:\d+', f'base_url = "{sandbox.url}', text)
         (tmp_path / "config" / "connector.toml").write_text(text)
-        example = (ROOT / "config" / "example.env").read_text().splitlines(True)
-        ours = [line for line in example if not line.startswith(("PORT", "DATABASE_URL", "CONNECTOR_CONFIG"))]
-        (tmp_path / ".env").write_text("".join(ours))
+        example = example_environment()
+        ours = {name: example[name] for name in example.keys() - {"PORT", "DATABASE_URL", "CONNECTOR_CONFIG"}}
+        (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in ours.items()))
         environ = dict(os.environ) | {
             "PYTHONPATH": str(ROOT),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -190,7 +191,7 @@ def played(tmp_path: Path, postgres_url: str, broker: Broker) -> Iterator[Callab
     yield play
     for one in started:
         one.send_signal(signal.SIGTERM)
-        one.wait(timeout=60)
+        one.wait(timeout=90)
     left = subprocess.run(["pgrep", "-f", f"^{sys.executable} -m connector"], capture_output=True, text=True)
     mine = [pid for pid in left.stdout.split() if _folder_of(pid) == str(tmp_path)]
     assert not mine, "SIGTERM ends all of them"
@@ -213,14 +214,14 @@ def test_honcho_plays_the_shipped_procfile_and_configuration(
 
         def listens() -> bool:
             try:
-                return requests.get(f"http://127.0.0.1:{environ['PORT']}/livez", timeout=5).ok
+                return requests.get(f"http://127.0.0.1:{environ['PORT']}/livez", timeout=30).ok
             except requests.RequestException:
                 return False
 
         wait_until(listens, 120)
         (folder / "lead.json").write_text(LEAD.replace("L-1", f"L-{time.time_ns()}"))
         line = [sys.executable, "-m", "connector", "send", "landing", "lead.json"]
-        sent = subprocess.run(line, cwd=folder, env=dict(environ), capture_output=True, text=True, timeout=120)
+        sent = subprocess.run(line, cwd=folder, env=dict(environ), capture_output=True, text=True, timeout=240)
         assert sent.returncode == 0, sent.stdout + sent.stderr
         wait_until(lambda: sandbox.wolkvox.count("1042") == 1, 120)
         migrated = subprocess.run([*line[:3], "migrate"], cwd=folder, env=dict(environ), timeout=120)
@@ -263,4 +264,4 @@ def test_sighup_reads_a_good_configuration_again_and_goes_on_with_the_old_one_ot
         assert process.poll() is None, "it has the same process id"
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=90) == 0

@@ -178,12 +178,12 @@ class Fleet:
 
     def answers(self) -> bool:
         with suppress(requests.RequestException):
-            return requests.get(f"{self.url}/livez", timeout=2).status_code == 200
+            return requests.get(f"{self.url}/livez", timeout=30).status_code == 200
         return False
 
     def run(self, *args: str) -> None:
         """A command that ends."""
-        subprocess.run([sys.executable, "-m", "connector", *args], cwd=ROOT, env=self.env, check=True, timeout=60)
+        subprocess.run([sys.executable, "-m", "connector", *args], cwd=ROOT, env=self.env, check=True, timeout=240)
 
     def running(self, name: str) -> subprocess.Popen[bytes]:
         return self._running[name]
@@ -193,13 +193,13 @@ class Fleet:
         process = self._running.pop(name)
         assert process.poll() is None, f"{name} was not running: {process.returncode}"
         process.terminate()
-        return process.wait(timeout=30)
+        return process.wait(timeout=90)
 
     def kill_all(self) -> None:
         for process in self._running.values():
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
+            process.wait(timeout=90)
         self._running.clear()
 
     def send_many(self, source: str, bodies: Sequence[dict[str, object]]) -> None:
@@ -219,7 +219,7 @@ class Fleet:
                     headers |= signatures.sign(
                         LANDING, raw, secret=LANDING_SECRET, now_s=time.time(), message_id=message_id
                     )
-                answer = requests.post(f"{self.url}/webhooks/{source}", data=raw, headers=headers, timeout=10)
+                answer = requests.post(f"{self.url}/webhooks/{source}", data=raw, headers=headers, timeout=60)
                 if answer.ok:
                     return
                 assert answer.status_code >= 500, answer.text
@@ -304,7 +304,7 @@ def test_killed_between_link_and_call_everybody_is_called_once_with_their_own_li
             fleet.send_many("tickets", bodies[:90])
             doomed = fleet.start("work", kill=(step, nth))
             fleet.send_many("tickets", bodies[90:])
-            assert doomed.wait(timeout=40) == -signal.SIGKILL
+            assert doomed.wait(timeout=90) == -signal.SIGKILL
             wait_until(lambda: states(database) == {"delivered": 2 * count}, 60)
         except AssertionError as late:
             raise AssertionError(f"{states(database)}; {_story(database)}") from late
@@ -461,6 +461,6 @@ def restart_broker() -> None:
     command = shutil.which("rabbitmqctl") or "/usr/sbin/rabbitmqctl"
     for step in ("stop_app", "start_app"):
         try:
-            subprocess.run([command, step], check=True, capture_output=True, timeout=120)
+            subprocess.run([command, step], check=True, capture_output=True, timeout=240)
         except (OSError, subprocess.CalledProcessError) as fault:
             missing(f"this RabbitMQ cannot be restarted from here (rabbitmqctl {step}): {type(fault).__name__}")

@@ -59,7 +59,7 @@ class Shell:
 
     def type(self, *args: str, ok: bool = True) -> str:
         line = [sys.executable, "-m", "connector", *args]
-        ended = subprocess.run(line, cwd=self.folder, env=self._environ, capture_output=True, text=True, timeout=120)
+        ended = subprocess.run(line, cwd=self.folder, env=self._environ, capture_output=True, text=True, timeout=240)
         assert (ended.returncode == 0) is ok, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
 

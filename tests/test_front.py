@@ -143,7 +143,7 @@ def test_a_commit_that_takes_too_long_is_a_503_and_holds_up_nobody_else(
         serve(app, late, alive)
     assert (late.status, alive.status) == (503, 200)
     assert late.headers["retry-after"] == "5"
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
 
 
 class Failing(Committer):

@@ -49,7 +49,7 @@ def port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     committer = Committer(database)
     served = Served(Front(create_app(settings, database, name_of, committer)), "127.0.0.1", 0, shared=False)
     served.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             connected(served.port).close()
@@ -66,7 +66,7 @@ def post(source: str, body: bytes, *headers: bytes) -> bytes:
     return request(body, *headers).replace(b"/webhooks/open", b"/webhooks/" + source.encode())
 
 
-def drip(line: socket.socket, byte: bytes = b"a", *, most_s: float = 20) -> bytes:
+def drip(line: socket.socket, byte: bytes = b"a", *, most_s: float = 60) -> bytes:
     """Sends a byte now and then until the other side has had enough; gives what it says."""
     end = time.monotonic() + most_s
     line.settimeout(0.1)

@@ -60,7 +60,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def until(so: Callable[[], object], *, timeout_s: float = 20.0) -> None:
+def until(so: Callable[[], object], *, timeout_s: float = 120.0) -> None:
     end = time.monotonic() + timeout_s
     while not so():
         assert time.monotonic() < end, "it did not come true in time"
@@ -69,16 +69,23 @@ def until(so: Callable[[], object], *, timeout_s: float = 20.0) -> None:
 
 def alive(url: str) -> bool:
     try:
-        return requests.get(f"{url}/livez", timeout=2).ok
+        return requests.get(f"{url}/livez", timeout=30).ok
     except requests.ConnectionError:
         return False
 
 
 def post(url: str, payload: Mapping[str, Any]) -> requests.Response:
-    return requests.post(f"{url}/webhooks/form", json=payload, headers={"X-Token": FORM_TOKEN}, timeout=10)
+    return requests.post(f"{url}/webhooks/form", json=payload, headers={"X-Token": FORM_TOKEN}, timeout=60)
 
 
 Start = Callable[..., subprocess.Popen[str]]
+
+
+def caught(pid: int) -> set[str]:
+    """The signals that a process does something about."""
+    [line] = [one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("SigCgt")]
+    mask = int(line.split()[1], 16)
+    return {one.name for one in signal.Signals if mask & 1 << one - 1}
 
 
 def running(process: subprocess.Popen[str]) -> str:
@@ -97,7 +104,7 @@ def test_run_takes_and_delivers_and_ends_in_order(started: Start, sandbox: Sandb
     assert post(url, lead(1)).status_code == 202
     until(lambda: sandbox.wolkvox.count("1042") == 1)
     process.send_signal(number)
-    assert process.wait(timeout=25) == 0
+    assert process.wait(timeout=90) == 0
     assert not alive(url)
 
 
@@ -107,7 +114,7 @@ def test_a_call_in_flight_is_settled_before_the_end(started: Start, sandbox: San
     assert post(running(process), lead(1)).status_code == 202
     until(lambda: any(call.operation == "wolkvox.add_record" for call in sandbox.calls))
     process.terminate()
-    assert process.wait(timeout=25) == 0
+    assert process.wait(timeout=90) == 0
     database = Database(sqlite_url)
     with database.read() as conn:
         assert conn.execute(tables.deliveries.select()).one().state == "delivered"
@@ -120,11 +127,9 @@ def test_a_second_signal_ends_at_once(started: Start, sandbox: Sandbox) -> None:
     assert post(running(process), lead(1)).status_code == 202
     until(lambda: any(call.operation == "wolkvox.add_record" for call in sandbox.calls))
     process.terminate()
-    time.sleep(0.5)
-    began = time.monotonic()
+    until(lambda: process.poll() is not None or "SIGTERM" not in caught(process.pid), timeout_s=60)
     process.terminate()
-    assert process.wait(timeout=20) == -signal.SIGTERM
-    assert time.monotonic() - began < 20
+    assert process.wait(timeout=90) == -signal.SIGTERM, "at once, and not in order when its time is over"
 
 
 def test_web_and_work_share_what_run_does_alone(started: Start, sandbox: Sandbox) -> None:
@@ -135,7 +140,7 @@ def test_web_and_work_share_what_run_does_alone(started: Start, sandbox: Sandbox
     until(lambda: sandbox.wolkvox.count("1042") == 1)
     for process in (web, work):
         process.terminate()
-        assert process.wait(timeout=25) == 0
+        assert process.wait(timeout=90) == 0
 
 
 @pytest.mark.parametrize("name", ["run", "web"])
@@ -144,7 +149,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(started: Start, name: str) ->
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = started(name, PORT=str(taken.getsockname()[1]))
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert re.fullmatch(r"connector: port \d+ .*PORT\n", said)
 
@@ -154,9 +159,9 @@ def test_the_sandbox_serves_until_it_is_asked_to_end(started: Start) -> None:
     assert process.stdout is not None
     found = re.search(r"http://[\d.:]+", process.stdout.readline())
     assert found
-    assert requests.get(f"{found[0]}/_sandbox/state", timeout=5).ok
+    assert requests.get(f"{found[0]}/_sandbox/state", timeout=60).ok
     process.terminate()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=90) == 0
 
 
 def test_from_the_broker_to_the_vendor_and_back_from_the_dead(
@@ -173,7 +178,7 @@ def test_from_the_broker_to_the_vendor_and_back_from_the_dead(
     running(process)
     until(lambda: sandbox.wolkvox.count("1042") == 1)
     process.terminate()
-    assert process.wait(timeout=25) == 0
+    assert process.wait(timeout=90) == 0
     assert broker.depth() == broker.depth(broker.dead) == 0
 
 
@@ -184,7 +189,7 @@ def test_a_broker_that_refuses_us_ends_run_with_one_line(
     wrong = re.sub("//[^@]*@", "//nobody:wrong@", AMQP_URL)
     queued = {**environment(tmp_path, sqlite_url, sandbox.url, more=more), "AMQP_URL": wrong, "LOG_LEVEL": "CRITICAL"}
     process = started("run", **queued)
-    _, said = process.communicate(timeout=40)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert re.fullmatch(r"connector: .*check the user and the password in AMQP_URL\n", said)
 
@@ -200,4 +205,4 @@ def test_a_consumer_without_a_queue_waits_and_says_so(started: Start) -> None:
     assert process.stderr is not None
     assert "no source has a queue" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=90) == 0

@@ -99,14 +99,14 @@ def test_a_page_that_only_another_process_may_read_is_left_to_it_until_its_deadl
     def freeze(*args: Any) -> Any:
         found = ask(*args)
         frozen.set()
-        woken.wait(20)
+        woken.wait(120)
         return found
 
     monkeypatch.setattr(slow, "_ask", freeze)
     steps: list[Step] = []
     thread = threading.Thread(target=lambda: steps.append(slow.step()))
     thread.start()
-    assert frozen.wait(10)
+    assert frozen.wait(120)
     assert answers.polling.step().cursor is None, "it is in other hands"
     with answers.database.write() as conn:
         conn.execute(update(tables.polls).values(held_until=1))

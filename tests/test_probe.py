@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from array import array
 from typing import Any
 
 import pytest
@@ -79,8 +79,8 @@ def test_presence_is_believed_at_once(database: Database, sandbox: Sandbox):
 
 def test_absence_is_not_believed_before_the_attempts_deadline(database: Database, sandbox: Sandbox):
     """The vendor is slow to insert: the row is not there when first asked, and is a moment later."""
-    sandbox.limits.change(insert_delay_s=0.6)
-    out = Out(database, dial(), sandbox=sandbox, accounts=[dialler(sandbox.url, timeout_s=30.0)])
+    sandbox.limits.change(insert_delay_s=3600)
+    out = Out(database, dial(), sandbox=sandbox, accounts=[dialler(sandbox.url, timeout_s=300.0)])
     cut(out, sandbox, 2, where="after")
     out.later(2.1)
     out.drain()
@@ -88,11 +88,13 @@ def test_absence_is_not_believed_before_the_attempts_deadline(database: Database
     assert out.states() == {"uncertain": 2}
     answer = out.claim()
     assert isinstance(answer, Wait)
-    assert answer.seconds == pytest.approx(28.9, abs=5), "what is left to the deadline, and a second"
-    time.sleep(0.7)
+    assert answer.seconds is not None
+    assert 200 < answer.seconds < 299.5, "what is left to the deadline, and a second"
+    for campaign in sandbox.wolkvox.campaigns.values():  # the rows are inserted
+        campaign.visible_at = array("d", [0.0] * len(campaign.visible_at))
     out.later(0.7)
     assert isinstance(out.claim(), Wait), "not a moment too early"
-    out.later(30)
+    out.later(300)
     out.drain()
     assert out.states() == {"delivered": 2}
     assert sandbox.wolkvox.count("1042") == 2

@@ -42,7 +42,7 @@ def test_the_state_counts_everything_and_shows_no_token(sb: Sandbox) -> None:
     add(sb, [row(1), row(1)])
     add(sb, [row(age=1)])
     dispatch(sb, ANA, schedule_time=1)
-    answer = requests.get(f"{sb.url}/_sandbox/state?calls=2", timeout=10)
+    answer = requests.get(f"{sb.url}/_sandbox/state?calls=2", timeout=60)
     state = answer.json()
     campaign = {"status": "started", "rows": 2, "duplicates": 2}
     assert state["wolkvox"]["campaigns"]["1042"] == campaign
@@ -62,7 +62,7 @@ def test_rows_and_customers_can_be_fetched(sb: Sandbox) -> None:
     assert control(sb, "GET", "rows/1042")[0]["tel1"] == "93000000001"
     assert control(sb, "GET", "rows/1042?fields=customer_id,opt12") == [{"customer_id": "C-1", "opt12": "d-1"}]
     assert control(sb, "GET", "customers/52")[0]["email"] == ANA["email"]
-    assert requests.get(f"{sb.url}/_sandbox/rows/9999", timeout=10).status_code == 404
+    assert requests.get(f"{sb.url}/_sandbox/rows/9999", timeout=60).status_code == 404
 
 
 def test_faults_limits_and_campaigns_are_set_over_http(sb: Sandbox) -> None:
@@ -112,13 +112,13 @@ def test_a_reset_forgets_what_came_and_keeps_limits_and_campaigns(sb: Sandbox) -
     ],
 )
 def test_a_limit_that_cannot_be_is_refused_with_the_reason(sb: Sandbox, wrong: Any) -> None:
-    answer = requests.post(f"{sb.url}/_sandbox/limits", json=wrong, timeout=10)
+    answer = requests.post(f"{sb.url}/_sandbox/limits", json=wrong, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"]
 
 
 def test_an_unknown_command_names_the_known_ones(sb: Sandbox) -> None:
-    answer = requests.get(f"{sb.url}/_sandbox/nothing", timeout=10)
+    answer = requests.get(f"{sb.url}/_sandbox/nothing", timeout=60)
     assert answer.status_code == 404
     assert "GET /_sandbox/state" in answer.json()["commands"]
 
@@ -129,7 +129,7 @@ def test_an_unknown_command_names_the_known_ones(sb: Sandbox) -> None:
 def talk(sb: Sandbox, *parts: bytes) -> bytes:
     """Raw bytes to the sandbox and all that it says until it closes."""
     port = int(sb.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
         for part in parts:
             line.sendall(part)
         line.shutdown(socket.SHUT_WR)
@@ -157,12 +157,12 @@ def test_a_body_without_bounds_is_refused_unread(sb: Sandbox, length: str) -> No
 def test_closing_ends_what_hangs(sb: Sandbox) -> None:
     sb.fault("*", "hang", seconds=60)
     with ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(add, sb, [row()], timeout=30)
+        hanging = pool.submit(add, sb, [row()], timeout=90)
         until(lambda: len(sb.calls) == 1 and sb.calls[0].fault == "hang")
         started = time.monotonic()
         sb._server.close()
-        assert isinstance(hanging.exception(timeout=25), requests.ConnectionError)
-    assert time.monotonic() - started < 25
+        assert isinstance(hanging.exception(timeout=120), requests.ConnectionError)
+    assert time.monotonic() - started < 55
 
 
 def test_many_callers_at_once_are_all_counted(sb: Sandbox) -> None:
@@ -185,9 +185,9 @@ def test_the_sandbox_serves_as_a_process_of_its_own() -> None:
     try:
         assert process.stdout is not None
         url = process.stdout.readline().split("simulated: ")[1].split()[0]
-        assert requests.get(f"{url}/_sandbox/state", timeout=10).json()["breaches"] == []
+        assert requests.get(f"{url}/_sandbox/state", timeout=60).json()["breaches"] == []
         process.send_signal(2)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=90) == 0
     finally:
         process.kill()
         process.wait()

@@ -17,7 +17,7 @@ sb = sandbox_calls.sb
 
 
 def ticket(sb: Sandbox, method: str, path: str, key: str = f"Key {TOKEN}") -> requests.Response:
-    return requests.request(method, f"{sb.url}{path}", headers={"Authorization": key}, timeout=10)
+    return requests.request(method, f"{sb.url}{path}", headers={"Authorization": key}, timeout=60)
 
 
 # PostCenter
@@ -129,12 +129,12 @@ def test_a_hanging_call_never_answers_and_is_cut(sb: Sandbox, where: str, landed
     started = time.monotonic()
     with pytest.raises(requests.ConnectionError):
         add(sb, [row()])
-    assert 0.3 <= time.monotonic() - started < 20
+    assert 0.3 <= time.monotonic() - started < 60
     assert sb.wolkvox.count("1042") == landed
 
 
 def test_a_slow_call_takes_effect_although_its_caller_has_left(sb: Sandbox) -> None:
-    sb.fault("wolkvox.add_record", "slow", seconds=1)
+    sb.fault("wolkvox.add_record", "slow", seconds=3)
     with pytest.raises(requests.Timeout):
         add(sb, [row()], timeout=(5, 0.1))
     assert sb.wolkvox.count("1042") == 0
@@ -142,7 +142,7 @@ def test_a_slow_call_takes_effect_although_its_caller_has_left(sb: Sandbox) -> N
 
 
 def test_a_slow_answer_comes_after_its_effect(sb: Sandbox) -> None:
-    sb.fault("wolkvox.add_record", "slow", seconds=0.4, where="after")
+    sb.fault("wolkvox.add_record", "slow", seconds=2, where="after")
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(add, sb, [row()])
         until(lambda: sb.wolkvox.count("1042") == 1)
@@ -183,6 +183,6 @@ def test_latency_is_per_operation(sb: Sandbox) -> None:
     ],
 )
 def test_a_fault_that_cannot_be_is_refused_with_the_reason(sb: Sandbox, wrong: Any) -> None:
-    answer = requests.post(f"{sb.url}/_sandbox/faults", json=wrong, timeout=10)
+    answer = requests.post(f"{sb.url}/_sandbox/faults", json=wrong, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"]

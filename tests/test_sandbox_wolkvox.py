@@ -83,7 +83,7 @@ def test_a_phone_shared_as_second_number_is_no_duplicate(sb: Sandbox) -> None:
 
 
 def test_rows_appear_later_when_the_vendor_is_slow_to_insert() -> None:
-    with Sandbox(insert_delay_s=1) as sb:
+    with Sandbox(insert_delay_s=3) as sb:
         assert add(sb, [row()]).status_code == 201
         assert find(sb, customer_id="C-1").status_code == 404
         assert sb.wolkvox.rows("1042") == []
@@ -214,7 +214,7 @@ def test_a_refused_upload_starts_nothing(sb: Sandbox) -> None:
 
 
 def test_the_third_call_at_once_is_refused_and_recorded(sb: Sandbox) -> None:
-    sb.limits.change(latency_s={"wolkvox.add_record": 0.6})
+    sb.limits.change(latency_s={"wolkvox.add_record": 3})
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda number: add(sb, [row(number)]), range(3)))
     refused = [answer for answer in answers if answer.status_code == 403]
@@ -228,7 +228,7 @@ def test_two_lanes_of_calls_back_to_back_never_count_as_three(sb: Sandbox) -> No
         with requests.Session() as session:
             for number in range(start, start + 100):
                 url, headers = f"{sb.url}/api/v2/campaign.php?{ADD}", {"wolkvox-token": TOKEN}
-                assert session.post(url, json=[row(number)], headers=headers, timeout=10).status_code == 201
+                assert session.post(url, json=[row(number)], headers=headers, timeout=60).status_code == 201
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lane, (0, 1000)))
@@ -236,7 +236,7 @@ def test_two_lanes_of_calls_back_to_back_never_count_as_three(sb: Sandbox) -> No
 
 
 def test_each_token_has_its_own_slots(sb: Sandbox) -> None:
-    sb.limits.change(latency_s=0.2)
+    sb.limits.change(latency_s=3)
     with ThreadPoolExecutor(4) as pool:
         tokens = ("one", "one", "two", "two")
         answers = pool.map(lambda token: add(sb, [row()], headers={"wolkvox-token": token}), tokens)
@@ -266,11 +266,12 @@ def test_a_slot_whose_caller_has_left_can_be_held(sb: Sandbox) -> None:
 
 
 def test_the_day_has_licences_times_a_thousand_calls() -> None:
-    with Sandbox(licences=1, calls_per_licence=2, day_s=1.5) as sb:
+    with Sandbox(licences=1, calls_per_licence=2, day_s=600) as sb:
         assert [add(sb, [row(number)]).status_code for number in range(3)] == [201, 201, 403]
         assert find(sb, customer_id="C-1").json()["msg"] == "TOKEN LIMIT EXCEEDED"
         assert rules(sb) == ["daily_budget", "daily_budget"]
-        until(lambda: add(sb, [row(9)]).status_code == 201)
+        sb.limits.change(day_s=0.001)  # it is over
+        assert add(sb, [row(9)]).status_code == 201
 
 
 def test_a_second_real_time_report_within_five_minutes_is_answered_and_recorded(sb: Sandbox) -> None:

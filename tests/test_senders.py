@@ -637,7 +637,7 @@ def connector(command: str, folder: Path, database_url: str) -> Iterator[tuple[i
             yield port, log
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=90)
 
 
 def free_port() -> int:
@@ -646,7 +646,7 @@ def free_port() -> int:
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -657,7 +657,7 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path
 
 
 def ask(port: int, method: str, path: str, body: bytes) -> int:
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     with contextlib.closing(line):
         line.request(method, path, body, {"Content-Type": "application/json"})
         answer = line.getresponse()

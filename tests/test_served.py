@@ -37,7 +37,7 @@ def serving(sqlite_url: str) -> Iterator[Serving]:
             port = int(found.getsockname()[1])
         running.append(Served(Front(app), "127.0.0.1", port))
         running[0].start()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
@@ -56,7 +56,7 @@ def serving(sqlite_url: str) -> Iterator[Serving]:
 
 
 def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def request(body: bytes, *headers: bytes) -> bytes:

@@ -89,11 +89,11 @@ expires_after = "1 day"
             'timezone: "America/Bogotá" is no timezone, did you mean "America/Bogota"?',
             'region: "Colombia" is no region, write a country\'s two capital letters, like "CO"',
             'accuonts: unknown key, did you mean "accounts"?',
-            "accounts.dialler.token: ${WOLKVOX_TOKEN} is not set: export it or put it in the environment",
+            "accounts.dialler.token: ${WOLKVOX_TOKEN} is not set: write it into .env, or export it",
             "accounts.dialler.licences: must be a whole number of at least 1",
             'accounts.dialler.server: is required: server = "0011" (or base_url)',
             'sources.landing.mapping: unknown mapping "leed", did you mean "lead"?',
-            "sources.landing.verify.secrets #1: ${LANDING_SECRET} is empty: export it or put it in the environment",
+            "sources.landing.verify.secrets #1: ${LANDING_SECRET} is empty: write it into .env, or export it",
             'sources.landing.verify.header: is required: the header of the signature, like "X-Signature"',
             "sources.landing.verify.algorithm: 'md5' is unknown, use sha256, sha1, sha512",
             "sources.crm: nothing can reach it: add verify (for webhooks), queue (for RabbitMQ), poll (to ask), or"
@@ -443,15 +443,15 @@ def test_a_fault_says_where_it_is_and_what_to_do(faults, text, place, message):
 def test_one_cause_is_told_once(faults):
     text = DIALLER + 'licences = "${LICENCES}"\nbase_url = "${URL}"'
     assert faults(text, WOLKVOX_TOKEN=None) == [
-        "accounts.dialler.token: ${WOLKVOX_TOKEN} is not set: export it or put it in the environment",
-        "accounts.dialler.licences: ${LICENCES} is not set: export it or put it in the environment",
-        "accounts.dialler.base_url: ${URL} is not set: export it or put it in the environment",
+        "accounts.dialler.token: ${WOLKVOX_TOKEN} is not set: write it into .env, or export it",
+        "accounts.dialler.licences: ${LICENCES} is not set: write it into .env, or export it",
+        "accounts.dialler.base_url: ${URL} is not set: write it into .env, or export it",
     ]
 
 
 def test_a_faulty_account_is_still_known_to_its_routes(faults):
     assert faults(WHOLE, WOLKVOX_TOKEN=None) == [
-        "accounts.dialler.token: ${WOLKVOX_TOKEN} is not set: export it or put it in the environment"
+        "accounts.dialler.token: ${WOLKVOX_TOKEN} is not set: write it into .env, or export it"
     ]
 
 

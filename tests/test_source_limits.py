@@ -76,7 +76,7 @@ def test_reading_ends_with_the_database(tmp_path: Path) -> None:
     SourceLimits({"landing": OPEN}, database).wait_s("landing", 1)
     [reader] = [thread for thread in threading.enumerate() if thread not in before]
     database.close()
-    reader.join(10)
+    reader.join(60)
     assert not reader.is_alive()
 
 

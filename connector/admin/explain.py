@@ -51,7 +51,11 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
         meant = _meant(conn, settings, text)
         if not meant:
             raise NotThere(
-                f"nothing is called {masked(text)}: give d123, e45 or an event id; `connector deliveries --find`"
+                phrase(
+                    "nothing is called {name}: give a delivery (d123), an event (e45), its sender's id or a phone;"
+                    " by name: connector events --find NAME",
+                    name=masked(text),
+                )
             )
         return {
             "asked": text,

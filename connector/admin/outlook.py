@@ -70,12 +70,7 @@ def _ended_next(row: Any, name: str) -> list[str]:
 
 
 _ENDED_NEXT: Final[Mapping[str, Callable[[str], list[str]]]] = {
-    DeliveryState.DELIVERED: lambda name: [
-        phrase(
-            "nothing; to send it a second time all the same: connector replay --delivery {delivery} --force",
-            delivery=name,
-        )
-    ],
+    DeliveryState.DELIVERED: lambda name: [phrase("nothing is left to do; its vendor has it")],
     DeliveryState.SUPPRESSED: lambda name: [
         phrase("nothing; if it should go all the same: connector replay --delivery {delivery}", delivery=name)
     ],

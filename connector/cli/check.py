@@ -43,9 +43,9 @@ class Finding:
 @click.option("--offline", is_flag=True, help="Contact nobody: configuration and environment only.")
 @app.json_option
 def check(offline: bool, as_json: bool) -> None:
-    """Names everything that is wrong, at once.
+    """Checks settings, database, broker, tokens.
 
-    Configuration, environment, database, broker and the vendors' credentials.
+    Every fault at once: also of the environment, and the vendors' credentials.
 
     \b
     connector check

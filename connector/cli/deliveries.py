@@ -8,6 +8,8 @@ from connector.admin.deliveries import STATES, Search, looked
 from connector.admin.deliveries import deliveries as list_deliveries
 from connector.cli import app, output
 from connector.cli.may import asked_for
+from connector.core.phrases import phrase
+from connector.core.states import state_word
 
 
 @click.command()
@@ -35,12 +37,15 @@ def deliveries(state: str | None, find: str, event: str, since: str, limit: int,
         output.as_json(found)
         return
     zone = here.settings.locale.timezone
-    received = output.timed("received", zone)
-    columns = ("delivery", "state", "who", received, "source", "route", "event", "attempts", "reason")
+    received = output.timed(phrase("received"), zone)
+    columns = (
+        *(phrase("delivery"), phrase("state"), phrase("who"), received, phrase("source"), phrase("route")),
+        *(phrase("event"), phrase("attempts"), phrase("reason")),
+    )
     rows = [
         (
             one["delivery"],
-            one["state"],
+            state_word(one["state"]),
             one["who"],
             output.moment(one["received_at"], zone),
             one["source"],
@@ -53,6 +58,6 @@ def deliveries(state: str | None, find: str, event: str, since: str, limit: int,
     ]
     output.table(columns, rows, spare=("source", "attempts", "route", "event", received), wide=wide)
     if not found:
-        output.line("no delivery fits")
+        output.line(phrase("no delivery fits"))
     elif len(found) == limit:
-        output.line(f"the latest {limit}; --limit shows more")
+        output.line(phrase("the latest {limit}; --limit shows more", limit=limit))

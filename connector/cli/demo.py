@@ -49,7 +49,7 @@ from connector.store import migrate
 from connector.vendors import destinations
 from connector.vendors.sandbox.exchange import Sandbox
 
-PATIENCE_S: Final = 20.0  #: for events that are still on their way
+PATIENCE_S: Final = 60.0  #: for events that are still on their way
 #: first name, last name, city
 PEOPLE: Final = (
     ("Ana", "Núñez", "Medellín"),

@@ -7,6 +7,8 @@ import click
 from connector.admin.events import STATES, EventFilter, list_events
 from connector.cli import app, output
 from connector.cli.may import asked_for
+from connector.core.phrases import phrase
+from connector.core.states import state_word
 
 
 @click.command()
@@ -33,14 +35,17 @@ def events(state: str | None, find: str, source: str, since: str, limit: int, wi
         output.as_json(found["events"])
     else:
         zone = here.settings.locale.timezone
-        received = output.timed("received", zone)
-        columns = ("event", received, "source", "state", "who", "id", "deliveries", "why")
+        received = output.timed(phrase("received"), zone)
+        columns = (
+            *(phrase("event"), received, phrase("source"), phrase("state"), phrase("who"), "id"),
+            *(phrase("deliveries"), phrase("why")),
+        )
         rows = [
             (
                 one["event"],
                 output.moment(one["received_at"], zone),
                 one["source"],
-                one["state"],
+                state_word(one["state"]),
                 one["who"],
                 output.shortened(one["event_id"]),
                 one["deliveries"],
@@ -50,8 +55,8 @@ def events(state: str | None, find: str, source: str, since: str, limit: int, wi
         ]
         output.table(columns, rows, spare=("deliveries", "source", "id", received), wide=wide)
         if not rows:
-            output.line("no event fits")
+            output.line(phrase("no event fits"))
         elif len(rows) == limit:
-            output.line(f"the latest {limit}; --limit shows more")
+            output.line(phrase("the latest {limit}; --limit shows more", limit=limit))
     if found["looked"]:
         output.warn(found["looked"])

@@ -12,6 +12,7 @@ import click
 from connector.admin.explain import explain as explain_event
 from connector.cli import app, output
 from connector.cli.may import asked_for
+from connector.core.phrases import phrase, plural
 
 
 @click.command()
@@ -36,29 +37,35 @@ def explain(id: str, show_record: bool, as_json: bool) -> None:
     zone = here.settings.locale.timezone
     for event in found["events"]:
         _tell(event, zone)
-    output.line(f"Times are of {zone.key} ({output.offset(zone)}).", "dim")
+    output.times_of(zone)
     if found["left_out"]:
-        output.line(f"{found['left_out']} older events of this id are left out")
+        left = found["left_out"]
+        output.line(
+            plural("{number} older event of this id is left out", "{number} older events of this id are left out", left)
+        )
 
 
 def _tell(event: Mapping[str, Any], zone: ZoneInfo) -> None:
-    kind = event["type"] or "no type"
-    called = output.shortened(event["event_id"]) or "(forgotten)"
-    output.line(f"{event['event']} {called}, {kind} from {event['source']}", "bold")
+    facts = {
+        "event": event["event"],
+        "id": output.shortened(event["event_id"]) or phrase("(forgotten)"),
+        "type": event["type"] or phrase("no type"),
+        "source": event["source"],
+    }
+    output.line(phrase("{event} {id}, {type} from {source}", **facts), "bold")
     for line in event["story"]:
         output.paragraph(f"  {_clock(line['at'], zone)} ", output.local(line["said"], zone))
     _conclude(event["event"], event, zone)
     for delivery in event["deliveries"]:
         _conclude(f"{delivery['delivery']} “{delivery['route']}”", delivery, zone)
         if delivery["record"]:
-            output.line(
-                "    its record: " + ", ".join(f"{name}={_value(v)}" for name, v in delivery["record"].items()), "dim"
-            )
+            record = ", ".join(f"{name}={_value(v)}" for name, v in delivery["record"].items())
+            output.line(phrase("    its record: {record}", record=record), "dim")
         if delivery["result"]:
             brought = ", ".join(f"{name}={_value(v)}" for name, v in delivery["result"].items())
-            output.line(f"    kept of its vendor's answer: {brought}", "dim")
+            output.line(phrase("    kept of its vendor's answer: {answer}", answer=brought), "dim")
     if "payload" in event:
-        output.line(f"  its payload: {event['payload']}", "dim")
+        output.line(phrase("  its payload: {payload}", payload=event["payload"]), "dim")
     output.line()
 
 

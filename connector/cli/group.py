@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 
 from connector.cli import outline, output
 from connector.core.errors import ConfigError, ConnectorError
+from connector.core.phrases import Phrase
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -87,7 +88,7 @@ class Commands(click.Group):
         except ConfigError as fault:
             fail(*fault.faults)
         except ConnectorError as fault:
-            fail(str(fault))
+            fail(fault.args[0] if len(fault.args) == 1 and isinstance(fault.args[0], Phrase) else str(fault))
         except KeyboardInterrupt:
             sys.exit(1)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -104,7 +105,7 @@ class Commands(click.Group):
 def fail(*lines: str) -> NoReturn:
     """Prints each fault on a line of stderr, and exits with 1."""
     for each in lines:
-        click.echo(f"connector: {output.printable(each)}", err=True)
+        click.echo(f"connector: {output.printable(output.say(each))}", err=True)
     sys.exit(1)
 
 

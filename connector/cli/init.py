@@ -211,6 +211,11 @@ def _configuration(country: str, timezone: str, vendors: Sequence[str], senders:
         "",
         "[retention]",
         'purge_after = "90d"',
+        "",
+        "# As it stands, people are contacted at any hour, so that the sample leaves now. Take the # away before",
+        "# people are called; then `connector may PHONE --route ROUTE` tells what the law of their country allows.",
+        "# [contact]",
+        "# law = true",
     ]
     text = "\n".join(parts) + "\n"
     text += "".join(VENDORS[vendor].format(sandbox=SANDBOX) for vendor in vendors)

@@ -162,7 +162,9 @@ def _into_product(made: Sender, locale: Locale) -> None:
         output.warn(f"{' '.join(expect[1:])} failed: run it when the mapping is right")
     output.line(f"written: {file.relative_to(ROOT)}, its line in mappings/__init__.py, tests/payloads/{made.name}/")
     output.line("in the configuration that is to use it:")
-    output.line(writing.snippet(made.name).strip().replace("\n", "\n  "))
+    for line in writing.snippet(made.name).strip().splitlines():
+        output.verbatim(f"  {line}")
+    output.line(f"its secret is {writing.secret_name(made.name)} of the environment")
     output.line(f"read the mapping and {made.event_type}.expected.json line by line; then, after each change:")
     output.line(f"  make sender NAME={made.name}")
 

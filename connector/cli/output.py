@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from connector.cli import tables
+from connector.core.phrases import joined, phrase
 from connector.core.states import AccountState, AttemptState, DeliveryState, DestinationState, EventState
 from connector.languages.catalogue import catalogue
 
@@ -98,6 +99,11 @@ def line(text: str = "", style: str = "") -> None:
     console.print(Text(_between_words(printable(text), console.width), style=style), soft_wrap=True)
 
 
+def verbatim(text: str) -> None:
+    """A line to be copied: it is not broken, and not in colour."""
+    click.echo(printable(text))
+
+
 def _between_words(text: str, width: int) -> str:
     """A long line as several that end between words, the later ones set in. A line with a command to copy stays one."""
     if len(text) <= width or STEP in text or width < 40:
@@ -141,6 +147,8 @@ def table(
     """Nothing is cut in a pipe, or with ``wide``. A narrow terminal loses the ``spare`` columns, the first first."""
     if title:
         line(title, "bold")
+    titles = {name: say(name) for name in columns}
+    columns, spare = [titles[name] for name in columns], [titles[name] for name in spare]
     texts = [[printable(_text(cell)) for cell in row] for row in rows]
     console = _terminal()
     if console is None or wide:
@@ -153,9 +161,10 @@ def table(
     if not found.columns:
         _row_by_row(columns, texts)
         return
-    console.print(_rich(columns, texts, found))
+    styles = [[STYLES.get(str(cell).split(" ")[0].rstrip(":,"), "") for cell in row] for row in rows]
+    console.print(_rich(columns, texts, styles, found))
     if found.left_out:
-        line(f"left out for want of room: {', '.join(found.left_out)} (--wide)", "dim")
+        line(phrase("left out for want of room: {columns} (--wide)", columns=", ".join(found.left_out)), "dim")
     line()
 
 
@@ -171,7 +180,12 @@ def _row_by_row(columns: Sequence[str], texts: Sequence[Sequence[str]]) -> None:
 
 def timed(name: str, zone: ZoneInfo) -> str:
     """The title of a column of times, which says their zone: "received (UTC-5)"."""
-    return f"{name} ({offset(zone)})"
+    return joined([name, f"({offset(zone)})"], " ")
+
+
+def times_of(zone: ZoneInfo) -> None:
+    """The last line of what shows times."""
+    line(phrase("Times are of {zone} ({offset}).", zone=zone.key, offset=offset(zone)), "dim")
 
 
 def offset(zone: ZoneInfo) -> str:
@@ -194,7 +208,7 @@ def local(text: str, zone: ZoneInfo) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """ "250 ms", "4.2 s", "3 min", "2 h 5 min", "4 days"; "" for none."""
+    """ "250 ms", "4.2 s", "3 min", "2 h 5 min", "4 days"; "" for none. May be a phrase."""
     if seconds is None:
         return ""
     if seconds < 1:
@@ -206,7 +220,7 @@ def duration(seconds: float | None) -> str:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     if hours >= 48:
-        return f"{hours // 24} days"
+        return phrase("{days} days", days=hours // 24)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
@@ -238,19 +252,20 @@ def _terminal() -> Console | None:
 def _text(cell: object) -> str:
     if isinstance(cell, dict | list):
         return compact(cell)
-    return "" if cell is None else say(str(cell))
+    return "" if cell is None else say(cell if isinstance(cell, str) else str(cell))
 
 
-def _rich(columns: Sequence[str], texts: Sequence[Sequence[str]], found: tables.Fit) -> Table:
+def _rich(
+    columns: Sequence[str], texts: Sequence[Sequence[str]], styles: Sequence[Sequence[str]], found: tables.Fit
+) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, padding=(0, tables.GAP, 0, 0), collapse_padding=True, header_style="bold")
     for at, width in zip(found.columns, found.widths, strict=True):
         shown.add_column(columns[at], overflow="fold", width=width)
-    for row in texts:
-        cells = [row[at] for at in found.columns]
-        shown.add_row(*(Text(cell, style=STYLES.get(cell.split(" ")[0].rstrip(":,"), "")) for cell in cells))
+    for row, looks in zip(texts, styles, strict=True):
+        shown.add_row(*(Text(row[at], style=looks[at]) for at in found.columns))
     return shown
 
 

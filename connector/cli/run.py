@@ -210,7 +210,7 @@ def work() -> None:
 
 @click.command()
 def poll() -> None:
-    """Asks vendors for what they do not send.
+    """Reads what vendors do not send by themselves.
 
     A worker delivers what it brings.
 

@@ -11,7 +11,8 @@ import click
 from connector.admin import spool
 from connector.admin.status import status as read_status
 from connector.cli import app, output
-from connector.core.states import AccountState, DeliveryState, EventState, words
+from connector.core.phrases import joined, phrase
+from connector.core.states import AccountState, DeliveryState, EventState, state_word, words
 
 
 @click.command()
@@ -41,13 +42,13 @@ def status(wide: bool, as_json: bool) -> None:
     _day(found)
     _left(found["left_configuration"])
     _decided(found["acts_24h"], zone)
-    output.line(f"Times are of {zone.key} ({output.offset(zone)}).", "dim")
+    output.times_of(zone)
 
 
 def _problems(problems: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
     """First of all: what makes every figure below mean something else."""
     for one in problems:
-        step = f": {one['next']}" if one["next"] else ""
+        step = f": {output.local(one['next'], zone)}" if one["next"] else ""
         output.line(
             f"{'!' if one['urgent'] else '·'} {output.local(one['said'], zone)}{step}",
             "red" if one["urgent"] else "yellow",
@@ -59,17 +60,19 @@ def _problems(problems: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
 def _alarms(alarms: Mapping[str, Any], zone: ZoneInfo) -> None:
     """What people were told of, and whom no message reached yet."""
     for one in alarms["now"]:
-        said = output.local(one["said"], zone)
-        output.line(f"alarm since {output.moment(one['begun_at'], zone)}: {said}", "yellow")
+        facts = {"at": output.moment(one["begun_at"], zone), "said": output.local(one["said"], zone)}
+        output.line(phrase("alarm since {at}: {said}", **facts), "yellow")
     for one in alarms["untold"]:
-        why = f"{one['why']}, tried {one['tries']} times; again at {output.moment(one['next_try_at'], zone)}"
-        output.line(f"alarm {one['alarm']}: {one['addressee']} was not reached ({why})", "yellow")
+        said = "alarm {alarm}: {addressee} was not reached ({why}, tried {tries} times; again at {at})"
+        facts = {name: one[name] for name in ("alarm", "addressee", "why", "tries")}
+        output.line(phrase(said, **facts, at=output.moment(one["next_try_at"], zone)), "yellow")
     if alarms["now"] or alarms["untold"]:
         output.line()
 
 
 def _processes(processes: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bool) -> None:
-    columns = ("process", "host", "pid", "version", "since", "last sign")
+    process, host, version = phrase("process"), phrase("host"), phrase("version")
+    columns = (process, host, "pid", version, phrase("since"), phrase("last sign"))
     rows = [
         (
             " ".join(one["roles"]),
@@ -77,90 +80,118 @@ def _processes(processes: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: boo
             one["pid"],
             one["version"],
             output.moment(one["since"], zone),
-            "now" if one["alive"] else f"gone since {output.moment(one['seen_at'], zone)}",
+            phrase("now") if one["alive"] else phrase("gone since {at}", at=output.moment(one["seen_at"], zone)),
         )
         for one in processes
     ]
     if rows:
-        output.table(columns, rows, title="Processes", spare=("version", "pid", "host"), wide=wide)
+        output.table(columns, rows, title=phrase("Processes"), spare=(version, "pid", host), wide=wide)
 
 
 def _accounts(accounts: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bool) -> None:
-    columns = ("account", "vendor", "state", "in flight", "calls used", "left", "why")
+    vendor, in_flight, left = phrase("vendor"), phrase("in flight"), phrase("left")
+    columns = (phrase("account"), vendor, phrase("state"), in_flight, phrase("calls used"), left, phrase("why"))
     rows = [
         (
             one["account"],
-            one["vendor"] or "left the configuration",
+            one["vendor"] or phrase("left the configuration"),
             _account_state(one),
             _of(one.get("in_flight")),
-            ", ".join(f"{_of(w)} in {output.duration(w['seconds'])}" for w in one.get("windows", ()))
-            or "no limit known",
+            joined([_used_up(w) for w in one.get("windows", ())], ", ") or phrase("no limit known"),
             ", ".join(str(w["left"]) for w in one.get("windows", ())),
             _why(one, zone),
         )
         for one in accounts
     ]
-    output.table(columns, rows, title="Accounts", spare=("vendor", "in flight", "left"), wide=wide)
+    output.table(columns, rows, title=phrase("Accounts"), spare=(vendor, in_flight, left), wide=wide)
     for one in accounts:
+        name = f"{one['account']}: "
         if one.get("budget"):
-            output.line(f"{one['account']}: {budget_in_words(one['budget'])}{_lasts(one['budget'], zone)}")
+            output.line(joined([name, budget_in_words(one["budget"]), _lasts(one["budget"], zone)]))
         for share in (*one.get("shares", ()), *one.get("ceilings", ())):
-            output.line(f"{one['account']}: {share['said']}", "yellow" if share["used_up"] else "")
+            output.line(joined([name, share["said"]]), "yellow" if share["used_up"] else "")
         for known in one.get("helps", ()):
             if known["state"] != "works":
-                said = f" ({known['words']})" if known["words"] else ""
-                output.line(f"{one['account']}: {known['name']} is {known['state']}{said}; deliveries go on without it")
+                why = f" ({known['words']})" if known["words"] else ""
+                said = "{help} fails{why}; deliveries go on without it"
+                if known["state"] == "not there":
+                    said = "{help} is not known to the vendor{why}; deliveries go on without it"
+                output.line(joined([name, phrase(said, help=known["name"], why=why)]))
+
+
+def _used_up(window: Mapping[str, Any]) -> str:
+    facts = {"used": window["used"], "limit": window["limit"], "time": output.duration(window["seconds"])}
+    return phrase("{used} of {limit} in {time}", **facts)
 
 
 def budget_in_words(budget: Mapping[str, Any]) -> str:
     """ "732 of 1,000 calls used in the last 24 h, 268 left; live leads leave at once, bulk waits 41 s between…" """
-    said = f"{budget['used']:,} of {budget['limit']:,} calls used in the last 24 h, {budget['left']:,} left"
+    counts = {name: budget[name] for name in ("used", "limit", "left")}
+    said = [phrase("{used:,} of {limit:,} calls used in the last 24 h, {left:,} left", **counts)]
     if budget["used_by_others"]:
-        said += f" ({budget['used_by_others']:,} by other programs with this token, as the vendor told)"
+        others = " ({number:,} by other programs with this token, as the vendor told)"
+        said.append(phrase(others, number=budget["used_by_others"]))
     if budget["obeys_vendor_limit"]:
-        said += f"; the vendor allows this token {budget['limit']:,} a day, fewer than its licences say"
-    return f"{said}; {_paced('live leads', budget, 'live')}, {_paced('bulk', budget, 'bulk')}"
+        allowed = "; the vendor allows this token {limit:,} a day, fewer than its licences say"
+        said.append(phrase(allowed, limit=budget["limit"]))
+    return joined([*said, "; ", _live_is_paced(budget), ", ", _bulk_is_paced(budget)])
 
 
 def _lasts(budget: Mapping[str, Any], zone: ZoneInfo) -> str:
     if not budget["lasts_until"]:
         return ""
-    pace = f"at the pace of the last hour ({budget['calls_last_hour']:,} calls)"
-    return f"; {pace} they last until {output.moment(budget['lasts_until'], zone)}"
+    facts = {"calls": budget["calls_last_hour"], "at": output.moment(budget["lasts_until"], zone)}
+    return phrase("; at the pace of the last hour ({calls:,} calls) they last until {at}", **facts)
 
 
-def _paced(who: str, budget: Mapping[str, Any], kind: str) -> str:
-    if budget["left"] <= (budget["kept_for_live"] if kind == "bulk" else 0):
-        kept = f" (the last {budget['left']:,} are kept for live leads)" if kind == "bulk" and budget["left"] else ""
-        return f"{who} wait{'s' * (kind == 'bulk')} until calls are free again{kept}"
-    if budget["waits_s"][kind] == 0:
-        leaves = "leaves" if kind == "bulk" else "leave"
-        return f"{who} {leaves} at once ({budget['in_hand'][kind]:,} calls in hand)"
-    wait = output.duration(budget["spacing_s"]) or "until calls are free again"
-    return f"{who} wait{'s' * (kind == 'bulk')} {wait} between calls"
+def _live_is_paced(budget: Mapping[str, Any]) -> str:
+    if budget["left"] <= 0:
+        return phrase("live leads wait until calls are free again")
+    if budget["waits_s"]["live"] == 0:
+        return phrase("live leads leave at once (up to {calls:,} calls)", calls=budget["in_hand"]["live"])
+    wait = output.duration(budget["spacing_s"])
+    if not wait:
+        return phrase("live leads wait until calls are free again")
+    return phrase("live leads wait {wait} between calls", wait=wait)
+
+
+def _bulk_is_paced(budget: Mapping[str, Any]) -> str:
+    if budget["left"] <= budget["kept_for_live"] and budget["left"]:
+        kept = "bulk waits until calls are free again (the last {left:,} are kept for live leads)"
+        return phrase(kept, left=budget["left"])
+    wait = output.duration(budget["spacing_s"])
+    if not budget["left"] or (budget["waits_s"]["bulk"] and not wait):
+        return phrase("bulk waits until calls are free again")
+    if budget["waits_s"]["bulk"] == 0:
+        return phrase("bulk leaves at once (up to {calls:,} calls)", calls=budget["in_hand"]["bulk"])
+    return phrase("bulk waits {wait} between calls", wait=wait)
 
 
 def _account_state(one: Mapping[str, Any]) -> str:
-    return "waiting" if one["state"] == AccountState.OPEN and one["held_until"] else str(one["state"])
+    return state_word("waiting" if one["state"] == AccountState.OPEN and one["held_until"] else str(one["state"]))
 
 
 def _of(used: Mapping[str, Any] | None) -> str:
-    return f"{used['used']} of {used['limit']}" if used else ""
+    return phrase("{used} of {limit}", used=used["used"], limit=used["limit"]) if used else ""
 
 
 def _why(one: Mapping[str, Any], zone: ZoneInfo) -> str:
     if one["state"] != AccountState.OPEN:
-        return f"{one['reason']} (since {output.moment(one['since'], zone)}): connector resume {one['account']}"
-    return f"until {output.moment(one['held_until'], zone)}: {one['held_because']}" if one["held_until"] else ""
+        facts = {"why": one["reason"], "at": output.moment(one["since"], zone), "account": one["account"]}
+        return phrase("{why} (since {at}): connector resume {account}", **facts)
+    if not one["held_until"]:
+        return ""
+    return phrase("until {at}: {why}", at=output.moment(one["held_until"], zone), why=one["held_because"])
 
 
 def _backlog(destinations: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bool) -> None:
     counted = words(DeliveryState.SENDING, DeliveryState.UNCERTAIN, DeliveryState.DEAD)
-    columns = ("destination", "state", DeliveryState.PENDING.value, *counted, "oldest waits", "why")
+    oldest, titles = phrase("oldest waits"), [state_word(state) for state in (DeliveryState.PENDING.value, *counted)]
+    columns = (phrase("destination"), phrase("state"), *titles, oldest, phrase("why"))
     rows = [
         (
             one["destination"],
-            one["state"] if one["configured"] else "left the configuration",
+            state_word(one["state"]) if one["configured"] else phrase("left the configuration"),
             _pending(one),
             *(one[state] for state in counted),
             output.duration(one["oldest_waiting_s"]),
@@ -171,8 +202,8 @@ def _backlog(destinations: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bo
     output.table(
         columns,
         rows,
-        title="Destinations",
-        spare=(DeliveryState.SENDING.value, "oldest waits", DeliveryState.UNCERTAIN.value),
+        title=phrase("Destinations"),
+        spare=(state_word(DeliveryState.SENDING.value), oldest, state_word(DeliveryState.UNCERTAIN.value)),
         wide=wide,
     )
 
@@ -180,63 +211,71 @@ def _backlog(destinations: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bo
 def _polls(polls: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bool) -> None:
     if not polls:
         return
-    columns = ("poll", "asks", "last", "next", "through up to", "new events", "what went wrong")
+    asks, following, through, new = phrase("asks"), phrase("next"), phrase("read up to"), phrase("new events")
+    columns = (phrase("poll"), asks, phrase("last"), following, through, new, phrase("what went wrong"))
     rows = [
         (
             one["poll"],
-            one["call"] or "left the configuration",
+            one["call"] or phrase("left the configuration"),
             output.moment(one["last_at"], zone),
-            "now" if one["polling"] else output.moment(one["next_at"], zone) or "when a poller runs",
+            phrase("now") if one["polling"] else output.moment(one["next_at"], zone) or phrase("when a poller runs"),
             output.moment(one["through_up_to"] or one["reached"], zone),
             one["stored"],
-            f"{output.moment(one['error_at'], zone)}: {one['error']}" if one["error"] else "",
+            joined([f"{output.moment(one['error_at'], zone)}: ", one["error"]]) if one["error"] else "",
         )
         for one in polls
     ]
-    output.table(columns, rows, title="Polls", spare=("through up to", "new events", "asks", "next"), wide=wide)
+    output.table(columns, rows, title=phrase("Polls"), spare=(through, new, asks, following), wide=wide)
 
 
 def _pending(one: Mapping[str, Any]) -> str:
-    waits = {"for another delivery": one["waiting_for_another"], "to be asked about first": one["to_be_asked_about"]}
-    waits["for room in their source's share or limit"] = one["waiting_for_room"]
-    told = ", ".join(f"{number} {how}" for how, number in waits.items() if number)
-    return f"{one[DeliveryState.PENDING]} ({told})" if told else str(one[DeliveryState.PENDING])
+    waits = {
+        phrase("for another delivery"): one["waiting_for_another"],
+        phrase("to be asked about first"): one["to_be_asked_about"],
+        phrase("for room in their source's share or limit"): one["waiting_for_room"],
+    }
+    told = [joined([str(number), how], " ") for how, number in waits.items() if number]
+    pending = str(one[DeliveryState.PENDING])
+    return joined([pending, " (", joined(told, ", "), ")"]) if told else pending
 
 
 def _kept_back(one: Mapping[str, Any], zone: ZoneInfo) -> str:
-    return f"{one['held']} held until contact hours, {output.moment(one['held_until'], zone)}" if one["held"] else ""
+    if not one["held"]:
+        return ""
+    at = output.moment(one["held_until"], zone)
+    return phrase("{number} held until contact hours, {at}", number=one["held"], at=at)
 
 
 def _fetching(fetching: Sequence[Mapping[str, Any]]) -> None:
     if not fetching:
         return
-    columns = ("account", "events that wait", "oldest waits", "calls in 24 h")
+    columns = (phrase("account"), phrase("events that wait"), phrase("oldest waits"), phrase("calls in 24 h"))
     rows = [
         (
             one["account"],
             one["waiting"],
             output.duration(one["oldest_waiting_s"]),
-            ", ".join(f"{number} {state}" for state, number in one["calls_24h"].items()),
+            joined([joined([str(number), state_word(state)], " ") for state, number in one["calls_24h"].items()], ", "),
         )
         for one in fetching
     ]
-    output.table(columns, rows, title="Fetching the rest of thin events")
+    output.table(columns, rows, title=phrase("Fetching the rest of thin events"))
 
 
 def _day(found: Mapping[str, Any]) -> None:
     events, speed = found["events_24h"], found["speed_24h"]
-    counts = ", ".join(f"{events[state]} {state}" for state in EventState)
-    output.line(f"Events of the last 24 h: {counts}" + ("" if events["complete"] else " (the newest; there were more)"))
+    counts = joined([joined([str(events[state]), state_word(state.value)], " ") for state in EventState], ", ")
+    more = "" if events["complete"] else phrase(" (the newest; there were more)")
+    output.line(joined([phrase("Events of the last 24 h: "), counts, more]))
     if any(found["suppressed_24h"].values()):
-        guards = ", ".join(f"{number} by {guard}" for guard, number in found["suppressed_24h"].items() if number)
-        output.line(f"Kept from being sent in the last 24 h: {guards}")
+        guards = ", ".join(f"{number} {guard}" for guard, number in found["suppressed_24h"].items() if number)
+        output.line(phrase("Kept from being sent in the last 24 h: {guards}", guards=guards))
     if speed["sample"]:
-        half, most = output.duration(speed["p50_s"]), output.duration(speed["p95_s"])
-        output.line(
-            f"From arrival to the vendor's yes: half within {half}, 95 % within {most} ({speed['sample']} measured)"
-        )
+        facts = {"half": output.duration(speed["p50_s"]), "most": output.duration(speed["p95_s"])}
+        said = "Speed to lead, until the vendor accepted: half within {half}, 95 % within {most} ({number} measured)"
+        output.line(phrase(said, **facts, number=speed["sample"]))
     else:
-        output.line("From arrival to the vendor's yes: nothing was delivered in the last 24 h")
+        output.line(phrase("Speed to lead: nothing was delivered in the last 24 h"))
 
 
 def _spool(found: dict[str, Any] | None) -> None:
@@ -247,13 +286,14 @@ def _spool(found: dict[str, Any] | None) -> None:
 
 def _left(left: Sequence[Mapping[str, Any]]) -> None:
     for one in left:
-        fate = "still sent, by another route's destination" if one["still_sent"] else "kept, and not sent"
-        output.line(
-            f"Route “{one['route']}” ({one['account']}): {one['number']} unfinished, {one['why']}; {fate}", "yellow"
-        )
+        fate = phrase("still sent, by another route's destination")
+        facts = {name: one[name] for name in ("route", "account", "number", "why")}
+        facts["fate"] = fate if one["still_sent"] else phrase("kept, and not sent")
+        output.line(phrase("Route “{route}” ({account}): {number} unfinished, {why}; {fate}", **facts), "yellow")
 
 
 def _decided(acts: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
     if acts:
         rows = [(output.moment(one["at"], zone), one["said"]) for one in acts]
-        output.table(("when", "what people did"), rows, title="Decided in the last 24 h")
+        columns = (phrase("when"), phrase("what people did"))
+        output.table(columns, rows, title=phrase("Decided in the last 24 h"))

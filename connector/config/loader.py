@@ -111,7 +111,7 @@ def _filled(value: Any, place: tuple[str | int, ...], environ: Mapping[str, str]
             text = _stand_in(name) if place[-1] == "secret" else "https://not-set.invalid"
         if not text.strip():
             said = "is empty" if name in environ else "is not set"
-            faults.add_unset(place, f"{found[0]} {said}: export it or put it in the environment")
+            faults.add_unset(place, f"{found[0]} {said}: write it into .env, or export it")
             return found[0]
         faults.hide(name, text)
         return text
