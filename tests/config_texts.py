@@ -119,10 +119,10 @@ def load_text(folder: Path, text: str, **changes: str | None) -> Settings:
 def example_environment(*, own: bool = True) -> dict[str, str]:
     """config/example.env, and a stand-in for every variable of a source that somebody added to config/connector.toml.
 
-    A clone in which a person wrote a sender of their own is no fault of the product. Without ``own``: the example alone.
+    Whoever added a sender of their own to a clone broke nothing. Without ``own``: the example alone.
     """
     lines = (ROOT / "config" / "example.env").read_text(encoding="utf-8").splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     text = (ROOT / "config" / "connector.toml").read_text(encoding="utf-8")
     named = re.findall(r"\$\{(\w+)\}", "\n".join(line.split("#")[0] for line in text.splitlines())) if own else []
-    return {name: "whsec_aW52ZW50ZWQgZm9yIGEgdGVzdA==" for name in named} | example
+    return dict.fromkeys(named, "whsec_aW52ZW50ZWQgZm9yIGEgdGVzdA==") | example

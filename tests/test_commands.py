@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -452,6 +452,27 @@ def test_status_and_deliveries_and_explain_show_what_the_stories_say(run: Run, w
     assert "Íñigo" not in explained.stdout
     assert "Íñigo" in run("explain", "L-1", "--record").stdout
     assert of(run("explain", listed[0]["delivery"], "--json"))["events"][0]["event_id"] == "L-1"
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "lists"),
+    [
+        ("es", ("Cuentas", "disponible", "llamadas usadas", "Rapidez con cada lead", "Las horas son de"), "entregado"),
+        ("pt", ("Contas", "disponível", "chamadas usadas", "Rapidez com cada lead", "Os horários são de"), "entregue"),
+    ],
+)
+def test_status_and_lists_speak_the_language_of_who_reads_them(
+    run: Run, world: World, language: str, words: Sequence[str], lists: str
+) -> None:
+    world.receive("landing", lead(1))
+    world.drain()
+    shown = run("--lang", language, "status").stdout
+    assert all(word in shown for word in words), shown
+    assert "calls used" not in shown and "Destinations" not in shown
+    assert lists in run("--lang", language, "deliveries").stdout
+    missed = run("--lang", language, "explain", "nada").stderr
+    assert "d123" in missed and "nothing is called" not in missed
+    assert of(run("--lang", language, "deliveries", "--json"))[0]["state"] == "delivered", "programs read English"
 
 
 def test_status_says_why_an_account_and_a_destination_stand_still(run: Run, world: World) -> None:
