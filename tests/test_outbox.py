@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
 from connector.core.reasons import Code, Reason
+from connector.core.settings import Settings
 from connector.core.states import DeliveryState
 from connector.outbound import routes
-from connector.store import outbox, tables
+from connector.store import outbox, processes, tables
 from connector.store.arrivals import NewDelivery
 from connector.store.database import Database, now_ms
 from connector.store.lanes import BULK, LIVE, LIVE_SPLIT
+from connector.store.processes import Process, Role
 from tests import outbound_steps
 from tests.outbound_steps import (
     DIAL,
@@ -193,6 +197,63 @@ def test_what_comes_back_to_a_former_campaign_is_found_and_follows(out: Out):
     assert routes.gather(moved.settings, out.database, moved.places) == 3
     assert {row.destination for row in out.deliveries()} == {"dialler/wolkvox.add_record/1043"}
     assert routes.gather(moved.settings, out.database, moved.places) == 0
+
+
+def test_a_worker_of_the_former_configuration_moves_nothing_back(out: Out):
+    """It still runs after the correction: what waits at the corrected campaign is elsewhere for it."""
+    out.put(leads(2))
+    former = replace(out.settings, config_hash="former")
+    moved = Out(out.database, dial("1043", name="dial 1042"))
+    current = replace(moved.settings, config_hash="current")
+    _begins(out.database, former, current)
+    assert routes.gather(former, out.database, out.places) == 0
+    assert {row.destination for row in out.deliveries()} == {"dialler/wolkvox.add_record/1043"}
+    out.put(leads(1, first=5))
+    assert routes.gather(current, out.database, moved.places) == 1
+    assert {row.destination for row in out.deliveries()} == {"dialler/wolkvox.add_record/1043"}
+
+
+def test_once_the_newest_worker_is_gone_the_one_that_is_left_gathers(out: Out):
+    out.put(leads(1))
+    former = replace(out.settings, config_hash="former")
+    Out(out.database, dial("1043", name="dial 1042"))
+    _, newest = _begins(out.database, former, replace(former, config_hash="current"))
+    with out.database.write() as conn:
+        processes.stopped(conn, newest, now_ms(conn))
+    assert routes.gather(former, out.database, out.places) == 1
+    assert {row.destination for row in out.deliveries()} == {DIAL}
+
+
+def test_a_web_process_of_another_configuration_has_no_say(out: Out):
+    out.put(leads(1))
+    moved = Out(out.database, dial("1043", name="dial 1042"))
+    out.put(leads(1, first=5))
+    current = replace(moved.settings, config_hash="current")
+    _begins(out.database, current)
+    _begins(out.database, replace(current, config_hash="another"), role=Role.WEB)
+    assert routes.gather(current, out.database, moved.places) == 1
+
+
+def _begins(database: Database, *several: Settings, role: Role = Role.WORKER) -> list[str]:
+    """A process of each configuration, one after the other."""
+    names = [secrets.token_hex(4) for _ in several]
+    for later, (name, settings) in enumerate(zip(names, several, strict=True)):
+        with database.write() as conn:
+            now = now_ms(conn) + later
+            processes.beat(conn, Process(name, (role,), "vm", 7, "0.1.0", settings.config_hash, now, now), now)
+    return names
+
+
+def test_strays_of_another_operation_ask_no_guard_again(database: Database, monkeypatch: pytest.MonkeyPatch):
+    """Their records fit no other operation: they stay, and nothing that waits in its place is asked once more."""
+    out = Out(database, dial(name="route"))
+    out.put([lead(1)])
+    other = Out(database, survey(name="route"))
+    followed: list[str] = []
+    monkeypatch.setattr(routes, "follow", lambda *_: followed.append("asked") or 0)
+    assert routes.gather(other.settings, database, other.places) == 0
+    assert not followed
+    assert [row.destination for row in out.deliveries()] == [DIAL]
 
 
 def test_what_waits_for_a_route_that_is_gone_is_left_where_it_is(out: Out):

@@ -38,6 +38,8 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
+        """The first sign is written when this returns: what a worker does then, no older one undoes."""
+        self._beat()
         self._thread.start()
 
     def stop(self) -> None:
@@ -51,13 +53,14 @@ class Heartbeat:
             log.warning("the end of this process could not be written")
 
     def _run(self) -> None:
-        while True:
-            try:
-                with self._database.write() as conn:
-                    processes.beat(conn, self._process, now_ms(conn))
-            except StoreUnavailable:
-                log.warning("no sign of life could be written")
-            except Exception:
-                log.exception("no sign of life could be written")
-            if self._stopped.wait(BEAT_MS / 1000):
-                return
+        while not self._stopped.wait(BEAT_MS / 1000):
+            self._beat()
+
+    def _beat(self) -> None:
+        try:
+            with self._database.write() as conn:
+                processes.beat(conn, self._process, now_ms(conn))
+        except StoreUnavailable:
+            log.warning("no sign of life could be written")
+        except Exception:
+            log.exception("no sign of life could be written")

@@ -432,11 +432,11 @@ def follow_route(conn: Connection, route: str, account: str, to: str, destinatio
     return conn.execute(update(deliveries).where(strays).values(account=account, destination=destination)).rowcount
 
 
-def routes_elsewhere(conn: Connection, served: Sequence[str]) -> set[str]:
-    """The routes of what waits at other destinations than these, by the latest ones of each place and lane."""
+def routes_elsewhere(conn: Connection, served: Sequence[str]) -> set[tuple[str, str]]:
+    """(route, destination) of what waits at other destinations than these, by the latest of each place and lane."""
     others = conn.execute(select(destinations.c.name).where(destinations.c.name.not_in(served))).scalars()
     looks = [{"to": name, "of_lane": lane} for name in others for lane in EVERY_LANE]
-    return {route for look in looks for route in conn.execute(_LATEST_ROUTES, look).scalars()}
+    return {(route, str(look["to"])) for look in looks for route in conn.execute(_LATEST_ROUTES, look).scalars()}
 
 
 _LATEST_ROUTES: Final = (
