@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connector.admin.explain import explain
+from connector.core.settings import Settings
 from connector.core.states import EventState
 from connector.store import tables
 from connector.store.outbox import SETTLED
-from tests.simulator.vendors import VENDOR_S
+from tests.simulator.vendors import CAMPAIGNS, DRAFT, FIRE, VENDOR_S, Effect
 from tests.simulator.world import BOGOTA, CLOSED, OPERATIONS, World, email_of, event_id, phone_of
 
 #: From its claim until a call may take effect: our own deadline, and the vendor's 60 s.
 NEVER = 1 << 62
+AFTER = "call who was surveyed"
 IN_HAND_MS = int((65 + VENDOR_S + 5) * 1000)
 
 
@@ -38,11 +40,14 @@ class Judge:
             self._seen += 1
             for way in effect.people:
                 self._judge(way, effect.operation, effect.at_ms)
+            self._judge_campaign(effect)
 
     def _judge(self, way: str, operation: str, at_ms: int) -> None:
         world = self.world
         person = next(n for n in range(100) if way in (phone_of(n), email_of(n)))
-        no = min(world.noes.get(person, NEVER), self._erased_for_good(person))
+        # Who is in a lot at the vendor is out of our hands: nobody knows any more that they were erased.
+        erased = NEVER if operation == FIRE else self._erased_for_good(person)
+        no = min(world.noes.get(person, NEVER), erased)
         if at_ms > no + IN_HAND_MS:
             raise Broken(f"person {person} is contacted ({operation}) {(at_ms - no) / 1000:.0f} s after a no")
         local = datetime.fromtimestamp((at_ms - world.machine.skew_ms) / 1000, UTC).astimezone(BOGOTA)
@@ -57,6 +62,13 @@ class Judge:
         if operation == OPERATIONS["dial"] and len(today) > 1 and not world.machine.skew_ms:
             raise Broken(f"person {person} is called {len(today)} times in a day")
 
+    def _judge_campaign(self, effect: Effect) -> None:
+        """Once every process has the corrected campaign, nobody is dialled by the mistyped one."""
+        world = self.world
+        others = {one for one in CAMPAIGNS if one != campaign_of(world.settings)}
+        if effect.campaign in others and world.machine.now_ms > world.configured_ms + IN_HAND_MS:
+            raise Broken(f"somebody is dialled by the campaign of before ({effect.campaign})")
+
     def _erased_for_good(self, person: int) -> int:
         """When the person was erased, unless somebody wrote of them again since, or a ticket of theirs was found."""
         erased = self.world.erased.get(person, NEVER)
@@ -69,6 +81,8 @@ class Judge:
         """How often the events that were sent ask for it at the most."""
         kinds = Counter(one.kind for one in self.world.plan.arrivals if one.person == person)
         tickets = kinds["ticket"] + (kinds["closed"] if operation == OPERATIONS["survey"] else 0)
+        if operation in (DRAFT, FIRE):
+            return kinds["drafted"]
         return kinds["lead"] if operation == OPERATIONS["dial"] else tickets
 
     def at_the_end(self) -> None:
@@ -101,6 +115,8 @@ class Judge:
         world, state, number = self.world, one.state, one.id
         if state not in (*SETTLED, "uncertain"):
             raise Broken(f"d{number} is still {state} at the end")
+        if one.route == AFTER and state == "delivered":
+            self._came_after(one)
         arrival = world.arrival_of(one)
         if arrival is None or arrival.person in world.erased:
             return
@@ -111,6 +127,14 @@ class Judge:
             and not [effect for effect in world.effects_of(one) if effect.operation == operation]
         ):
             raise Broken(f"d{number} is called delivered, and the vendor has nothing of it")
+
+    def _came_after(self, one: Any) -> None:
+        """What comes after another delivery is sent once that one is delivered."""
+        before = next(
+            row for row in self.world.rows(tables.deliveries) if row.event == one.event and row.route == "survey"
+        )
+        if before.state != "delivered":
+            raise Broken(f"d{one.id} was sent after d{before.id}, which is {before.state}")
 
     def _told(self, known: list[Any]) -> None:
         world = self.world
@@ -123,3 +147,8 @@ class Judge:
                     raise Broken(f"e{row.id} cannot be explained")
         finally:
             world.database.read = machine_points  # type: ignore[method-assign]
+
+
+def campaign_of(settings: Settings) -> str:
+    """By which leads are dialled."""
+    return next(str(one.options["campaign_id"]) for one in settings.routes if one.name == "dial")

@@ -16,13 +16,15 @@ from connector.config.loader import load
 from connector.core import log
 from connector.core.settings import Settings
 from connector.outbound import calls, claims
+from connector.store import processes
 from connector.vendors import destinations
 from tests.simulator.databases import copied
 from tests.simulator.invariants import Broken, Judge
 from tests.simulator.machine import Machine, Stuck, clocks_of
+from tests.simulator.orders import former_release
 from tests.simulator.scenario import CALM_MS, CONFIG, TROUBLE_MS, Plan, drawn
 from tests.simulator.vendors import CAMPAIGNS, Vendors
-from tests.simulator.world import SwitchedDatabase, World
+from tests.simulator.world import SWEEP_S, SwitchedDatabase, World
 
 MOST_STEPS = 12_000
 
@@ -56,6 +58,8 @@ def play(plan: Plan, template: str) -> Played:
                 world = World(plan, machine, vendors, database, [settings(one) for one in CAMPAIGNS])
                 for calling in (claims, calls):
                     stack.enter_context(mock.patch.object(calling, "worker_name", world.worker_name))
+                stack.enter_context(mock.patch.object(processes, "ALIVE_MS", round(2000 * SWEEP_S)))
+                stack.enter_context(former_release(world))
                 judge = Judge(world)
                 machine.after_step = judge.after_step
                 world.start()

@@ -82,6 +82,17 @@ purpose = "service"
 channel = "email"
 
 [[routes]]
+name = "survey later"
+on = "ticket.created"
+to = "tracksale.dispatch"
+account = "surveys"
+campaign_code = "26"
+schedule = "draft"
+expires_after = "60h"
+purpose = "service"
+channel = "email"
+
+[[routes]]
 name = "call who was surveyed"
 on = "ticket.closed"
 sources = ["tickets"]
@@ -105,7 +116,7 @@ class Arrival:
     """Somebody sends an event, and sends it again until it is acknowledged; or closes a ticket that is to be found."""
 
     at_ms: int
-    kind: str  #: lead | ticket | no | closed
+    kind: str  #: lead | ticket | drafted | no | closed
     person: int
     number: int
     again: bool = False  #: and once more although it was acknowledged
@@ -119,11 +130,14 @@ class Act:
     """A person decides something. Those that need something to decide about do nothing where there is nothing."""
 
     at_ms: int
-    kind: str  #: pause | resume | replay | resolve | suppress | erase | configure
+    kind: str  #: one of `KINDS`
     number: int
 
     def __str__(self) -> str:
         return f"at {self.at_ms} ms somebody does {self.kind} ({self.number})"
+
+
+KINDS: Final = ("pause", "resume", "replay", "resolve", "suppress", "erase", "configure", "fire", "upgrade")
 
 
 @dataclass
@@ -161,7 +175,7 @@ def drawn(seed: int, *, deaths: int = 28) -> Plan:
     number = 0
     for person in range(PEOPLE):
         for _ in range(chance.choice((1, 1, 1, 2, 3))):
-            kind = chance.choices(("lead", "ticket", "no", "closed"), (6, 3, 1, 2))[0]
+            kind = chance.choices(("lead", "ticket", "drafted", "no", "closed"), (6, 4, 1, 1, 2))[0]
             at = chance.randrange(TROUBLE_MS // 2)
             plan.arrivals.append(Arrival(at, kind, person, number, again=chance.random() < 0.2))
             number += 1
@@ -174,9 +188,12 @@ def drawn(seed: int, *, deaths: int = 28) -> Plan:
     for _ in range(deaths):
         victim = chance.choices(PROCESSES, (1, 2, 2))[0]
         plan.deaths.append(Death(chance.randrange(TROUBLE_MS), victim, chance.randrange(1, 14)))
-    kinds = ("pause", "resume", "replay", "resolve", "suppress", "erase", "configure")
-    for _ in range(chance.choice((0, 1, 3))):
-        plan.acts.append(Act(chance.randrange(TROUBLE_MS), chance.choice(kinds), chance.randrange(PEOPLE)))
+    kinds = list(KINDS)
+    for _ in range(chance.choice((0, 1, 3, 5))):
+        kind = chance.choice(kinds)
+        if kind == "upgrade":  # once
+            kinds.remove(kind)
+        plan.acts.append(Act(chance.randrange(TROUBLE_MS), kind, chance.randrange(PEOPLE)))
     if chance.random() < 0.2:
         plan.skews.append(Skew(chance.randrange(TROUBLE_MS), chance.choice((-1500, 700, 30_000))))
     return plan

@@ -24,6 +24,7 @@ from tests.simulator.machine import Machine, Process
 
 #: What leads are dialled by, in the configuration of the beginning and in the one of after a change.
 CAMPAIGNS = ("1042", "1044")
+DRAFT, FIRE = "tracksale.draft", "tracksale.fire_lot"  #: put into a draft lot, where nobody is contacted; and fired
 #: How long a vendor may take for a call, documented; ours wait a little longer.
 VENDOR_S = 60.0
 
@@ -76,6 +77,7 @@ class Effect:
     at_ms: int
     operation: str
     people: tuple[str, ...]  #: phones or e-mails, as they were sent
+    campaign: str = ""  #: of wolkvox
 
 
 @dataclass
@@ -210,7 +212,9 @@ class _Work:
         except Refused as refused:
             return refused.reply
         if reply.status < 300:
-            effect = Effect(self.vendors.machine.wall_ms(), _what(request), tuple(_people(request)))
+            people = _fired(self.vendors.by_name["tracksale"], request) or _people(request)
+            campaign = request.query.get("campaign_id", "")
+            effect = Effect(self.vendors.machine.wall_ms(), _what(request), tuple(people), campaign)
             self.vendors.effects.append(effect)
         return reply
 
@@ -241,8 +245,18 @@ def _credentials(client: Client) -> Mapping[str, str]:
 
 def _what(request: Request) -> str:
     """The operation and the campaign; the one that takes another's place after a change counts as that one."""
+    if request.call.operation == "tracksale.dispatch" and request.payload.get("schedule_time") is None:
+        return DRAFT
     campaign = request.query.get("campaign_id", "")
     return f"{request.call.operation} {CAMPAIGNS[0] if campaign in CAMPAIGNS else campaign}".strip()
+
+
+def _fired(vendor: Any, request: Request) -> list[str]:
+    """Whom a draft lot surveys that was fired."""
+    if request.call.operation != FIRE:
+        return []
+    *_, campaign, _dispatch, code = request.path.split("/")
+    return [str(one.email or one.phone or "") for one in vendor.campaigns[int(campaign)].lots[code].customers]
 
 
 def _people(request: Request) -> list[str]:

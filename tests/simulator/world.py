@@ -35,25 +35,30 @@ from connector.outbound.poll import Polling
 from connector.outbound.presence import Presence
 from connector.outbound.send import Line, claim
 from connector.outbound.worker import ask_budgets, prepare
-from connector.store import inbox, suppression_list, tables
+from connector.store import inbox, processes, suppression_list, tables
 from connector.store.database import Database, now_ms
 from connector.store.outbox import SETTLED
+from connector.store.processes import Role
 from connector.store.suppression_list import Entry
 from connector.vendors import VENDORS
 from connector.vendors.destinations import Places, name_of, places
 from connector.vendors.limits import deadline as deadline_of
 from connector.vendors.limits import limits
+from tests.simulator import orders
 from tests.simulator.machine import Machine, Process
-from tests.simulator.scenario import TROUBLE_MS, Act, Arrival, Plan
+from tests.simulator.scenario import CALM_MS, TROUBLE_MS, Act, Arrival, Plan
 from tests.simulator.vendors import VENDOR_S, Vendors
 
 BY = By("simulation", "as drawn")
 BOGOTA = ZoneInfo("America/Bogota")
 ANNOUNCED = "announced"
+OPERATOR = "operator"
 LETTERS = str.maketrans("0123456789", "abcdefghij")
 SEEMS_DEAD = 0.03  #: how often a lock that is held seems free
 IDLE_S = 86_400.0
+TICKETS = ("ticket", "drafted")  #: arrivals that the ticketing sends
 CLOSED = "closed"  #: an arrival that nobody sends
+MADE_UP_S = 240.0  #: the product looks every few seconds, should a wake-up be lost
 SWEEP_S = 600.0  #: the product sweeps every minute, which costs a play more than it finds
 
 
@@ -100,9 +105,9 @@ class SwitchedDatabase(Database):
             yield conn
 
     @contextmanager
-    def aside(self) -> Iterator[Connection]:
-        """A look of the judge, of which nobody on the machine knows."""
-        with super().read() as conn:
+    def aside(self, *, writes: bool = False) -> Iterator[Connection]:
+        """A look of the judge, of which nobody on the machine knows; or a write that wakes nobody."""
+        with super().write() if writes else super().read() as conn:
             yield conn
 
 
@@ -159,11 +164,16 @@ class World:
     acknowledged: dict[str, Arrival] = field(default_factory=dict)  #: event id -> what was answered 202
     noes: dict[int, int] = field(default_factory=dict)  #: person -> moment from which nobody may contact them
     erased: dict[int, int] = field(default_factory=dict)
+    configured_ms: int = 0  #: of the machine: since then every process has the configuration that is in force
+    is_upgraded: bool = True  #: False: what runs is of the former release
+    by: ClassVar[By] = BY
     acknowledges_early: ClassVar[bool] = False  #: a planted fault
 
     def __post_init__(self) -> None:
         self.chance = random.Random(f"world {self.plan.seed}")
         self.settings, *self._others = self.configurations
+        self.is_upgraded = all(one.kind != "upgrade" for one in self.plan.acts)
+        self.former: set[Process] = set()
         self.running: list[Process] = []
         self.due = sorted((one for one in self.plan.arrivals if one.kind != CLOSED), key=lambda one: one.at_ms)
         self.closed_tickets = [one for one in self.plan.arrivals if one.kind == CLOSED]
@@ -175,7 +185,7 @@ class World:
         """All processes."""
         for name in ("web", "worker-1", "worker-2"):
             self._begin(name, 0)
-        operator = Process("operator")
+        operator = Process(OPERATOR)
         for act in self.plan.acts:
             self.machine.spawn(operator, act.kind, lambda act=act: self._decide(act), delay_ms=act.at_ms)  # type: ignore[misc]
         for ticket in self.closed_tickets:
@@ -202,8 +212,14 @@ class World:
     def _begin(self, name: str, delay_ms: int) -> None:
         process = Process(f"{name}#{len(self.machine.died)}")
         self.running = [*(one for one in self.running if not one.is_dead), process]
+        if not self.is_upgraded:
+            self.former.add(process)
         work = self._serve if name == "web" else lambda: self._work(process)
         self.machine.spawn(process, name, work, delay_ms=delay_ms)
+
+    def is_former(self) -> bool:
+        """Whether it is the turn of a process of the former release."""
+        return self.machine.current in self.former
 
     # the way in
 
@@ -225,7 +241,7 @@ class World:
                 self.due.remove(arrival)
 
     def _store(self, receiver: Receiver, arrival: Arrival) -> None:
-        source = self.settings.sources["tickets" if arrival.kind == "ticket" else "crm"]
+        source = self.settings.sources["tickets" if arrival.kind in TICKETS else "crm"]
         raw = orjson.dumps(payload(arrival, self.plan.start_ms))
         found, _ = receiver.arrivals(source, raw, content_type="application/json", headers={})
         with self.database.write() as conn:
@@ -236,6 +252,7 @@ class World:
     def _work(self, process: Process) -> None:
         settings, database = self.settings, self.database
         found = places(settings)
+        self._beat(process, settings)
         prepare(settings, database, found)
         ask_budgets(settings, database)
         router = Router(settings, name_of)
@@ -247,11 +264,18 @@ class World:
             for _ in range(limits(account).in_flight):
                 self.machine.spawn(process, account.name, lambda line=line, turn=turn: self._deliver(line, turn))  # type: ignore[misc]
         releasing = Releasing(settings, database, found, router, receiver)
-        self.machine.spawn(process, "release", lambda: self._release(releasing, settings, found))
+        self.machine.spawn(process, "release", lambda: self._release(process, releasing, settings, found))
         presence = self._presence_of(process, settings, found)
         self.machine.spawn(process, "presence", lambda: self._look_for_dead(presence))
         polling = Polling(settings, database, settings.sources["desk"])
         self.machine.spawn(process, "poll", lambda: self._poll(polling))
+
+    def _beat(self, process: Process, settings: Settings) -> None:
+        """A sign of life: at the start, and before each sweep, which wants to know who is the newest."""
+        with self.database.aside(writes=True) as conn:
+            now = now_ms(conn)
+            row = processes.Process(process.name, (Role.WORKER,), "vm", 1, "0", settings.config_hash, now, now)
+            processes.beat(conn, row, now)
 
     def _presence_of(self, process: Process, settings: Settings, found: Places) -> Presence:
         with mock.patch.object(presences, "worker_lock", lambda _database: SimulatedLock(process, self)):
@@ -266,8 +290,9 @@ class World:
             self.machine.sleep(self.chance.uniform(0, 2))
 
     def worker_name(self, _conn: Connection) -> str:
-        """The name that a call begun now bears."""
-        return name_of_lock(self.machine.current)
+        """The name that a call begun now bears; no lock goes with a person's."""
+        process = self.machine.current
+        return process.name if process.name == OPERATOR else name_of_lock(process)
 
     def _poll(self, polling: Polling) -> None:
         """As the product's poller; once every ticket is found it asks no more, or a play had no end."""
@@ -314,21 +339,22 @@ class World:
                 end_s = min(end_s, machine.monotonic_s() + soonest_s)
 
     def _told(self, seen: int, left_s: float) -> bool:
-        """Waits for somebody's commit; some are not heard, and made up for a minute later. Whether there was one."""
-        heard = seen + self.machine.chance.choice((1, 2, 4, 8))
-        if self.machine.wait(lambda: self.database.version >= heard, min(left_s, 60)):
+        """Waits for somebody's commit; some are not heard, and made up for minutes later. Whether there was one."""
+        heard = seen + self.machine.chance.choice((1, 4, 16, 32))
+        if self.machine.wait(lambda: self.database.version >= heard, min(left_s, MADE_UP_S)):
             return True
         return self.database.version != seen or self.machine.wait(
-            lambda: self.database.version != seen, max(0.0, left_s - 60)
+            lambda: self.database.version != seen, max(0.0, left_s - MADE_UP_S)
         )
 
-    def _release(self, releasing: Releasing, settings: Settings, found: Places) -> None:
+    def _release(self, process: Process, releasing: Releasing, settings: Settings, found: Places) -> None:
         swept_s = -SWEEP_S
         while True:
             seen = self.database.version
             if self.machine.monotonic_s() >= swept_s + SWEEP_S:
                 swept_s = self.machine.monotonic_s()
                 releasing.sweep()
+                self._beat(process, settings)
                 routes.gather(settings, self.database, found)
             releasing.look()
             self._told(seen, IDLE_S)
@@ -363,14 +389,26 @@ class World:
                 continue  # the connector has found out itself meanwhile
 
     def _configure(self, _number: int) -> None:
-        """The configuration changes, and the processes are restarted one after the other, in any order."""
+        """The configuration changes, and the processes are restarted."""
         self.settings, self._others = self._others[0], [self.settings, *self._others[1:]]
+        self.configured_ms = CALM_MS
+        self.restart_all("restarted")
+        self.configured_ms = self.machine.now_ms
+
+    def restart_all(self, why: str) -> None:
+        """One after the other, in any order."""
         before = [*self.running]
         self.chance.shuffle(before)
         for process in before:
             self.machine.sleep(self.chance.uniform(0, 30))
             if not process.is_dead:
-                self.machine.kill(process, "restarted")
+                self.machine.kill(process, why)
+
+    def _upgrade(self, _number: int) -> None:
+        orders.upgrade(self)
+
+    def _fire(self, _number: int) -> None:
+        orders.fire(self)
 
     def _suppress(self, number: int) -> None:
         router = Router(self.settings, name_of)
@@ -392,6 +430,7 @@ class World:
             for row in self.closed():
                 account_acts.resume(self.database, self.settings, row, BY)
             self._resolve(0)
+            self._fire(0)
             self.machine.sleep(3 * 3600)
 
     # looking
@@ -455,6 +494,8 @@ _ACTS: dict[str, Callable[[World, int], None]] = {
     "configure": World._configure,
     "suppress": World._suppress,
     "erase": World._erase,
+    "fire": World._fire,
+    "upgrade": World._upgrade,
 }
 
 
@@ -462,6 +503,7 @@ OPERATIONS = {
     "dial": "wolkvox.add_record 1042",
     "call who was surveyed": "wolkvox.add_record 1043",
     "survey": "tracksale.dispatch",
+    "survey later": "tracksale.draft",
 }
 
 
@@ -478,8 +520,10 @@ def payload(arrival: Arrival, start_ms: int) -> dict[str, Any]:
     """As its sender writes it."""
     moment = (start_ms + arrival.at_ms) // 1000
     data: dict[str, Any] = {"phones": [phone_of(arrival.person)], "email": email_of(arrival.person)}
-    kind = {"lead": "lead.created", "ticket": "ticket.closed", "no": "contact.refused"}[arrival.kind]
-    if arrival.kind == "ticket":
+    kind = {"lead": "lead.created", "ticket": "ticket.closed", "drafted": "ticket.created", "no": "contact.refused"}[
+        arrival.kind
+    ]
+    if arrival.kind in TICKETS:
         customer = {"name": "Ana", "email": email_of(arrival.person), "phone": phone_of(arrival.person)}
         data = {"ticket_id": str(arrival.number), "customer": customer}
     return {"id": event_id(arrival), "type": kind, "time": moment, "data": data}
