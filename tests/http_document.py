@@ -210,7 +210,10 @@ def _paths() -> Iterator[tuple[str, dict[str, Any]]]:
     yield SOURCE_PATHS[1], {"post": _take(source, secret, event_id)}
     yield "/livez", {"get": {"summary": "the process answers", **_answers({"200": (JSON, "Alive")})}}
     ready = {"200": (JSON, "Ready"), "503": (JSON, "Ready")}
-    yield "/readyz", {"get": {"summary": "it can store events", **_behind("metrics"), **_answers(ready, "401")}}
+    yield (
+        "/readyz",
+        {"get": {"summary": "it can store or spool events", **_behind("metrics"), **_answers(ready, "401")}},
+    )
     shown = _answers({"200": ("text/plain", None)}, "401")
     yield "/metrics", {"get": {"summary": "figures for Prometheus", **_behind("metrics"), **shown}}
     yield from _api()

@@ -143,10 +143,11 @@ class Closed(Schema):
 
 
 class Ready(Schema):
-    """503 only while the database is away: everything else can wait without anything being lost."""
+    """503 only while the database is away and no spool takes events: everything else can wait, and nothing is lost."""
 
     status = text("", "ready", "degraded", "not ready")
     database = text("", "reachable", "away")
+    spool = fields.String(validate=validate.OneOf(["takes events"]), metadata=_said("while the database is away"))
     broker = fields.String(validate=validate.OneOf(["reachable", "away"]), metadata=_said("if a source has a queue"))
     accounts = some(Closed, "those that make no calls", required=False)
     destinations = some(Closed, "those that are stopped", required=False)

@@ -17,8 +17,9 @@ from connector.__main__ import main
 from connector.core import http
 from connector.core.quota import Wait
 from connector.inbound import committer, receiver
+from connector.inbound.rabbitmq import spool
 from connector.outbound import claims, send
-from connector.store import chains
+from connector.store import chains, spool_file
 
 
 def die() -> None:
@@ -71,6 +72,9 @@ def arm(step: str, countdown: Countdown) -> None:
         receiver.Receiver.read_all = after(receiver.Receiver.read_all, countdown, always)  # type: ignore[method-assign]
     elif step == "stored":
         committer._tell = _before(committer._tell, countdown)
+    elif step == "spooled":  # durable, and not answered yet
+        for kind in (spool_file.FileSpool, spool.QueueSpool):
+            kind.add = after(kind.add, countdown, always)  # type: ignore[method-assign]
     elif step == "claimed":
         send.claim = after(send.claim, countdown, lambda claimed: not isinstance(claimed, Wait))
         _rebind_claim()

@@ -58,6 +58,22 @@ class OwnPostgres:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    def freeze(self) -> None:
+        """All of it hangs: connections are accepted, by the system, and nothing answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """Each of its processes is a group of its own."""
+        assert self._process is not None
+        main = self._process.pid
+        os.kill(main, number)  # first: it begins no other then
+        for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), number)
+
     def close(self) -> None:
         self.kill()
         self._log.close()

@@ -6,9 +6,11 @@ import contextlib
 import json
 import secrets
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,7 @@ class Site:
         self.database = Away(settings.database_url)
         self.committer = Committer(self.database, settings.hash_key)
         app = create_app(settings, self.database, name_of, self.committer)
+        self.app = app
         self.client: FlaskClient = app.test_client()
         self.spool = spool_of(settings, settings.spool)
         self._writes = spool_of(settings, settings.spool)
@@ -134,6 +137,52 @@ def test_what_comes_while_the_database_is_away_is_stored_in_order_later(site: Si
     assert {row.state for row in site.events()} == {"accepted"}
     assert site.spool.held().waiting == 0
     assert post(site.client, "open", lead(7)).get_json()["status"] == "accepted"
+
+
+def test_a_spool_that_is_written_to_all_the_time_ends_all_the_same(site: Site) -> None:
+    """Senders that never rest: what they bring meanwhile waits a moment, and then goes to the database."""
+    site.database.is_away = True
+    assert spooled(post(site.client, "open", lead(1)))
+    site.database.is_away = False
+    numbers, answers, stopped = count(2), list[str](), threading.Event()
+
+    def send() -> None:
+        client = site.app.test_client()
+        while not stopped.is_set():
+            answers.append(post(client, "open", lead(next(numbers))).get_json()["status"])
+
+    senders = [threading.Thread(target=send, daemon=True) for _ in range(2)]
+    draining = threading.Thread(
+        target=lambda: [site.drain() for _ in takewhile(lambda _: not stopped.is_set(), count())]
+    )
+    for thread in (*senders, draining):
+        thread.start()
+    try:
+        wait_until(lambda: answers.count("accepted") >= 20, 60)
+    finally:
+        stopped.set()
+        for thread in (*senders, draining):
+            thread.join(60)
+    site.drain()
+    assert set(answers) <= {"accepted", "spooled"}
+    assert sorted(row.event_id for row in site.events()) == sorted(f"L-{n}" for n in range(1, len(answers) + 2))
+    assert site.spool.held().waiting == 0
+
+
+def test_when_the_database_goes_again_what_waited_is_spooled(site: Site) -> None:
+    site.database.is_away = True
+    assert spooled(post(site.client, "open", lead(1)))
+    assert site.spooler.pause()
+    answers: list[Any] = []
+    sender = threading.Thread(target=lambda: answers.append(post(site.app.test_client(), "open", lead(2))))
+    sender.start()
+    wait_until(lambda: site.spooler.kept)
+    site.spooler.go_on()  # it was believed to be there
+    sender.join(60)
+    assert spooled(answers[0])
+    site.database.is_away = False
+    assert site.drain() == 2
+    assert [row.event_id for row in site.events()] == ["L-1", "L-2"]
 
 
 def test_duplicates_across_the_outage_are_one_event(site: Site) -> None:

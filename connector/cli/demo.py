@@ -131,7 +131,8 @@ def _stage(folder: Path, *, full: bool) -> Iterator[_Stage]:
         settings = _settings(folder, sandbox.url, full=full)
         migrate.migrate(settings.database_url)
         together = Together(settings, "127.0.0.1", 0)
-        together.start()
+        together.listen()
+        together.begin(settings)
         stage = _Stage(folder, settings, sandbox, together)
         output.line(f"Web and worker: {together.url}; the vendors, simulated: {sandbox.url}", "dim")
         try:

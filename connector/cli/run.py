@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.cli import app, output, supervisor
+from connector.cli import app, beginning, output, supervisor
 from connector.cli.heartbeat import Heartbeat
 from connector.cli.shutdown import Ending
 from connector.cli.together import Together
+from connector.cli.web_part import WebPart
 from connector.core import log
 from connector.core.settings import Settings
 from connector.inbound.committer import Committer
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
-from connector.inbound.spool.process import web_spool
 from connector.store import database as db
-from connector.store import migrate as migration
 from connector.store.processes import Role
 from connector.vendors import destinations
 
@@ -41,14 +40,16 @@ def run() -> None:
     from connector.web.sockets import address
 
     settings = app.starting()
-    migration.migrate(settings.database_url)
-    settings = app.keyed(settings)
+    there = beginning.ready_or_waits(settings)
     ending = Ending()
-    together = Together(settings, *address(settings, os.environ))
-    together.start()
-    output.line(f"connector listens on {together.url} (Ctrl-C stops it)")
+    together = Together(there or settings, *address(settings, os.environ), stores=there is not None)
     try:
-        ending.wait(together.ended)
+        together.listen()
+        output.line(f"connector listens on {together.url} (Ctrl-C stops it)")
+        there = there or beginning.ready_in_time(settings, ending)
+        if there is not None:
+            together.begin(there)
+            ending.wait(together.ended)
     finally:
         together.stop(ending)
 
@@ -68,52 +69,35 @@ def web() -> None:
 
     settings = app.starting()
     count = supervisor.number(os.environ, "WEB_CONCURRENCY")
-    migration.migrate(settings.database_url)
-    settings = app.keyed(settings)
+    there = beginning.ready_or_waits(settings)
     host, port = address(settings, os.environ)
     port = free_port(host, port)
     if settings.metrics_port:
         free_port(host, settings.metrics_port)
     log.get("web").info("listening", url=f"http://{host}:{port}")
-    supervisor.serve(partial(_web, settings, partial(Served, host=host), port), count, name="web")
+    supervisor.serve(partial(_web, settings, there, partial(Served, host=host), port), count, name="web")
     log.get("web").info("stopped")
 
 
-def _web(settings: Settings, make: Callable[..., Served], port: int, ending: Ending) -> None:
-    """One of several servers: the system shares the connections out."""
+def _web(settings: Settings, there: Settings | None, make: Callable[..., Served], port: int, ending: Ending) -> None:
+    """One of several servers: the system shares the connections out. ``there``: with the key of the database."""
     from connector.admin.alarms.loop import AlarmLoop
-    from connector.web.asgi import Front
-    from connector.web.watch import create_watch
-    from connector.web.wsgi import create_app
 
     database = db.Database(settings.database_url)
-    committer = Committer(database, settings.hash_key)
-    web = create_app(settings, database, destinations.name_of, committer)
-    served = make(Front(web), port=port)
-    spooled = web_spool(settings, database)
-    watch = settings.metrics_port and make(
-        Front(create_watch(web.intake, settings, database)), port=settings.metrics_port
-    )
-    if spooled is not None:
-        spooled.start(web.intake)
-    served.start()
-    if watch:
-        watch.start()
-    alarms, heartbeat = AlarmLoop(settings, database), Heartbeat(settings, database, Role.WEB)
-    alarms.start()
-    heartbeat.start()
+    web = WebPart(there or settings, database, lambda front, at: make(front, port=at), port, stores=there is not None)
+    web.start()
+    closing: list[Callable[[], object]] = []
     try:
-        ending.wait(served.ended)
+        there = there or beginning.ready_in_time(settings, ending)
+        if there is not None:
+            web.store(there)
+            alarms, heartbeat = AlarmLoop(there, database), Heartbeat(there, database, Role.WEB)
+            closing += [lambda: alarms.stop(ending.left_s()), heartbeat.stop]
+            alarms.start()
+            heartbeat.start()
+            ending.wait(web.served.ended)
     finally:
-        stops: list[Callable[[], object]] = [served.stop, committer.close]
-        stops += [spooled.stop] if spooled is not None else []
-        stops += [
-            lambda: alarms.stop(ending.left_s()),
-            heartbeat.stop,
-            *([watch.stop] if watch else []),
-            database.close,
-        ]
-        ending.take(*stops)
+        ending.take(*web.stop(ending.left_s), *closing, lambda: web.stop_watch(ending.left_s()), database.close)
 
 
 @click.command()
@@ -136,21 +120,23 @@ def consume() -> None:
         return
     queued(settings)
     count = supervisor.number(os.environ, "CONSUMER_CONCURRENCY")
-    migration.migrate(settings.database_url)
-    settings = app.keyed(settings)
-    supervisor.serve(partial(_consume, settings), count, name="consumer")
+    there = beginning.ready_or_waits(settings)
+    supervisor.serve(partial(_consume, settings, there), count, name="consumer")
 
 
-def _consume(settings: Settings, ending: Ending) -> None:
+def _consume(settings: Settings, there: Settings | None, ending: Ending) -> None:
     """One of several consumers: the broker shares the messages out."""
     from connector.admin.alarms.loop import AlarmLoop
     from connector.inbound.rabbitmq.consumer import Consumer
 
-    database = db.Database(settings.database_url)
-    committer = Committer(database, settings.hash_key)
-    consumer = Consumer(settings, database, Receiver(settings, Router(settings, destinations.name_of)), committer)
+    there = there or beginning.ready_in_time(settings, ending)
+    if there is None:
+        return
+    database = db.Database(there.database_url)
+    committer = Committer(database, there.hash_key)
+    consumer = Consumer(there, database, Receiver(there, Router(there, destinations.name_of)), committer)
     consumer.start()
-    alarms, heartbeat = AlarmLoop(settings, database), Heartbeat(settings, database, Role.CONSUMER)
+    alarms, heartbeat = AlarmLoop(there, database), Heartbeat(there, database, Role.CONSUMER)
     alarms.start()
     heartbeat.start()
     try:
@@ -167,6 +153,13 @@ def work() -> None:
     \b
     connector work
     """
+    settings, ending = app.starting(), Ending()
+    there = beginning.ready_or_waits(settings) or beginning.ready_in_time(settings, ending)
+    if there is not None:
+        _work(there, ending)
+
+
+def _work(settings: Settings, ending: Ending) -> None:
     from connector.admin.alarms.loop import AlarmLoop
     from connector.admin.hours import Counter
     from connector.admin.plans import Carrier
@@ -174,22 +167,25 @@ def work() -> None:
     from connector.admin.search import Indexer
     from connector.outbound.worker import Worker
 
-    settings = app.starting()
-    migration.migrate(settings.database_url)
-    settings = app.keyed(settings)
-    ending = Ending()
     database = db.Database(settings.database_url)
-    worker, retention = Worker(settings, database), Retention(settings, database)
+    # Its first sign comes before it prepares: an older worker must not undo what this one's configuration corrects.
+    heartbeat = Heartbeat(settings, database, Role.WORKER)
+    heartbeat.start()
+    try:
+        worker = Worker(settings, database)
+    except BaseException:
+        heartbeat.stop()
+        raise
+    retention = Retention(settings, database)
     indexer, carrier = Indexer(settings, database), Carrier(settings, database)
     hours = Counter(settings, database)
-    alarms, heartbeat = AlarmLoop(settings, database), Heartbeat(settings, database, Role.WORKER)
+    alarms = AlarmLoop(settings, database)
     worker.start()
     retention.start()
     indexer.start()
     carrier.start()
     hours.start()
     alarms.start()
-    heartbeat.start()
     log.get("worker").info("started", accounts=len(settings.accounts))
     ending.wait()
     # No purge may hold a lock while the last calls are settled, so it is told first; it ends after its step.
@@ -217,13 +213,16 @@ def poll() -> None:
     \b
     connector poll
     """
+    settings, ending = app.starting(), Ending()
+    there = beginning.ready_or_waits(settings) or beginning.ready_in_time(settings, ending)
+    if there is not None:
+        _poll(there, ending)
+
+
+def _poll(settings: Settings, ending: Ending) -> None:
     from connector.admin.alarms.loop import AlarmLoop
     from connector.outbound.poller import Poller
 
-    settings = app.starting()
-    migration.migrate(settings.database_url)
-    settings = app.keyed(settings)
-    ending = Ending()
     database = db.Database(settings.database_url)
     poller, heartbeat = Poller(settings, database), Heartbeat(settings, database, Role.POLLER)
     alarms = AlarmLoop(settings, database)

@@ -49,9 +49,9 @@ class Ending:
         """Whether a signal has come."""
         return self._asked.is_set()
 
-    def wait(self, ended: Callable[[], bool] = lambda: False) -> None:
+    def wait(self, ended: Callable[[], bool] = lambda: False, *, look_s: float = LOOK_S) -> None:
         """Waits for a signal, or until ``ended`` returns True."""
-        while not self._asked.wait(LOOK_S) and not ended():
+        while not self._asked.wait(look_s) and not ended():
             if self._hung_up.is_set() and self._reload is not None:
                 self._hung_up.clear()
                 if self._reload():

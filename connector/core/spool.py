@@ -37,6 +37,9 @@ class Reading(Protocol):
     def parts(self) -> Iterator[Part]:
         """Ends when nothing waits. Raises `SpoolUnavailable`."""
 
+    def until_here(self) -> None:
+        """What is added from now on is left to a later reading: `parts` ends before it."""
+
     def done(self, part: Part, poison: Sequence[tuple[int, str]]) -> None:
         """Stored, and forgotten here; but for those (position, why) that are set aside."""
 

@@ -9,7 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, Protocol
 
 from connector.core.errors import StoreUnavailable
 from connector.core.log import get
@@ -18,8 +18,12 @@ from connector.inbound.line import Line, Part, Room, Waiting
 from connector.store import inbox
 from connector.store.arrivals import Arrival, Stored
 from connector.store.database import Database
+from connector.store.patience import answers_within
 
 PATIENCE_S: Final = 25.0  #: how long a sender is kept waiting for a commit
+ANSWERS_S: Final = 20.0  #: how long the database may keep a transaction waiting for one answer
+SPOOL_AFTER_S: Final = 4.0  #: the same where a spool takes what the database does not
+NOT_YET: Final = "the database has not answered since this process began"
 CLOSED: Final = "the connector is stopping: send it again in a moment"
 
 log = get("committer")
@@ -69,13 +73,28 @@ class Reply:
         return self._stored
 
 
+class Storing(Protocol):
+    """Stores arrivals and replies."""
+
+    def hand_over(self, several: Sequence[Waiting]) -> None: ...
+
+
+class NotYet:
+    """In the place of a committer as long as the database has not been there: it has no tables, or no key, for us."""
+
+    def hand_over(self, several: Sequence[Waiting]) -> None:
+        for _, reply in several:
+            reply.set_exception(StoreUnavailable(NOT_YET))
+
+
 class Committer:
     """One writer thread for a process; `put` blocks until the arrivals are durable."""
 
-    def __init__(self, database: Database, key: bytes = b"") -> None:
+    def __init__(self, database: Database, key: bytes = b"", *, answers_s: float = ANSWERS_S) -> None:
         """``key`` is the key of the hashes that remain of forgotten events (`Settings.hash_key`)."""
         self._database = database
         self._key = key
+        self._answers_s = answers_s
         self._queue: queue.SimpleQueue[Sequence[Waiting] | None] = queue.SimpleQueue()
         self._closed = False
         self._handing_over = threading.Lock()
@@ -126,7 +145,7 @@ class Committer:
         if not group:  # what was left of bodies that failed
             return True
         try:
-            with self._database.write() as conn:
+            with answers_within(self._answers_s), self._database.write() as conn:
                 open_ = self._gather(line)
                 group += line.take(room)
                 stored = inbox.store(conn, [arrival for _, some in group for arrival in some], key=self._key)
@@ -161,7 +180,7 @@ class Committer:
             body.fail(StoreUnavailable(f"the event could not be stored ({type(fault).__name__})"))
 
     def _commit(self, arrivals: Sequence[Arrival]) -> list[Stored]:
-        with self._database.write() as conn:
+        with answers_within(self._answers_s), self._database.write() as conn:
             return inbox.store(conn, arrivals, key=self._key)
 
 

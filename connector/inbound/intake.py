@@ -14,7 +14,7 @@ from connector.core.payload import Payload
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Source
 from connector.core.states import DeliveryState, EventState
-from connector.inbound.committer import Committer, Reply
+from connector.inbound.committer import Reply, Storing
 from connector.inbound.receiver import Receiver
 from connector.store.arrivals import Arrival
 from connector.store.lanes import LIMITED_OF, LIVE
@@ -41,6 +41,9 @@ class Spooling(Protocol):
     @property
     def is_holding(self) -> bool: ...
 
+    @property
+    def is_failing(self) -> bool: ...
+
     def take(self, asked: Asked) -> bool: ...
 
     def rescue(self, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool: ...
@@ -49,7 +52,7 @@ class Spooling(Protocol):
 class Intake:
     """Reads and stores. Thread-safe."""
 
-    def __init__(self, receiver: Receiver, committer: Committer) -> None:
+    def __init__(self, receiver: Receiver, committer: Storing) -> None:
         self.receiver = receiver
         self._committer = committer
         self.spooler: Spooling | None = None  #: where requests go that the database does not take

@@ -36,6 +36,7 @@ from sqlalchemy.pool import QueuePool
 
 from connector.core.errors import StoreUnavailable, first_line
 from connector.core.text import without_nul
+from connector.store import patience
 from connector.store.encrypted_column import sealed_rows
 from connector.store.tables import facts
 
@@ -366,6 +367,16 @@ def connect_timeout(url: str) -> dict[str, Any]:
     return {} if is_said else {"connect_timeout": CONNECT_TIMEOUT_S}
 
 
+#: A server whose machine is gone says nothing: its connections end after about twenty seconds, not two hours.
+_LINE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000}
+
+
+def connect_options(url: str) -> dict[str, Any]:
+    """What libpq is told, as far as the URL does not say it."""
+    said = make_url(url).query
+    return connect_timeout(url) | {name: value for name, value in _LINE.items() if name not in said}
+
+
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
         engine = create_engine(
@@ -373,8 +384,9 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
             pool_size=10,
             max_overflow=30,
             isolation_level="READ COMMITTED",
-            connect_args=connect_timeout(url),
+            connect_args=connect_options(url),
         )
+        event.listen(engine, "do_connect", patience.connect)
         event.listen(engine, "checkout", _ping_if_idle)
         event.listen(engine, "checkin", _used)
         return engine

@@ -16,6 +16,7 @@ from connector.core.spool import Held, Part, Reading, SpoolUnavailable
 
 AT_ONCE: Final = 200  #: requests that are read together
 _PAGE: Final = 4096
+_ANY: Final = (1 << 63) - 1
 _BUSY_S: Final = 5.0  #: for another process that writes
 
 _TABLE: Final = """
@@ -84,10 +85,16 @@ class FileSpool:
         with self._transaction() as conn:
             return conn.execute("UPDATE requests SET aside = NULL WHERE aside IS NOT NULL").rowcount
 
-    def oldest(self, most: int) -> list[tuple[int, str]]:
-        query = "SELECT id, request FROM requests WHERE aside IS NULL ORDER BY id LIMIT ?"
+    def oldest(self, most: int, last: int | None = None) -> list[tuple[int, str]]:
+        """Of those up to the id ``last``."""
+        query = "SELECT id, request FROM requests WHERE aside IS NULL AND id <= ? ORDER BY id LIMIT ?"
         with self._transaction() as conn:
-            return list(conn.execute(query, (most,)))
+            return list(conn.execute(query, (_ANY if last is None else last, most)))
+
+    def last(self) -> int:
+        """The id of the newest; 0 if there is none."""
+        with self._transaction() as conn:
+            return int(conn.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0])
 
     def take_out(self, ids: Sequence[int], poison: Sequence[tuple[str, int]]) -> None:
         with self._transaction() as conn:
@@ -136,9 +143,13 @@ class FileSpool:
 class _FileReading:
     def __init__(self, spool: FileSpool) -> None:
         self._spool: Final = spool
+        self._last: int | None = None
+
+    def until_here(self) -> None:
+        self._last = self._spool.last()
 
     def parts(self) -> Iterator[Part]:
-        while rows := self._spool.oldest(AT_ONCE):
+        while rows := self._spool.oldest(AT_ONCE, self._last):
             yield Part([text for _, text in rows], [number for number, _ in rows])
 
     def done(self, part: Part, poison: Sequence[tuple[int, str]]) -> None:

@@ -14,7 +14,7 @@ import tenacity
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.log import get
-from connector.store.database import CHANNEL, Database, connect_timeout
+from connector.store.database import CHANNEL, Database, connect_options
 
 LOOK_EVERY_S: Final = 0.004
 
@@ -86,7 +86,7 @@ class Wake:
         import psycopg  # imported only for Postgres: it takes 10 MB
 
         try:
-            with psycopg.connect(url, autocommit=True, **connect_timeout(url)) as conn:
+            with psycopg.connect(url, autocommit=True, **connect_options(url)) as conn:
                 conn.execute(f"LISTEN {CHANNEL}")
                 self.ring()
                 while not self._stopped.is_set():

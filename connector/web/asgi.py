@@ -48,6 +48,10 @@ class Front:
         self._own = ThreadPoolExecutor(len(OF_ITS_OWN), "health")
         self._gathering: Gathering | None = None
 
+    def serve(self, app: Application) -> None:
+        """Another application, of the same sources, answers the requests that come from now on. Any thread's."""
+        self._app = app
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request. Anything but HTTP is ignored."""
         if scope["type"] != "http":
@@ -83,11 +87,12 @@ class Front:
 
     async def _swiftly(self, environ: dict[str, Any]) -> Response:
         loop = asyncio.get_running_loop()
-        if self._gathering is None:
-            self._gathering = Gathering(loop, self._app.intake)
+        app = self._app
+        if self._gathering is None or self._gathering.intake is not app.intake:
+            self._gathering = Gathering(loop, app.intake)
         known = loop.create_future()
         environ[BEGIN] = partial(self._gathering.begin, known)
-        exchange = Exchange(self._app, environ)
+        exchange = Exchange(app, environ)
         if (answer := exchange.begin()) is not None:
             return answer
         late = loop.call_later(PATIENCE_S, _end, known)
@@ -113,7 +118,7 @@ class Gathering:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake) -> None:
         self._loop = loop
-        self._intake = intake
+        self.intake = intake
         self._gathered: list[Asked] = []
         self._known: deque[asyncio.Future[None]] = deque()
         self._woken = False
@@ -132,7 +137,7 @@ class Gathering:
             self._loop.call_soon(self._hand_over, len(self._gathered))
             return
         gathered, self._gathered = self._gathered, []
-        self._intake.take_all(gathered)
+        self.intake.take_all(gathered)
 
     def _tell(self, known: asyncio.Future[None]) -> None:
         """By the thread that stores."""

@@ -1,4 +1,4 @@
-"""``/livez``: the process answers. ``/readyz``: it can store events; plus problems for an operator."""
+"""``/livez``: the process answers. ``/readyz``: it can store or spool events; plus problems for an operator."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from connector.core import masking
 from connector.core.errors import StoreUnavailable
 from connector.core.settings import Settings
 from connector.core.states import AccountState
+from connector.inbound.intake import Intake
 from connector.store import accounts as standing
 from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.database import Database, now_ms
+from connector.store.patience import answers_within
 from connector.web.errors import RETRY_AFTER_S
 from connector.web.responses import reply
 
 BROKER_KEPT_S: Final = 10.0  #: how long an answer about the broker is good for
 BROKER_WAIT_S: Final = 2.0
+ANSWERS_S: Final = 8.0  #: how long the database may keep a probe waiting
 PROBLEMS_KEPT_S: Final = 5.0
 _PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
@@ -33,9 +36,10 @@ _PORTS: Final = {"amqp": 5672, "amqps": 5671}
 class Health:
     """The two views."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, intake: Intake) -> None:
         self._settings = settings
         self._database = database
+        self._intake = intake
         self._lock = threading.Lock()
         self._found_at = float("-inf")
         self._problems: Sequence[Problem] = ()
@@ -48,13 +52,16 @@ class Health:
         return reply({"status": "alive"})
 
     def readyz(self) -> Response:
-        """503 only while the database is away: everything else can wait without anything being lost."""
+        """503 only while the database is away, and no spool takes events: all else can wait without a loss."""
         report: dict[str, Any] = {"broker": self._broker.state()} if self._broker else {}
         try:
-            with self._database.read() as conn:
+            with answers_within(ANSWERS_S), self._database.read() as conn:
                 accounts, destinations = standing.all_accounts(conn), standing.all_destinations(conn)
                 found = self._found(conn)
         except StoreUnavailable:
+            spooler = self._intake.spooler
+            if spooler is not None and not spooler.is_failing:
+                return reply({"status": "degraded", "database": "away", "spool": "takes events", **report})
             answer = reply({"status": "not ready", "database": "away", **report}, 503)
             answer.headers["Retry-After"] = str(RETRY_AFTER_S)
             return answer

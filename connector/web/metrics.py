@@ -42,9 +42,11 @@ from connector.core.times import DAY_MS
 from connector.store import accounts as standing
 from connector.store import alarms, polls, processes
 from connector.store.database import Database, now_ms
+from connector.store.patience import answers_within
 from connector.store.processes import Role
 from connector.store.tables import IN_HAND, IS_DEAD, IS_PENDING
 
+ANSWERS_S: Final = 8.0  #: how long the database may keep a reading waiting
 KEPT_S: Final = 2.0  #: how long one result serves all requests
 
 _PENDING = text(
@@ -75,7 +77,8 @@ class Exposition:
         """Prometheus' text format."""
         with self._lock:
             if time.monotonic() - self._made_at >= KEPT_S:
-                self._text = generate_latest(self._registry)
+                with answers_within(ANSWERS_S):
+                    self._text = generate_latest(self._registry)
                 self._made_at = time.monotonic()
             return Response(self._text, content_type=CONTENT_TYPE_LATEST)
 

@@ -46,7 +46,7 @@ def _tokens(settings: Settings) -> tuple[Secret, ...]:
 def _serve(
     app: Application, settings: Settings, database: Database, *, is_open: bool, tokens: tuple[Secret, ...]
 ) -> None:
-    health, exposition = Health(settings, database), Exposition(settings, database)
+    health, exposition = Health(settings, database, app.intake), Exposition(settings, database)
     app.serve("/livez", health.livez, "GET")
     for path, view in (("/readyz", health.readyz), ("/metrics", exposition.metrics)):
         app.serve(path, view if is_open else behind(tokens, view, closed=_shut), "GET")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from connector.core.settings import Route, Settings
-from connector.inbound.committer import Committer
+from connector.inbound.committer import Committer, Storing
 from connector.inbound.intake import Intake
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
@@ -24,7 +24,7 @@ def create_app(
     settings: Settings,
     database: Database,
     name_of: Callable[[Route], str],
-    committer: Committer | None = None,
+    committer: Storing | None = None,
     *,
     clock: Callable[[], float] = time.time,
 ) -> Application:

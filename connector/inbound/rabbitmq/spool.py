@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -17,7 +18,8 @@ from connector.core.spool import Held, Part, Reading, SpoolUnavailable
 from connector.inbound.rabbitmq.connection import connect, words_of
 
 CONNECT_S: Final = 5.0  #: the sender of a webhook waits
-_MORE_S: Final = 0.1  #: without a message for so long, what has come is stored, or the queue asked whether it is empty
+_MORE_S: Final = 0.1  #: after so long what has come is stored, or the queue asked whether it is empty
+_HERE: Final = b"[]"  #: a message without a request
 AT_ONCE: Final = 200  #: messages, or requests, that are stored together
 _IN_USE: Final = 403
 _REFUSED: Final = 406
@@ -99,22 +101,34 @@ class _QueueReading:
         self._connection: Final = connection
         self._channel: Final = channel
         self._queue: Final = queue
+        self._ends = False
+
+    def until_here(self) -> None:
+        """By an empty message: it comes after all that is there. One that a dead reader left says nothing."""
+        self._channel.basic_publish("", self._queue, _HERE, properties=_PERSISTENT, mandatory=True)
+        self._ends = True
 
     def parts(self) -> Iterator[Part]:
         """Exclusively, so that the order stays; another reader is refused (403). Messages that wait go together."""
         texts: list[str] = []
-        messages = tag = 0
+        messages, tag, begun_s, is_here = 0, 0, 0.0, False
         for method, _properties, body in self._channel.consume(self._queue, exclusive=True, inactivity_timeout=_MORE_S):
             if method is not None:
+                begun_s = begun_s if messages else time.monotonic()
                 texts += _texts(body)
-                messages, tag = messages + 1, method.delivery_tag
-                if messages < AT_ONCE and len(texts) < AT_ONCE:
+                messages, tag, is_here = messages + 1, method.delivery_tag, self._ends and body == _HERE
+                is_full = messages >= AT_ONCE or len(texts) >= AT_ONCE or time.monotonic() > begun_s + _MORE_S
+                if not (is_full or is_here):
                     continue
             if texts:
                 yield Part(texts, tag)
-                texts, messages = [], 0
+            elif messages:
+                self._channel.basic_ack(tag, multiple=True)
             elif not _count(self._connection, self._queue):
                 break
+            if is_here:
+                break
+            texts, messages = [], 0
         self._channel.cancel()
 
     def done(self, part: Part, poison: Sequence[tuple[int, str]]) -> None:

@@ -14,6 +14,7 @@ from connector.core.metrics import EVENTS, SPOOL_ASIDE, SPOOL_WAITING
 from connector.core.settings import Settings
 from connector.core.spool import Part, Reading, Spool, SpoolUnavailable
 from connector.inbound.apart import store_apart
+from connector.inbound.committer import SPOOL_AFTER_S
 from connector.inbound.intake import PendingRequest, wait_for_room
 from connector.inbound.rabbitmq.storing import demand_database
 from connector.inbound.receiver import Receiver
@@ -22,7 +23,9 @@ from connector.inbound.spool.spooler import Spooler
 from connector.store import inbox
 from connector.store.arrivals import Arrival, Stored
 from connector.store.database import Database
+from connector.store.patience import answers_within
 
+FEW: Final = 100  #: requests in a part: what is behind them comes as fast as it is stored
 LOOK_S: Final = 0.5  #: between two tries while this process has spooled
 LEFT_S: Final = 30.0  #: between two looks for what other processes left
 
@@ -57,9 +60,10 @@ class Drain:
             return 0.0
         self._spooler.added.clear()
         try:
-            demand_database(self._database)
-            self._looked_s = time.monotonic()
-            self.drain()
+            with answers_within(SPOOL_AFTER_S):
+                demand_database(self._database)
+                self._looked_s = time.monotonic()
+                self.drain()
         except (StoreUnavailable, SpoolUnavailable) as fault:
             log.info("the spool is not drained yet", fault=str(fault))
         return LOOK_S
@@ -67,13 +71,12 @@ class Drain:
     def drain(self) -> int:
         """Stores all that waits; returns how many requests. Raises `StoreUnavailable` and `SpoolUnavailable`."""
         count = 0
-        with self._spool.reading() as reading:
-            if reading is not None:
-                for part in reading.parts():
-                    self._store(reading, part)
-                    count += len(part.texts)
-                    if self._loops.stopping.is_set():
-                        return count
+        try:
+            with self._spool.reading() as reading:
+                if reading is not None:
+                    count = self._read(reading)
+        finally:
+            self._spooler.give_up()
         held = self._spool.held()
         SPOOL_WAITING.set(held.waiting)
         SPOOL_ASIDE.set(held.aside)
@@ -81,6 +84,20 @@ class Drain:
             self._spooler.is_empty()
         if count:
             log.warning("the spool was drained", count=count, aside=held.aside)
+        return count
+
+    def _read(self, reading: Reading) -> int:
+        count, is_last = 0, False
+        for part in reading.parts():
+            self._store(reading, part)
+            count += len(part.texts)
+            if self._loops.stopping.is_set():
+                return count
+            if not is_last and self._spooler.is_holding and len(part.texts) < FEW and self._spooler.pause():
+                reading.until_here()
+                is_last = True
+        if is_last:
+            self._spooler.go_on()
         return count
 
     def _store(self, reading: Reading, part: Part) -> None:

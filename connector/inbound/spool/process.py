@@ -10,6 +10,7 @@ from connector.core.settings import Settings
 from connector.core.settings import Spool as Configured
 from connector.core.spool import Spool, SpoolUnavailable
 from connector.inbound.intake import Intake
+from connector.inbound.receiver import Receiver
 from connector.inbound.spool.drain import Drain
 from connector.inbound.spool.spooler import Spooler
 from connector.store.database import Database
@@ -33,10 +34,9 @@ def web_spool(settings: Settings, database: Database) -> WebSpool | None:
 
 
 class WebSpool:
-    """Started before the web server, stopped after it."""
+    """Started before the web server, stopped after it. It drains once the database has been there."""
 
     def __init__(self, settings: Settings, configured: Configured, database: Database) -> None:
-        self._settings: Final = settings
         self._database: Final = database
         self._reads: Final = spool_of(settings, configured)
         self._writes: Final = spool_of(settings, configured)
@@ -44,10 +44,13 @@ class WebSpool:
         self._drain: Drain | None = None
 
     def start(self, intake: Intake) -> None:
-        """What ``intake`` cannot store is spooled from now on, and what is in the spool is drained."""
+        """What ``intake`` cannot store is spooled from now on."""
         intake.spooler = self.spooler
         self.spooler.otherwise = intake.store_all
-        self._drain = Drain(self._settings, self._database, intake.receiver, self._reads, self.spooler)
+
+    def drain(self, settings: Settings, receiver: Receiver) -> None:
+        """What is in the spool is stored from now on: the database has been there."""
+        self._drain = Drain(settings, self._database, receiver, self._reads, self.spooler)
         try:
             self._reads.retry()
         except SpoolUnavailable as fault:

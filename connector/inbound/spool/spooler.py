@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from connector.core.errors import ConnectorError, StoreUnavailable
@@ -17,6 +18,7 @@ from connector.inbound.intake import Asked, PendingRequest
 from connector.inbound.spool.request import written
 
 MOST: Final = 200  #: requests in one write
+MOST_KEPT: Final = 2_000  #: requests that wait in memory for the last of the spool
 MOST_CHARS: Final = 4_000_000  #: in one write, but for a request that is larger by itself
 REST_S: Final = 20.0
 
@@ -41,10 +43,12 @@ class Spooler:
     def __init__(self, spool: Spool) -> None:
         self._spool: Final = spool
         self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
-        self._state: Final = threading.Lock()
+        self._state: Final = threading.RLock()  # what `go_on` hands over may come back at once
         self._pending = 0
         self._closed = False
         self._is_holding = False
+        self._is_failing = False
+        self._kept: list[_Asked] | None = None  #: while the last of the spool is drained
         self.added: Final = threading.Event()  #: set whenever something was spooled
         self.otherwise: Callable[[Sequence[Asked]], None] | None = None  #: for what the spool did not take unasked
         self._thread = threading.Thread(target=self._run, name="spooler", daemon=True)
@@ -55,9 +59,15 @@ class Spooler:
         """Whether this process has spooled, and not seen the spool empty since: what comes now goes behind it."""
         return self._is_holding
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last requests could not be written."""
+        return self._is_failing
+
     def take(self, asked: Asked) -> bool:
-        """Spools it without asking the database. False: the spool is closed."""
-        return self._put(_Asked(*asked, None))
+        """Spools it without asking the database. False: the spool is closed, or nothing is in it any more."""
+        with self._state:
+            return self._is_holding and self._put(_Asked(*asked, None))
 
     def rescue(self, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
         """Spools what the database did not take. False: the spool is closed, and the fault stands."""
@@ -67,9 +77,48 @@ class Spooler:
         with self._state:
             if self._closed:
                 return False
+            if self._kept is not None and asked.fault is None and len(self._kept) < MOST_KEPT:
+                self._kept.append(asked)
+                return True
             self._pending += 1
         self._queue.put(asked)
         return True
+
+    @property
+    def kept(self) -> int:
+        """Requests that wait in memory, see `pause`."""
+        with self._state:
+            return len(self._kept or ())
+
+    def pause(self) -> bool:
+        """What comes from now on waits in memory, unanswered, as the drain is nearly through with the spool.
+
+        Without a pause a spool that is written to as fast as it is drained would never be empty. True once nothing is
+        on its way into it any more; `go_on` or `give_up` must follow soon.
+        """
+        with self._state:
+            self._kept = [] if self._kept is None else self._kept
+            return not self._pending
+
+    def go_on(self) -> None:
+        """All that this process had spooled is stored: what waits goes to the database, and what comes."""
+        with self._state:
+            if self._pending or self.otherwise is None:
+                self.give_up()
+                return
+            kept, self._kept = self._kept or [], None
+            self._is_holding = False
+            for asked in kept:
+                asked.reply.rescue = partial(_rescued, self, asked.taken)
+            self.otherwise([(asked.taken, asked.reply) for asked in kept])
+
+    def give_up(self) -> None:
+        """It was not to be: what waits is spooled."""
+        with self._state:
+            kept, self._kept = self._kept or [], None
+            self._pending += len(kept)
+            for asked in kept:
+                self._queue.put(asked)
 
     def is_empty(self) -> None:
         """The drain has seen the spool empty: what comes from now on goes to the database, if nothing is on its way."""
@@ -80,6 +129,7 @@ class Spooler:
     def close(self) -> None:
         """Writes what it was given, then stops. What is in the spool stays there for the next process."""
         with self._state:
+            self.give_up()
             self._closed = True
         self._queue.put(None)
         self._thread.join()
@@ -130,7 +180,7 @@ class Spooler:
             self._fail(writable, SpoolUnavailable(type(fault).__name__))
             return
         with self._state:
-            begins, self._is_holding = not self._is_holding, True
+            begins, self._is_holding, self._is_failing = not self._is_holding, True, False
         self.added.set()
         if begins:
             log.warning("the database does not take events: they go to the spool", kind=self._spool.kind)
@@ -142,7 +192,7 @@ class Spooler:
     def _fail(self, group: list[_Asked], fault: SpoolUnavailable) -> None:
         log.error("requests cannot be spooled", fault=str(fault), count=len(group))
         with self._state:
-            self._is_holding = False  # then the database is asked
+            self._is_holding, self._is_failing = False, True  # then the database is asked
         for asked in group:
             if asked.fault is not None:
                 asked.reply.set_exception(asked.fault)
@@ -163,3 +213,7 @@ def _encode(asked: _Asked) -> bool:
         asked.reply.set_exception(asked.fault or StoreUnavailable("the event cannot be spooled"))
         return False
     return True
+
+
+def _rescued(spooler: Spooler, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
+    return spooler.rescue(taken, reply, fault)
