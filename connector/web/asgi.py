@@ -23,14 +23,21 @@ from connector.web.app import BEGIN, Application, Exchange
 from connector.web.limits import THIN_BODY
 from connector.web.pages import is_page
 from connector.web.request import DRAINED_BYTES
+from connector.web.responses import problem
 
 SMALL_BYTES: Final = 64 * 1024  #: larger bodies are mapped by another thread, because they take longer
-MOST: Final = 256  #: requests that are handed over together; so many are there only while more come than go
+MOST: Final = 256  #: requests, or events, that are handed over together: more are there only while more come than go
 THREADS: Final = 8  #: for larger bodies, and as many for views that read the database
 OF_ONE_SOURCE: Final = 2  #: larger bodies of one source that are mapped and stored at once
 WEBHOOKS: Final = "/webhooks/"
 OF_ITS_OWN: Final = ("/livez", "/readyz", "/metrics")  #: answered by threads of their own, whatever the others do
+OF_EACH: Final = 2  #: such threads
+OWN_PATIENCE_S: Final = 8.0  #: as long as connecting to a database may take; probes have given up by then
+FEW: Final = 64  #: elements of a body that are mapped in the loop's thread; more are left to another
 CONNECTION: Final = "connector.connection"  #: in a scope's state: what counts the bytes of a body
+
+#: What `connector.web.errors` puts on every answer of a view.
+NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -45,7 +52,8 @@ class Front:
         self._threads = ThreadPoolExecutor(THREADS, "web")
         self._bodies = ThreadPoolExecutor(THREADS, "bodies")
         self._turns = {name: asyncio.Semaphore(OF_ONE_SOURCE) for name in app.largest_bodies}
-        self._own = ThreadPoolExecutor(len(OF_ITS_OWN), "health")
+        # One for each: what hangs in the database takes no thread from `/livez`.
+        self._own = {path: ThreadPoolExecutor(OF_EACH, f"health {path[1:]}") for path in OF_ITS_OWN}
         self._gathering: Gathering | None = None
 
     def serve(self, app: Application) -> None:
@@ -83,13 +91,13 @@ class Front:
             return self._swiftly(environ) if size <= SMALL_BYTES else self._in_turn(environ)
         if self._app.pages is not None and is_page(path):
             return self._app.pages.in_a_thread(environ)
-        return self._in_a_thread(environ, self._own if path in OF_ITS_OWN else self._threads)
+        return self._in_its_own_thread(environ) if path in OF_ITS_OWN else self._in_a_thread(environ, self._threads)
 
     async def _swiftly(self, environ: dict[str, Any]) -> Response:
         loop = asyncio.get_running_loop()
         app = self._app
         if self._gathering is None or self._gathering.intake is not app.intake:
-            self._gathering = Gathering(loop, app.intake)
+            self._gathering = Gathering(loop, app.intake, self._bodies)
         known = loop.create_future()
         environ[BEGIN] = partial(self._gathering.begin, known)
         exchange = Exchange(app, environ)
@@ -106,6 +114,26 @@ class Front:
         async with self._turns.get(name) or contextlib.nullcontext():
             return await self._in_a_thread(environ, self._bodies)
 
+    async def _in_its_own_thread(self, environ: dict[str, Any]) -> Response:
+        """Answered in time, whatever the database does."""
+        answer = self._in_a_thread(environ, self._own[environ["PATH_INFO"]])
+        try:
+            return await asyncio.wait_for(answer, OWN_PATIENCE_S)
+        except TimeoutError:
+            return problem(503, "the database does not answer in time", headers=NOT_KEPT)
+
+    def answer_beside(self, scope: Scope) -> bytes:
+        """The whole answer for one of `OF_ITS_OWN`, and the connection ends: for a thread beside the loop's."""
+        environ = _environ(scope)
+        environ["wsgi.input"] = BytesIO()
+        pieces, status, headers = Exchange(self._app, environ).whole().get_wsgi_response(environ)
+        head = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "Connection: close"]
+        return "\r\n".join([*head, "", ""]).encode("latin-1") + b"".join(pieces)
+
+    def beside(self, path: str, call: Callable[[], None]) -> None:
+        """Has a call made by one of the path's own threads."""
+        self._own[path].submit(call)
+
     async def _in_a_thread(self, environ: dict[str, Any], threads: ThreadPoolExecutor) -> Response:
         return await asyncio.get_running_loop().run_in_executor(threads, Exchange(self._app, environ).whole)
 
@@ -116,9 +144,11 @@ class Gathering:
     No request waits for later ones: the batch is handed over as soon as the event loop has nothing else to do.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake, threads: ThreadPoolExecutor) -> None:
+        """``threads`` map bodies of more than `FEW` elements."""
         self._loop = loop
         self.intake = intake
+        self._threads = threads
         self._gathered: list[Asked] = []
         self._known: deque[asyncio.Future[None]] = deque()
         self._woken = False
@@ -126,6 +156,9 @@ class Gathering:
     def begin(self, known: asyncio.Future[None], taken: PendingRequest) -> Reply:
         """Has them stored. In the loop's thread only. ``known`` ends once the reply can be had without waiting."""
         reply = Reply(partial(self._tell, known))
+        if len(taken.payloads) > FEW:
+            self._threads.submit(self.intake.take_all, [(taken, reply)])
+            return reply
         if not self._gathered:
             self._loop.call_soon(self._hand_over, 0)
         self._gathered.append((taken, reply))
@@ -136,8 +169,20 @@ class Gathering:
         if before < len(self._gathered) < MOST:
             self._loop.call_soon(self._hand_over, len(self._gathered))
             return
-        gathered, self._gathered = self._gathered, []
+        now = self._of_this_turn()
+        gathered, self._gathered = self._gathered[:now], self._gathered[now:]
+        if self._gathered:
+            self._loop.call_soon(self._hand_over, len(self._gathered))
         self.intake.take_all(gathered)
+
+    def _of_this_turn(self) -> int:
+        """How many requests: others wait for the loop meanwhile."""
+        events = 0
+        for number, (taken, _) in enumerate(self._gathered):
+            events += len(taken.payloads)
+            if events > MOST:
+                return max(1, number)
+        return len(self._gathered)
 
     def _tell(self, known: asyncio.Future[None]) -> None:
         """By the thread that stores."""

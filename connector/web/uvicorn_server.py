@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import socket
 import threading
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -15,9 +17,10 @@ import uvloop  # noqa: F401 - loaded before the processes are forked, and shared
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from connector.web import limits
-from connector.web.asgi import CONNECTION, Front
+from connector.web.asgi import CONNECTION, OF_ITS_OWN, Front
 from connector.web.limits import Gate
 from connector.web.sockets import bound
+from connector.web.standby import Standby
 
 BACKLOG: Final = 2048  #: connections that wait to be accepted
 KEPT_S: Final = 75  #: how long a connection is kept for its next request; senders' pools hang up sooner
@@ -171,6 +174,33 @@ def _problem(status: int) -> bytes:
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
+class _Server(uvicorn.Server):
+    """With somebody beside its loop: see `connector.web.standby`."""
+
+    def __init__(self, config: uvicorn.Config, standby: Standby) -> None:
+        super().__init__(config)
+        self._standby = standby
+        self._adopting: set[asyncio.Task[Any]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._standby.start(asyncio.get_running_loop(), self._adopt)
+
+    def _adopt(self, line: socket.socket) -> None:
+        """A connection that was accepted beside the loop, as one of its own."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._protocol, line))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = made(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
+
 class Served:
     """Has its port from the beginning (0: any that is free), and listens from `start` on."""
 
@@ -196,7 +226,8 @@ class Served:
             timeout_notify=_LOOK_S,
             callback_notify=self._look,
         )
-        self._server = uvicorn.Server(config)
+        self._standby: Final = Standby(self._socket, OF_ITS_OWN, app.beside, app.answer_beside)
+        self._server = _Server(config, self._standby)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
 
     def start(self) -> None:
@@ -219,6 +250,7 @@ class Served:
         self._server.config.timeout_graceful_shutdown = max(1, int(timeout_s))
         self._server.should_exit = True
         self._thread.join(timeout_s + _ENDING_S)
+        self._standby.stop()
         return self.ended()
 
     async def _look(self) -> None:

@@ -1,0 +1,243 @@
+"""Health and metrics answer whatever else goes on: in a server of this process, and in those of `run` and `web`."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import Connection
+
+from connector.core.settings import Secret, Settings, Source, Verify
+from connector.inbound.committer import Committer
+from connector.inbound.receiver import Receiver
+from connector.store.database import Database
+from connector.vendors.destinations import name_of
+from connector.web import asgi, health
+from connector.web.asgi import OF_ITS_OWN, Front
+from connector.web.uvicorn_server import Served
+from connector.web.wsgi import create_app
+from tests.test_served import answered, connected, lead, request
+
+SOURCES = {"open": Source(name="open", mapping="lead", verify=Verify(scheme="none"))}
+
+
+def until(there: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+class Embedded:
+    """A server of this process."""
+
+    def __init__(self, url: str, *, is_public: bool) -> None:
+        settings = Settings(database_url=url, sources=SOURCES, metrics_public=is_public, admin_token=Secret("invented"))
+        self.database = Database(url)
+        self.committer = Committer(self.database)
+        self.front = Front(create_app(settings, self.database, name_of, self.committer))
+        self.served = Served(self.front, "127.0.0.1", 0, shared=False)
+        self.served.start()
+        self.port = self.served.port
+
+    def close(self) -> None:
+        assert self.served.stop()
+        self.committer.close()
+        self.database.close()
+
+
+@pytest.fixture
+def is_public() -> bool:
+    return True
+
+
+@pytest.fixture
+def embedded(sqlite_url: str, is_public: bool) -> Iterator[Embedded]:
+    server = Embedded(sqlite_url, is_public=is_public)
+    until(lambda: get(server.port, "/livez") == 200)
+    yield server
+    server.close()
+
+
+def get(port: int, path: str, *, timeout_s: float = 30, method: str = "GET", **headers: str) -> int:
+    """The status; 0 if nobody answers."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    try:
+        line.request(method, path, headers=headers)
+        answer = line.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        return 0
+    else:
+        return answer.status
+    finally:
+        line.close()
+
+
+@pytest.fixture
+def blocked(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The loop of the server hangs in a mapping until the event is set."""
+    release, reached, read = threading.Event(), threading.Event(), Receiver.read_all
+
+    def slow(self: Receiver, *given: Any, **named: Any) -> Any:
+        reached.set()
+        assert release.wait(60)
+        return read(self, *given, **named)
+
+    monkeypatch.setattr(Receiver, "read_all", slow)
+    with connected(embedded.port) as line:
+        line.sendall(request(lead(1)))
+        assert reached.wait(30)
+        yield release
+        release.set()
+        assert answered(line, 1).startswith(b"HTTP/1.1 2")
+
+
+@pytest.mark.parametrize("path", OF_ITS_OWN)
+def test_each_answers_while_the_loop_hangs(embedded: Embedded, blocked: threading.Event, path: str) -> None:
+    assert get(embedded.port, path) == 200
+    assert get(embedded.port, path, method="HEAD") == 200
+    assert get(embedded.port, f"{path}?x=1") == 200
+
+
+def test_what_is_not_health_waits_for_the_loop_and_is_answered(embedded: Embedded, blocked: threading.Event) -> None:
+    others = [
+        request(lead(2)),
+        request(b"x" * 70_000),
+        b"GET /livez-not HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"\x16\x03\x01nonsense\r\n\r\n",
+    ]
+    lines = []
+    for other in others:
+        lines.append(connected(embedded.port))
+        lines[-1].sendall(other)
+    silent = connected(embedded.port)
+    assert [get(embedded.port, "/livez") for _ in range(20)] == [200] * 20
+    for line in lines:
+        line.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            line.recv(1)
+        line.settimeout(30)
+    blocked.set()
+    assert [answered(line, 1)[9:12] for line in lines] == [b"200", b"202", b"404", b"200", b"400"]
+    silent.sendall(request(lead(3)))
+    assert answered(silent, 1)[9:12] == b"200"
+    for line in (*lines, silent):
+        line.close()
+
+
+def test_a_head_in_pieces_is_waited_for(embedded: Embedded, blocked: threading.Event) -> None:
+    with connected(embedded.port) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.sendall(b"GET /li")
+        time.sleep(0.1)
+        line.sendall(b"vez HTTP/1.1\r\nHost: x\r\n\r\n")
+        said = answered(line, 1)
+        assert said.startswith(b"HTTP/1.1 200") and b"no-store" in said and b"nosniff" in said
+
+
+def test_threads_that_all_hang_delay_no_answer(embedded: Embedded) -> None:
+    release = threading.Event()
+    for pool in (embedded.front._threads, embedded.front._bodies):
+        for _ in range(asgi.THREADS):
+            pool.submit(release.wait)
+    try:
+        assert [get(embedded.port, path) for path in OF_ITS_OWN] == [200] * len(OF_ITS_OWN)
+    finally:
+        release.set()
+
+
+def test_a_database_that_says_nothing_costs_no_answer(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def hanging(conn: Connection, *given: Any) -> Any:
+        release.wait(60)
+        return ()
+
+    monkeypatch.setattr(asgi, "OWN_PATIENCE_S", 0.5)
+    monkeypatch.setattr(health, "problems", hanging)
+    try:
+        for _ in range(asgi.OF_EACH + 2):
+            assert get(embedded.port, "/readyz") == 503
+        assert get(embedded.port, "/livez") == 200
+    finally:
+        release.set()
+
+
+@pytest.mark.parametrize("is_public", [False])
+def test_metrics_stay_shut_while_the_loop_hangs(embedded: Embedded, blocked: threading.Event) -> None:
+    assert get(embedded.port, "/metrics", Authorization="Bearer wrong") == 401
+    assert get(embedded.port, "/metrics", Authorization="Bearer invented") == 200
+
+
+# --- the processes of the two commands ------------------------------------------------------------------------------
+
+CONFIGURATION = """
+[metrics]
+public = true
+[sources.slow]
+mapping = "slow"
+verify = { scheme = "none" }
+"""
+SLOW = """
+import os, time
+from mappings.senders.lead import LeadMapping
+
+class SlowMapping(LeadMapping):
+    def read(self, payload, **given):
+        if payload.get("id") == "L-1":
+            open(os.environ["REACHED"], "w").close()
+            while not os.path.exists(os.environ["RELEASE"]):
+                time.sleep(0.01)
+        return super().read(payload, **given)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["run", "web"])
+def test_a_process_whose_loop_hangs_is_alive(command: str, tmp_path: Path, sqlite_url: str) -> None:
+    (tmp_path / "senders").mkdir()
+    (tmp_path / "senders" / "slow.py").write_text(SLOW)
+    (tmp_path / "connector.toml").write_text(CONFIGURATION)
+    reached, release = tmp_path / "reached", tmp_path / "release"
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = int(found.getsockname()[1])
+    environment = {
+        **os.environ,
+        "CONNECTOR_CONFIG": str(tmp_path / "connector.toml"),
+        "DATABASE_URL": sqlite_url,
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "1",
+        "REACHED": str(reached),
+        "RELEASE": str(release),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "connector", command], env=environment)
+    try:
+        until(lambda: get(port, "/livez") == 200)
+        body = orjson.dumps({"id": "L-1", "type": "lead.created", "data": {"phones": ["+573000000001"]}})
+        with connected(port) as line:
+            line.sendall(request(body).replace(b"/webhooks/open", b"/webhooks/slow"))
+            until(reached.exists)
+            assert [get(port, path) for path in OF_ITS_OWN] == [200] * len(OF_ITS_OWN)
+            release.touch()
+            line.settimeout(60)
+            assert answered(line, 1).startswith(b"HTTP/1.1 2")
+    finally:
+        release.touch()
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(40)
+        process.kill()
+        process.wait()
