@@ -37,6 +37,14 @@ class Unreadable(ConnectorError):  # noqa: N818
         self.errors = errors
 
 
+class KeepsTooMuch(ConnectorError):  # noqa: N818
+    """A source without proof has used up the room for what goes nowhere. Nothing of the request was stored."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__("the source has used up its room for what goes nowhere")
+        self.wait_s = wait_s  #: until there is room
+
+
 class UnsupportedType(ConnectorError):  # noqa: N818
     """The content type is not one that a webhook may carry."""
 

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Protocol
+from typing import Final, Protocol
 
-from connector.core.errors import StoreUnavailable
+from connector.core.errors import KeepsTooMuch, StoreUnavailable
 from connector.core.payload import Payload
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Source
 from connector.core.states import DeliveryState, EventState
 from connector.inbound.committer import Reply, Storing
 from connector.inbound.receiver import Receiver
+from connector.inbound.source_limits import SourceLimits
 from connector.store.arrivals import Arrival
 from connector.store.lanes import LIMITED_OF, LIVE
 
@@ -33,6 +34,8 @@ class PendingRequest:
 
 
 Asked = tuple[PendingRequest, Reply]
+
+_NOWHERE: Final = (EventState.INVALID, EventState.IGNORED)
 
 
 class Spooling(Protocol):
@@ -56,6 +59,7 @@ class Intake:
         self.receiver = receiver
         self._committer = committer
         self.spooler: Spooling | None = None  #: where requests go that the database does not take
+        self.limits: SourceLimits | None = None  #: of what is kept
 
     def begin(self, taken: PendingRequest) -> Reply:
         """Submits it for storing; the result comes later."""
@@ -92,7 +96,21 @@ class Intake:
                 return [one for each in asked for one in self._read([each])]
             asked[0][1].set_exception(fault)
             return []
-        return asked
+        return [one for one in asked if self._has_room(*one)]
+
+    def _has_room(self, taken: PendingRequest, reply: Reply) -> bool:
+        """Whether what goes nowhere of it may be kept. Without room for the rest, no conflict of it is kept either."""
+        if self.limits is None or not taken.source.is_open:
+            return True
+        size = sum(len(one.payload.encode(errors="replace")) for one in taken.arrivals if one.state in _NOWHERE)
+        if wait_s := self.limits.keep(taken.source.name, size):
+            reply.set_exception(KeepsTooMuch(wait_s))
+            return False
+        rest = [one for one in taken.arrivals if one.state not in _NOWHERE]
+        if self.limits.is_full(taken.source.name, sum(len(one.payload) for one in rest)):
+            for one in rest:
+                one.is_left_out = True
+        return True
 
     def _read_together(self, taken: Sequence[PendingRequest]) -> None:
         if not taken:

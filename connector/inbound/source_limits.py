@@ -1,4 +1,4 @@
-"""How many events a source may send in a minute or a day.
+"""How many events a source may send in a minute or a day, and how much of what goes nowhere is kept of it.
 
 Each process counts its own exactly. What other processes stored is read from the events themselves, once a second while
 somebody sends: so all processes of one database share a limit, and it holds after a restart. Between two reads others'
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.core.log import get
+from connector.core.log_throttle import LogThrottle
+from connector.core.metrics import HELD, REFUSED
 from connector.core.settings import Source
 from connector.store import inbox, limited
 from connector.store.database import Database
@@ -25,6 +27,10 @@ SLOTS: Final = 60  #: a window is counted in so many parts
 READ_EVERY_S: Final = 1.0
 IDLE_S: Final = 5.0  #: this long after the last event of a limited source, reading stops
 DAY_S: Final = 86_400
+#: Kept in a day of a source without proof, of what goes nowhere: invalid, ignored and conflicting events.
+KEPT_BYTES: Final = 16 * 1024 * 1024
+_LOG_EVERY_S: Final = 60.0
+_LIMIT: Final = "kept_bytes"
 
 
 Counts = dict[int, int]  #: part of the window -> events
@@ -32,7 +38,7 @@ Counts = dict[int, int]  #: part of the window -> events
 
 @dataclass(slots=True)
 class Window:
-    """The events of the last ``seconds``, of this process and of all."""
+    """The events, or bytes, of the last ``seconds``, of this process and of all."""
 
     most: int
     seconds: int
@@ -109,6 +115,8 @@ class SourceLimits:
             for name, source in sources.items()
             if source.limit
         }
+        self._kept: Final = {name: Window(KEPT_BYTES, DAY_S) for name, source in sources.items() if source.is_open}
+        self._throttle: Final = LogThrottle(_LOG_EVERY_S)
         self._lock: Final = threading.Lock()
         self._asked_s = 0.0
         self._reader: threading.Thread | None = None
@@ -142,6 +150,36 @@ class SourceLimits:
                     window.add(count, now_s)
             return wait
 
+    def keep(self, source: str, size: int) -> int:
+        """Takes room for ``size`` bytes that go nowhere, and returns 0; or the seconds until there is room.
+
+        A source that proves who sends has room always.
+        """
+        window = self._kept.get(source)
+        if window is None or not size:
+            return 0
+        now_s = self._clock()
+        with self._lock:
+            self._asked_s = now_s
+            self._begin_reading()
+            wait = window.wait_s(size, now_s)
+            if not wait:
+                window.add(size, now_s)
+            HELD.labels(_LIMIT).set(max(one.used(now_s) for one in self._kept.values()))
+        if wait:
+            REFUSED.labels(_LIMIT).inc()
+            if (left_out := self._throttle.due(_LIMIT)) is not None:
+                log.warning("a limit was reached", limit=_LIMIT, source=source, left_out=left_out)
+        return wait
+
+    def is_full(self, source: str, size: int) -> bool:
+        """Whether ``size`` bytes more would be too many."""
+        window = self._kept.get(source)
+        if window is None:
+            return False
+        with self._lock:
+            return window.wait_s(size, self._clock()) > 0
+
     def _begin_reading(self) -> None:
         if self._database is not None and self._reader is None:
             self._reader = threading.Thread(target=self._read_on, name="source limits", daemon=True)
@@ -165,17 +203,20 @@ class SourceLimits:
         """Counts what all processes have stored since the last time; at first, since a day ago."""
         assert self._database is not None
         with self._lock:
-            for window in self._all():
+            for window in (*self._all(), *self._kept.values()):
                 window.begin_reading()
         with self._database.read() as conn:
             after = self._read_until or inbox.id_before(conn, int((self._clock() - DAY_S) * 1000))
             last, rows = inbox.counted_after(conn, after, list(self._windows))
+            kept = inbox.bytes_after(conn, after, last, list(self._kept))
             waiting = limited.sources(conn)
             passed = limited.passed(conn, list(self._windows), int((self._clock() - DAY_S) * 1000))
-        found, released = _by_source(rows), _by_source(passed)
+        found, released, sizes = _by_source(rows), _by_source(passed), _by_source(kept)
         with self._lock:
             self._read_until = last
             self._waiting = frozenset(waiting)
+            for name, window in self._kept.items():
+                window.end_reading(sizes.get(name, ()))
             for name, windows in self._windows.items():
                 for window in windows:
                     window.end_reading(found.get(name, ()))

@@ -71,6 +71,7 @@ class Arrival:
     behind: bool = False  #: waiting: fetched when nothing else waits
     revised: Callable[[], Arrival] | None = None  #: its form if its id is known with another content
     limited: bool = False  #: its source sent more than its limit: it waits until there is room
+    is_left_out: bool = False  #: not kept if it goes nowhere: its source has used up its room for that
     others: tuple[str, ...] = ()  #: other ids of the same thing: a route that has one of them gets no other
 
 

@@ -8,7 +8,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row, TextClause, delete, func, select, text, tuple_, update
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Row,
+    Text,
+    TextClause,
+    cast,
+    delete,
+    func,
+    select,
+    text,
+    tuple_,
+    type_coerce,
+    update,
+)
 
 from connector.core import keyed_hash
 from connector.core.payload import DATA_URL
@@ -63,7 +77,7 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
     unkeyed = [
         one
         for at, one in enumerate(arrivals)
-        if stored[at].status in (EventState.INVALID, "conflict") and at not in changes
+        if stored[at].status in (EventState.INVALID, "conflict") and at not in changes and not one.is_left_out
     ]
     insert_rows(
         conn, events, [new_rows.whole_event(one, now) | {"key": None, "state": EventState.INVALID} for one in unkeyed]
@@ -258,3 +272,17 @@ def counted_after(conn: Connection, after: int, sources: Sequence[str]) -> tuple
     counted = counted.where(_events.released_at.is_(None))  # what waited counts when it passes
     rows = conn.execute(counted.group_by(_events.source, second))
     return last, [(source, int(at_s), count) for source, at_s, count in rows]
+
+
+def bytes_after(conn: Connection, after: int, last: int, sources: Sequence[str]) -> list[tuple[str, int, int]]:
+    """(source, unix seconds, bytes of payloads) of those of these ids that went nowhere: invalid or ignored."""
+    second = (_events.received_at // 1000).label("second")
+    size = func.octet_length(type_coerce(_events.payload, Text))
+    if conn.dialect.name == "sqlite":  # whose older versions have no such function
+        size = func.length(cast(type_coerce(_events.payload, Text), LargeBinary))
+    nowhere = _events.state.in_((EventState.INVALID, EventState.IGNORED))
+    query = select(_events.source, second, func.sum(size)).where(
+        _events.id > after, _events.id <= last, _events.source.in_(sources), nowhere
+    )
+    rows = conn.execute(query.group_by(_events.source, second))
+    return [(source, int(at_s), int(count)) for source, at_s, count in rows]

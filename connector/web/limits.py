@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from connector.core.log import get
 from connector.core.log_throttle import LogThrottle
 from connector.core.metrics import HELD, LIMITS, REFUSED
+from connector.inbound.source_limits import KEPT_BYTES
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -28,6 +29,7 @@ LARGEST_BODY: Final = 32 * MIB  #: upper bound of a source's `max_body`
 SECRET_BODY: Final = 256 * KIB  #: of a source whose secret is in the body, which is read before anything is proved
 UNPROVED_BYTES: Final = 64 * MIB  #: of bodies that are on their way, all together
 INVALID_BYTES: Final = 64 * KIB  #: kept of an unreadable body that nothing proves
+KEPT_WAIT_S: Final = 3600  #: told to a sender whose conflicting events are not kept any more
 MAX_EVENTS: Final = 10_000  #: of one body, unless the source has `max_events`
 _MOST_CONNECTIONS: Final = 1000
 _FILES_KEPT: Final = 100  #: for the database, the broker, vendors and the log
@@ -87,6 +89,7 @@ class Gate:
             "body_bytes_with_secret": SECRET_BODY,
             "body_bytes_largest": LARGEST_BODY,
             "invalid_bytes": INVALID_BYTES,
+            "kept_bytes": KEPT_BYTES,
             "events_of_a_body": MAX_EVENTS,
         }
 

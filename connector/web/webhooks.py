@@ -13,7 +13,7 @@ import orjson
 from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from connector.core.errors import NotAuthentic, Unreadable, UnsupportedType
+from connector.core.errors import KeepsTooMuch, NotAuthentic, Unreadable, UnsupportedType
 from connector.core.metrics import EVENTS
 from connector.core.settings import Settings, Source, Verify
 from connector.core.states import EventState
@@ -190,7 +190,7 @@ class Webhooks:
         return self._stored(door, taken, lambda stored: _answer_one(door, stored[0], taken.arrivals[0], refusal=422))
 
     def _keep_unreadable(self, door: Door, raw: bytes, content_type: str, fault: Unreadable) -> Response | Later:
-        if door.source.trust == "none":
+        if door.source.is_open:
             raw = raw[: limits.INVALID_BYTES]
         if (wait_s := self._limits.wait_s(door.source.name, 1)) and door.repeats:
             return _too_many(door, wait_s)
@@ -226,6 +226,9 @@ class Webhooks:
                 stored = reply.result(patience_s)
             except Spooled:
                 return _spooled(door)
+            except KeepsTooMuch as fault:
+                return _keeps_too_much(door, fault.wait_s)
+            self._limits.keep(door.source.name, _kept_of_conflicts(stored, taken.arrivals))
             for status, count in Counter(one.status for one in stored).items() if len(stored) > 1 else _single(stored):
                 EVENTS.labels(door.source.name, status).inc(count)
             said = say(stored)
@@ -293,9 +296,27 @@ def _too_many(door: Door, wait_s: int) -> Response:
     )
 
 
+def _keeps_too_much(door: Door, wait_s: int) -> Response:
+    EVENTS.labels(door.source.name, "limited").inc()
+    because("its source has used up its room for what goes nowhere")
+    said = "this source sent more that goes nowhere than is kept of it in a day: correct what it sends"
+    return problem(429, said, headers={"Retry-After": f"{wait_s}"})
+
+
+def _kept_of_conflicts(stored: Sequence[Stored], arrivals: Sequence[Arrival]) -> int:
+    """Bytes."""
+    return sum(
+        len(arrival.payload)
+        for one, arrival in zip(stored, arrivals, strict=True)
+        if one.status == "conflict" and not arrival.is_left_out
+    )
+
+
 def _answer_one(door: Door, stored: Stored, arrival: Arrival, *, refusal: int) -> Response:
     """``refusal``: the status with which a source that refuses answers an invalid event."""
     said = WORDS[stored.status]
+    if stored.status == "conflict" and arrival.is_left_out:
+        return _keeps_too_much(door, limits.KEPT_WAIT_S)
     if said == "accepted":
         return reply({"status": said, "id": stored.event_id, "deliveries": stored.deliveries}, 202)
     if said == "duplicate":
@@ -321,4 +342,6 @@ def _told(stored: Stored, arrival: Arrival) -> dict[str, Any]:
         told["deliveries"] = stored.deliveries
     if told["status"] == "invalid":
         told["errors"] = arrival.errors
+        if stored.status == "conflict" and arrival.is_left_out:
+            told["errors"] = [*arrival.errors, {"field": "payload", "message": "was not kept: too much was today"}]
     return told

@@ -37,7 +37,8 @@ def create_app(
     intake = Intake(receiver, committer or Committer(database, settings.hash_key))
     app = Application(intake)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    webhooks = Webhooks(settings, receiver, intake, clock, SourceLimits(settings.sources, database))
+    intake.limits = SourceLimits(settings.sources, database)
+    webhooks = Webhooks(settings, receiver, intake, clock, intake.limits)
     app.largest_bodies = webhooks.largest_bodies()
     app.serve("/webhooks/<source>", webhooks.take, "POST")
     app.serve_names("/webhooks/<source>", settings.sources)
