@@ -8,11 +8,11 @@ it, by a part ("celular_/_whatsapp"). A name about another person is never a fie
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache, wraps
-from typing import Any, Final, TypeVar
+from functools import lru_cache
+from typing import Any, Final
 
 from mappings.normalisation import unaccented
+from mappings.remembered import REMEMBERED, remembered
 
 #: The usual names -> ours. A full name stays whole: it is ambiguous where "Ana María de la Cruz" divides.
 KNOWN: Final = {
@@ -112,35 +112,21 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _BETWEEN: Final = re.compile("[^a-z0-9]+")
 _LONGEST: Final = 200  #: characters of a name that are read
-_REMEMBERED: Final = 64  #: characters; longer names are read each time, so that no sender fills a cache
-
-_Read = TypeVar("_Read")
 
 
-def _remembered(read: Callable[[str], _Read]) -> Callable[[str], _Read]:
-    """The same, cached for short names. A longer name is cut."""
-    cached = lru_cache(maxsize=1024)(read)
-
-    @wraps(read)
-    def known_before(name: str) -> _Read:
-        return cached(name) if len(name) <= _REMEMBERED else read(name[:_LONGEST])
-
-    return known_before
-
-
-@_remembered
+@remembered()
 def folded(name: str) -> str:
     """A name in the form of `KNOWN`: lower case, no accents, one underscore between words."""
     return _BETWEEN.sub("_", unaccented(name).lower()).strip("_")
 
 
-@_remembered
+@remembered()
 def snake(name: str) -> str:
     """ "ticketId" and "Ticket ID" as "ticket_id"."""
     return folded(_CAMEL.sub("_", name))
 
 
-@_remembered
+@remembered()
 def _parts(name: str) -> frozenset[str]:
     return frozenset(snake(name).split("_"))
 
@@ -155,14 +141,14 @@ _TOO_LITTLE: Final = ("", "numero", "number")
 _CORES: Final = {core: ours for other, ours in KNOWN.items() if (core := _core(other)) not in _TOO_LITTLE}
 
 
-@_remembered
+@remembered()
 def known(name: str) -> str:
     """Our field for this whole name; "" if it is unknown."""
     bare = _NO_LABEL.sub("", name.strip(), count=1)
     return KNOWN.get(folded(bare)) or KNOWN.get(snake(bare)) or _CORES.get(_core(snake(bare)), "")
 
 
-@_remembered
+@remembered()
 def speaks_of_another(name: str) -> bool:
     """Whether a name is about another person than the lead: "Teléfono de tu referido"."""
     if known(name):
@@ -178,7 +164,7 @@ def guess(name: str, value: Any) -> str:
     return whole or (part if part and _bears_out(part, value) else "")
 
 
-@_remembered
+@remembered()
 def _meaning(name: str) -> tuple[str, str]:
     """Our field for the whole name, and the one for a part of it."""
     if speaks_of_another(name):
@@ -189,7 +175,7 @@ def _meaning(name: str) -> tuple[str, str]:
 
 def guess_of_question(name: str, title: str, value: Any) -> tuple[str, bool]:
     """Our field for a form's question, by its name or else its title; and whether it is about another person."""
-    if len(name) > _REMEMBERED or len(title) > _REMEMBERED:
+    if len(name) > REMEMBERED or len(title) > REMEMBERED:
         name, title = name[:_LONGEST], title[:_LONGEST]
         another, meanings = _question.__wrapped__(name, title)
     else:

@@ -11,7 +11,7 @@ import logging
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, time
 from decimal import Decimal
@@ -65,6 +65,7 @@ _SHORT = 1_000_000  #: seven digits may be a phone
 _LONGEST = 4000  #: characters of a text
 _MOST = 100  #: entries of a list or a table
 _DEEPEST = 6
+_LONGEST_KEY = 60  #: characters of a key that is remembered
 _FRAMES = 15
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -320,13 +321,19 @@ def _number(value: float, key: str) -> Any:
     return MASK
 
 
-@lru_cache(maxsize=1024)
+def _remembered(judge: Callable[[str], bool]) -> Callable[[str], bool]:
+    """The same with a cache for short keys: a longer one may be anybody's text."""
+    cached = lru_cache(maxsize=1024)(judge)
+    return lambda key: cached(key) if len(key) <= _LONGEST_KEY else judge(key)
+
+
+@_remembered
 def _is_secret(key: str) -> bool:
     words = _words(key)
     return any(map(_SECRET_WORD.fullmatch, words)) or bool(_SECRET_PART.search("".join(words)))
 
 
-@lru_cache(maxsize=1024)
+@_remembered
 def _is_personal(key: str) -> bool:
     words = _words(key)
     before_names = [before for before, word in pairwise(["", *words]) if word in ("name", "names")]

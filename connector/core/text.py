@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterable
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -45,8 +46,13 @@ def seconds(text: str) -> float:
     return float(length_s)
 
 
+LONGEST_URL: Final = 2000  #: characters; urllib keeps what it has read, so it reads no longer ones
+
+
 def is_url(text: str, *schemes: str) -> bool:
     """Whether a text is an address of one of these schemes that names a host."""
+    if len(text) > LONGEST_URL:
+        return False
     try:
         parts = urlsplit(text)
         return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and text.isprintable()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
 from mappings.phones.countries import calling_code, plain, region_named
+from mappings.remembered import remembered
 
 
 def _words(text: str) -> frozenset[str]:
@@ -91,7 +91,7 @@ def hints_beside(row: Mapping[str, Any]) -> Hints:
     return hints(country=country or found.get("country", ""), **{k: v for k, v in found.items() if k != "country"})
 
 
-@lru_cache(maxsize=2048)
+@remembered(2048)
 def kind_of_name(name: str) -> str:
     """The hint that a short name gives about the phones beside it, "" for none; a source's names are few.
 

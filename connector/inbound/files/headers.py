@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Final
 
 from mappings import names
@@ -19,6 +18,9 @@ from mappings.names import folded, snake
 from mappings.normalisation import nfkc
 from mappings.phones.hints import kind_of_name
 from mappings.phones.remarks import negative
+from mappings.remembered import remembered
+
+_LONGEST: Final = 1000  #: characters of a title that are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ _BEFORE_DIGITS: Final = re.compile(r"(?<=[a-z])(?=\d)")
 _SEPARATORS: Final = re.compile(r"[;,|\t^~]|  +")
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, longest=_LONGEST)
 def meaning(title: str) -> Meaning | None:
     """The meaning of a column with this title; None if it depends on the file."""
     if not (title := nfkc(title).strip()):

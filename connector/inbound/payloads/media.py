@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from encodings import normalize_encoding
 from encodings.aliases import aliases
-from functools import lru_cache
+from typing import Final
 
 from connector.core.errors import UnsupportedType
 from connector.inbound.payloads.contract import Media, unreadable
+from mappings.remembered import remembered
+
+_LONGEST: Final = 1000  #: characters of a content type that are read
 
 # UTF-7 can produce lone surrogates; only the names here are looked up, so an invented charset imports nothing.
 _CODECS = (aliases | {codec: codec for codec in aliases.values()} | {"utf_8_sig": "utf_8"}).items()
@@ -17,7 +20,7 @@ _CHARSETS = {name: codec for name, codec in _CODECS if codec != "utf_7"}
 _WESTERN = frozenset({"", "ascii", "latin_1", "cp1252"})
 
 
-@lru_cache(maxsize=256)
+@remembered(256, longest=_LONGEST)
 def media_of(content_type: str) -> Media:
     from werkzeug.http import parse_options_header
 
