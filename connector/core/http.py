@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from connector.core.answer import Answer, Deadline, NoAnswer, NotSent
+from connector.core.rows import Rows, TooLarge
 
 if TYPE_CHECKING:  # `requests` and `urllib3` are loaded with the first client: most commands call nobody
     import requests
@@ -60,7 +61,7 @@ class Client:
     ) -> Answer:
         """One request, once. Raises `NotSent` or `NoAnswer`; any HTTP status is an answer.
 
-        ``is_report``: the answer may be large.
+        ``is_report``: the answer may be large; beyond `ANSWER_BYTES` it is read row by row, see `core.rows`.
         """
         until = deadline or Deadline.after(self.timeout_s)
         call = self._calls.current.call = self._calls.Call(until)
@@ -68,7 +69,7 @@ class Client:
         watchdog.daemon = True
         watchdog.start()
         try:
-            return self._ask(method, url, params, body, call, REPORT_BYTES if is_report else ANSWER_BYTES)
+            return self._ask(method, url, params, body, call, is_report=is_report)
         except self._calls.FAULTS as fault:
             why = _LATE if call.was_cut or until.left_s() <= 0 else _why(fault)
             raise (NoAnswer(f"no answer: {why}") if call.writing else NotSent(f"not sent: {why}")) from fault
@@ -77,7 +78,14 @@ class Client:
             call.connection = call.sock = self._calls.current.call = None
 
     def _ask(
-        self, method: str, url: str, params: Mapping[str, str] | None, body: bytes | None, call: Call, most: int
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        call: Call,
+        *,
+        is_report: bool,
     ) -> Answer:
         left_s = max(0.01, call.deadline.left_s())
         response = self._session.request(
@@ -92,25 +100,36 @@ class Client:
         )
         with response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, headers, _read(response, call, most))
+            return Answer(response.status_code, headers, _read(response, call, is_report=is_report))
 
     def close(self) -> None:
         self._session.close()
 
 
-def _read(response: requests.Response, call: Call, most: int) -> bytes:
+def _read(response: requests.Response, call: Call, *, is_report: bool) -> bytes:
     parts: list[bytes] = []
+    rows: Rows | None = None
     size = 0
-    for part in _chunks(response):
-        size += len(part)
-        if size > most:
-            raise NoAnswer("no answer: it was too long")
-        if call.deadline.left_s() <= 0:
-            raise NoAnswer(f"no answer: {_LATE}")
-        parts.append(part)
+    try:
+        for part in _chunks(response):
+            size += len(part)
+            if size > (REPORT_BYTES if is_report else ANSWER_BYTES):
+                raise TooLarge
+            if call.deadline.left_s() <= 0:
+                raise NoAnswer(f"no answer: {_LATE}")
+            if rows is None and size > ANSWER_BYTES:
+                rows = Rows(ANSWER_BYTES)
+                while parts:
+                    rows.feed(parts.pop(0))
+            if rows is None:
+                parts.append(part)
+            else:
+                rows.feed(part)
+    except TooLarge as fault:
+        raise NoAnswer("no answer: it was too long") from fault
     if call.was_cut:  # an answer without a length ends where it is cut
         raise NoAnswer(f"no answer: {_LATE}")
-    return b"".join(parts)
+    return b"".join(parts) if rows is None else rows.whole()
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
