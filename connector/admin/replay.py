@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from connector.admin.acts import By, stood
 from connector.admin.changes import Change, added, follows, kept, left_to
 from connector.admin.stored import is_plain
-from connector.core import keyed_hash, masking
+from connector.core import at_rest, keyed_hash, masking
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Settings, Source
@@ -121,7 +121,7 @@ class Replay:
     def dead(self, which: Dead, wish: Wish) -> Iterator[Change]:
         """The dead deliveries that are meant, the first dead first; bounded memory however many there are."""
         with self._database.read() as conn:
-            ids = iter(conn.execute(_dead(which)).scalars().all())
+            ids = iter(_dead_ids(conn, which))
         while some := list(islice(ids, AT_ONCE)):
             with self._database.read() as conn:
                 rows = conn.execute(select(deliveries).where(_deliveries.id.in_(some)).order_by(_deliveries.id)).all()
@@ -384,6 +384,14 @@ class Replay:
         if route is None:  # a "no", which never expires
             return new.expires_at
         return max(new.expires_at, now + int(route.expires_after_s * 1000))
+
+
+def _dead_ids(conn: Connection, which: Dead) -> Sequence[int]:
+    if not (which.reason and at_rest.newest()):
+        return [row.id for row in conn.execute(_dead(which))]
+    columns = (_deliveries.reason_code, _deliveries.reason_facts, _deliveries.reason)
+    rows = conn.execute(_dead(replace(which, reason="")).limit(None).add_columns(*columns))
+    return [row.id for row in islice((row for row in rows if reasons.says(row, which.reason)), which.limit)]
 
 
 def _dead(which: Dead) -> Select[tuple[int]]:

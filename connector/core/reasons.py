@@ -7,13 +7,14 @@ they may quote a person, and are the only fact that is removed when the person i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 import orjson
 
+from connector.core import at_rest
 from connector.core.phrases import Phrase, joined, names, phrase
 
 
@@ -129,7 +130,11 @@ class Reason:
 
     @property
     def facts_json(self) -> str | None:
-        return orjson.dumps(self.facts).decode() if self.facts else None
+        """The facts as they are stored: words are encrypted where there is a key."""
+        if not self.facts:
+            return None
+        kept = _with_words(self.facts, at_rest.sealed_alike) if at_rest.newest() else self.facts
+        return orjson.dumps(kept).decode()
 
     def nested(self) -> dict[str, Any]:
         """This reason as the fact "because" of another one."""
@@ -167,7 +172,22 @@ def read(code: str | None, facts: str | None, text: str | None = None) -> Reason
         return Reason(Code.OTHER, {_QUOTED: text})
     if code is None:
         return None
-    return Reason(_code(code), orjson.loads(facts) if facts else {})
+    known = orjson.loads(facts) if facts else {}
+    return Reason(_code(code), _with_words(known, at_rest.opened_if_ours) if facts and _IS_SEALED in facts else known)
+
+
+def _with_words(facts: Mapping[str, Any], change: Callable[[str, str], str | None]) -> dict[str, Any]:
+    """The facts with the words changed, those of the underlying reason too."""
+    changed = dict(facts)
+    if isinstance(words := facts.get(_QUOTED), str):
+        changed[_QUOTED] = change(words, _PLACE)
+    if isinstance(because := facts.get(_BECAUSE), Mapping):
+        changed[_BECAUSE] = {**because, "facts": _with_words(because["facts"], change)}
+    return changed
+
+
+_PLACE: Final = "reasons.words"
+_IS_SEALED: Final = f':"{at_rest.ALIKE}'
 
 
 def _code(text: str) -> Code:

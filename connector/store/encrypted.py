@@ -1,40 +1,83 @@
-"""Columns whose texts are encrypted at rest, and the steps that encrypt them with another key."""
+"""The steps that encrypt with the newest key what is stored, in every column whose texts are encrypted at rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Text, and_, bindparam, or_, select, type_coerce, update
+from sqlalchemy import Column, Table, Text, and_, bindparam, literal, or_, select, tuple_, type_coerce, update
 
 from connector.core import at_rest
+from connector.core.reasons import read
 from connector.store.database import Database
-from connector.store.tables import events, records
+from connector.store.encrypted_column import Encrypted
+from connector.store.schema import metadata
+from connector.store.tables import accounts, deliveries, destinations, polls
 
 AT_ONCE: Final = 500  #: rows of one step
-_COLUMNS: Final = ((events.c.id, ("payload", "fetched")), (records.c.delivery, ("record", "result")))
+#: Columns with the facts of a reason, in which the words are encrypted, and nothing else.
+_FACTS: Final = (
+    (deliveries, "reason_facts"),
+    (accounts, "reason_facts"),
+    (accounts, "hold_reason_facts"),
+    (destinations, "reason_facts"),
+    (polls, "reason_facts"),
+)
 
 
 def rewrite(database: Database) -> Iterator[int]:
     """Encrypts with the newest key what is not yet; gives the rows of each step. May be stopped, and goes on."""
-    for key, names in _COLUMNS:
-        last = 0
-        while found := _step(database, key, names, last):
-            last, number = found
+    for table in metadata.sorted_tables:
+        if columns := [column for column in table.c if isinstance(column.type, Encrypted)]:
+            yield from _each_step(database, table, columns, at_rest.newest())
+    for table, name in _FACTS:
+        yield from _each_step(database, table, [table.c[name]], at_rest.newest_alike())
+
+
+def _each_step(database: Database, table: Table, columns: Sequence[Column[Any]], begins: str) -> Iterator[int]:
+    last: tuple[Any, ...] | None = None
+    while found := _step(database, table, columns, begins, last):
+        last, number = found
+        if number:
             yield number
 
 
-def _step(database: Database, key: Column[Any], names: tuple[str, ...], after: int) -> tuple[int, int] | None:
-    """The last row of the step, and how many were written; None at the end."""
-    columns = [key.table.c[name] for name in names]
-    table: Any = key.table
-    begins = at_rest.newest()
-    old = or_(*(and_(raw != "", raw.not_like(f"{begins}%")) for raw in (type_coerce(one, Text) for one in columns)))
+def _step(
+    database: Database, table: Table, columns: Sequence[Column[Any]], begins: str, after: tuple[Any, ...] | None
+) -> tuple[tuple[Any, ...], int] | None:
+    """The key of the last row that was looked at, and how many were written; None at the end."""
+    keys = list(table.primary_key.columns)
+    raws = [type_coerce(column, Text) for column in columns]
+    wanted = or_(*(_is_old(column, raw, begins) for column, raw in zip(columns, raws, strict=True)))
+    query = select(*keys, *columns).where(wanted).order_by(*keys).limit(AT_ONCE)
+    if after is not None:
+        given = [literal(value, key.type) for key, value in zip(keys, after, strict=True)]
+        query = query.where(tuple_(*keys) > tuple_(*given) if len(keys) > 1 else keys[0] > given[0])
     with database.write() as conn:
-        rows = conn.execute(select(key, *columns).where(key > after, old).order_by(key).limit(AT_ONCE)).all()
+        rows = conn.execute(query).all()
         if not rows:
             return None
-        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-        given = [{"row": row[0], **{f"new_{name}": row._mapping[name] for name in names}} for row in rows]
-        conn.execute(update(table).where(key == bindparam("row")).values(values), given)
-    return int(rows[-1][0]), len(rows)
+        names = [column.name for column in columns]
+        written = [
+            {f"key_{key.name}": row._mapping[key] for key in keys}
+            | {f"new_{name}": _again(row._mapping[table.c[name]], table.c[name]) for name in names}
+            for row in rows
+        ]
+        mine = and_(*(key == bindparam(f"key_{key.name}") for key in keys))
+        conn.execute(update(table).where(mine).values({name: bindparam(f"new_{name}") for name in names}), written)
+    return tuple(rows[-1]._mapping[key] for key in keys), len(rows)
+
+
+def _is_old(column: Column[Any], raw: Any, begins: str) -> Any:
+    """Whether a text stands there that the newest key has not encrypted."""
+    if isinstance(column.type, Encrypted):
+        return and_(raw != "", raw.not_like(f"{column.type.before}{begins}%"))
+    return and_(raw.contains('"words":'), raw.not_like(f'%"words":"{begins}%'))
+
+
+def _again(value: str | None, column: Column[Any]) -> str | None:
+    """What is to be stored: types encrypt it, and a reason its words."""
+    if value is None or isinstance(column.type, Encrypted):
+        return value
+    reason = read("", value)
+    return value if reason is None else reason.facts_json

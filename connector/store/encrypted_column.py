@@ -21,12 +21,45 @@ class Encrypted(TypeDecorator[str]):
     def __init__(self, place: str) -> None:
         super().__init__()
         self.place = place  #: "events.payload"
+        self.before = ""  #: what stands before it
 
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
         return at_rest.sealed(value, self.place)
 
     def process_result_value(self, value: str | None, dialect: Any) -> str | None:
         return at_rest.opened(value, self.place)
+
+
+class EncryptedWords(Encrypted):
+    """The same for texts that anybody may have written: what looks encrypted, and does not open, is such a text."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
+        return at_rest.opened_if_ours(value, self.place)
+
+
+class EncryptedList(EncryptedWords):
+    """A JSON list. Encrypted it is a list with one text in it, which releases before can read as one."""
+
+    cache_ok = True
+
+    def __init__(self, place: str, before: str = '["', after: str = '"]') -> None:
+        super().__init__(place)
+        self.before = before
+        self.after = after
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        if not value or not at_rest.newest():
+            return value
+        return f"{self.before}{at_rest.sealed(value, self.place)}{self.after}"
+
+    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
+        if value is None or not value.startswith(f"{self.before}{at_rest.PREFIX}"):
+            return value
+        inner = value.removeprefix(self.before).removesuffix(self.after)
+        found = at_rest.opened_if_ours(inner, self.place)
+        return value if found == inner else found
 
 
 def sealed(text: str, place: str) -> str:
@@ -42,21 +75,20 @@ def place_of(column: Column[Any]) -> str:
 
 
 def sealed_rows(table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """Rows of the table as they stand in it. All have the same keys."""
-    if not at_rest.newest() or not rows:
-        return rows
-    given = [(name, place) for name, place in _places(table) if name in rows[0]]
-    return [_sealed_row(row, given) for row in rows] if given else rows
+    """Rows of the table as they stand in it."""
+    return [sealed_row(table, row) for row in rows] if at_rest.newest() and _types(table) else rows
 
 
-def _sealed_row(row: Mapping[str, Any], places: Sequence[tuple[str, str]]) -> Mapping[str, Any]:
+def sealed_row(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table as it stands in it; it may have more than the table has."""
     stored = dict(row)
-    for name, place in places:
-        if text := stored[name]:
-            stored[name] = sealed(text, place)
+    if at_rest.newest():
+        for name, kind in _types(table):
+            if text := stored.get(name):
+                stored[name] = kind.process_bind_param(without_nul(text), None)
     return stored
 
 
 @functools.cache
-def _places(table: Table) -> tuple[tuple[str, str], ...]:
-    return tuple((column.name, place_of(column)) for column in table.c if isinstance(column.type, Encrypted))
+def _types(table: Table) -> tuple[tuple[str, Encrypted], ...]:
+    return tuple((column.name, column.type) for column in table.c if isinstance(column.type, Encrypted))

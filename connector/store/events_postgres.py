@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from connector.store import new_rows
 from connector.store.arrivals import Arrival, NewDelivery
 from connector.store.database import CHANNEL, as_json, columns_of
-from connector.store.encrypted_column import place_of, sealed
+from connector.store.encrypted_column import place_of, sealed, sealed_row
 from connector.store.tables import deliveries, events, records
 
 Key = tuple[str, str]
@@ -65,6 +65,7 @@ def _text(name: str) -> str:
 def _event(arrival: Arrival, texts: _Texts) -> new_rows.Row:
     row = new_rows.event(arrival)
     row["payload_at"], row["payload_size"] = texts.put(row.pop("payload"), _PAYLOAD)
+    row = sealed_row(events, row)
     if arrival.account:
         row["due_in"] = new_rows.due_in(arrival)
     return row
@@ -77,10 +78,10 @@ def _one_a_route(arrival: Arrival) -> Collection[NewDelivery]:
 
 def _delivery(event: Key, new: NewDelivery, texts: _Texts) -> new_rows.Row:
     row = new_rows.delivery(new)
-    row.update(new_rows.record(new))
+    kept = new_rows.record(new)
     row["of_source"], row["of_key"] = event
-    row["record_at"], row["record_size"] = texts.put(row.pop("record"), _RECORD)
-    return row
+    row["record_at"], row["record_size"] = texts.put(kept.pop("record"), _RECORD)
+    return row | sealed_row(records, kept)
 
 
 _PAYLOAD: Final = place_of(events.c.payload)

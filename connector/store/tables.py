@@ -26,7 +26,7 @@ from connector.store.alarm_tables import alarms as alarms
 from connector.store.counting_tables import country_calls as country_calls
 from connector.store.counting_tables import once_keys as once_keys
 from connector.store.counting_tables import source_calls as source_calls
-from connector.store.encrypted_column import Encrypted
+from connector.store.encrypted_column import Encrypted, EncryptedList, EncryptedWords
 from connector.store.hour_tables import hours as hours
 from connector.store.schema import Id, has, partial, states_sql
 from connector.store.schema import metadata as metadata
@@ -77,8 +77,9 @@ events = Table(
         "payload", Encrypted("events.payload"), nullable=False
     ),  #: what replay maps again; a data: URL when the bytes were no text
     Column("fingerprint", Text),  #: of the mapped event: a second payload under one id is compared by it
-    Column("errors", Text),  #: JSON [{"field","message"}] of an invalid payload
-    Column("notes", Text),  #: JSON list: what reading dropped or blanked
+    #: JSON [{"field","message"}] of an invalid payload
+    Column("errors", EncryptedList("events.errors", '[{"field":"","message":"', '"}]')),
+    Column("notes", EncryptedList("events.notes")),  #: JSON list: what reading dropped or blanked
     Column("account", Text),  #: of a thin event: the account that fetches the rest
     Column("due_at", BigInteger),  #: waiting: when to fetch (again)
     Column("attempts", Text),  #: of a thin event: the calls made to fetch it, ",12,45"
@@ -166,7 +167,7 @@ records = Table(
     Column(
         "record", Encrypted("records.record"), nullable=False
     ),  #: JSON, as it will be sent; "" if there is none (yet)
-    Column("notes", Text),  #: JSON list: what rendering cut or left out
+    Column("notes", EncryptedList("records.notes")),  #: JSON list: what rendering cut or left out
     Column("contact", Text),  #: keyed hash of the person's first phone or e-mail
     Column("contacts", Text),  #: JSON list: those of all their phones and e-mails, where there are several
     Column("after", Text),  #: the route of the same event whose delivery blocks this one, or has blocked it
@@ -194,7 +195,7 @@ attempts = Table(
     #: NULL when it was provably not sent: then it counts nowhere.
     Column("ended_at", BigInteger),
     Column("status", Integer),  #: HTTP
-    Column("words", Text),  #: the words of the vendor or the network
+    Column("words", EncryptedWords("attempts.words")),  #: the words of the vendor or the network
     Column("about", BigInteger),  #: probe: the unknown attempt it asks about
     Column("probe_at", BigInteger),  #: unknown: when to probe (again); NULL: nothing left to probe
     Column("probed", Text),  #: JSON: answers so far
@@ -262,7 +263,8 @@ destinations = Table(
     Column("claimed_at", BigInteger, nullable=False),  #: for rotation
     Column("claimed_lane", SmallInteger, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),  #: 0: never
-    Column("refusals", Text, nullable=False),  #: JSON: words of lone records refused since something was accepted
+    #: JSON: words of lone records refused since something was accepted
+    Column("refusals", EncryptedList("destinations.refusals"), nullable=False),
     Column("claimed_turn", Integer),  #: the source that was served last, while several wait
     Column("checked_turn", Integer),  #: the same of pre-checks
     Column("reason_code", Text),  #: as of deliveries
@@ -364,7 +366,7 @@ helps = Table(
     Column("since", BigInteger, nullable=False),  #: when it came to this state
     Column("asked_at", BigInteger, nullable=False),
     Column("worked_at", BigInteger),  #: when it last worked
-    Column("words", Text, nullable=False),  #: the vendor's words when it failed
+    Column("words", EncryptedWords("helps.words"), nullable=False),  #: the vendor's words when it failed
 )
 
 polls = Table(
@@ -504,7 +506,7 @@ import_rows = Table(
     Column("event", Id),  #: what the row became; NULL for a row that was left out
     Column("status", Text, nullable=False),  #: accepted | duplicate | ignored | waiting | invalid | left
     Column("replaced_by", Id),  #: the event of the corrected row
-    Column("why", Text),  #: of a row that was left out
+    Column("why", EncryptedWords("import_rows.why")),  #: of a row that was left out
     sqlite_autoincrement=True,
 )
 Index("ix_import_rows_import", import_rows.c.upload, import_rows.c.line)
