@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
 from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.cli.progress import bar
 from connector.core.errors import ConnectorError
-from connector.store import encrypted, hash_keys
+from connector.store import encrypted, hash_keys, processes, rehashing
+from connector.store.database import now_ms
 
 
 @click.command()
 def rekey() -> None:
     """Locks what is kept with the newest key.
 
-    Set CONNECTOR_SECRET_KEY=new,old for all processes, run this, then take the old one away. The hashes by which
-    forgotten people, the do-not-contact list and copies are recognised cannot be made again, as nobody knows any more
-    of whom they are: their own key is kept, locked with the newest secret key.
+    Set CONNECTOR_SECRET_KEY=new,old for all processes, stop them, run this, take the old one away, and start them. The
+    hashes by which people, copies, the do-not-contact list and what was forgotten are recognised are written again.
+    Nobody need be known for that: each hash is hashed once more, with a key that only the newest secret key opens.
+
+    While processes run, the hashes stay, and their key is locked with the newest secret key: a thief of the old one
+    could still use it on a copy of the database.
 
     With CONNECTOR_DATA_KEY everything that is encrypted at rest, or should be, is encrypted with its newest key, some
     rows at a time. May be stopped, and repeated.
@@ -36,19 +42,43 @@ def rekey() -> None:
                 for number in encrypted.rewrite(here.database):
                     rows += number
                     shown(rows)
-        changed = _reseal(here) if here.settings.secret_keys else False
+        hashes = _hashes(here) if here.settings.secret_keys else Hashes()
     if rows:
         output.line(f"{rows:,} rows encrypted with the newest CONNECTOR_DATA_KEY")
-    if rows or changed:
+    if hashes.rows is not None:
+        output.line(f"{hashes.rows:,} hashes written again; of none the phone or the e-mail had to be known")
+    if hashes.running:
+        running = ", ".join(hashes.running)
+        output.line(f"the hashes stay as they are while processes run ({running}): stop them, and do this again")
+    if rows or hashes.is_changed:
         output.line("locked with the newest key: once every process has it, the older ones may go")
-    else:
+    elif not hashes.running:
         output.line("everything is locked with the newest key already")
 
 
-def _reseal(here: Surroundings) -> bool:
-    """Whether the key of the hashes was locked with an older key."""
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """What was done about the hashes. ``rows``: None if they were not written anew; ``running``: what prevented it."""
+
+    is_changed: bool = False
+    rows: int | None = None
+    running: tuple[str, ...] = ()
+
+
+def _hashes(here: Surroundings) -> Hashes:
+    # A process that starts waits at the same lock, and then finds the new key.
     with here.database.write(serialise="facts") as conn:
-        if hash_keys.is_sealed_with_newest(conn, here.settings):
-            return False
-        hash_keys.reseal(conn, here.settings)
-    return True
+        if not hash_keys.is_known(conn, here.settings):
+            raise ConnectorError("CONNECTOR_SECRET_KEY is not the one of what is stored: set new,old with the old one")
+        changed = not hash_keys.is_sealed_with_newest(conn, here.settings)
+        if not rehashing.is_due(conn, here.settings):
+            if changed:
+                hash_keys.reseal(conn, here.settings)
+            return Hashes(changed)
+        now = now_ms(conn)
+        running = tuple(f"{' '.join(one.roles)} on {one.host}" for one in processes.every(conn) if one.alive(now))
+        if not running:
+            return Hashes(is_changed=True, rows=rehashing.rewrite(conn, here.settings))
+        if changed:
+            hash_keys.reseal(conn, here.settings)
+        return Hashes(changed, running=running)

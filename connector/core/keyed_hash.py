@@ -2,10 +2,15 @@
 
 A forgotten event keeps its row, its state and its times. Its key and its fingerprint become hashes that cannot be
 guessed without CONNECTOR_SECRET_KEY; `name` and `digest` compute the same hashes for a later copy.
+
+A key may have layers: each hashes the hash of the one before. So a hash can be replaced by one of another key although
+nobody knows any more of whom it is.
 """
 
 from __future__ import annotations
 
+import hmac
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -18,17 +23,54 @@ PROVED: Final = "signed:"
 #: has overheard.
 KEPT_MS: Final = {HASHED: 4 * DAY_MS, PROVED: 30 * DAY_MS}
 FACT: Final = "forgetting"  #: exists once anything may have been forgotten: `mark` of the key that was used
-_PREFIX: Final = "forgotten:"
+FORGOTTEN: Final = "forgotten:"
+
+
+LAYER_BYTES: Final = 32
+DIGITS: Final = 32  #: of a hash
+_LAYERED: Final = b"\0layered\0"  #: how a key of several layers begins; no key that a person sets does
 
 
 def digest(key: bytes, scope: str, text: str | None) -> str | None:
-    """The keyed hash of a text for one use (``scope``); None for None. ``key``: 64 bytes at most."""
-    return None if text is None else blake2b(f"{scope}\0{text}".encode(), digest_size=16, key=key).hexdigest()
+    """The keyed hash of a text for one use (``scope``); None for None. ``key``: 64 bytes at most, or `layered`."""
+    return None if text is None else hashed(key, f"{scope}\0{text}".encode())
+
+
+def hashed(key: bytes, data: bytes) -> str:
+    """The keyed hash of bytes, `DIGITS` long."""
+    if len(key) <= blake2b.MAX_KEY_SIZE:
+        return blake2b(data, digest_size=DIGITS // 2, key=key).hexdigest()
+    first, layers = _layers(key)
+    found = blake2b(data, digest_size=DIGITS // 2, key=first).hexdigest()
+    for layer in layers:
+        found = again(layer, found)
+    return found
+
+
+def again(layer: bytes, hashed: str) -> str:
+    """What a layer makes of a hash: HMAC-SHA256, cut to `DIGITS`."""
+    return hmac.digest(layer, hashed.encode(), "sha256").hex()[:DIGITS]
+
+
+def layered(key: bytes, layer: bytes) -> bytes:
+    """The key with one layer more."""
+    first, layers = _layers(key)
+    return b"".join((_LAYERED.ljust(blake2b.MAX_KEY_SIZE, b"\0"), bytes([len(first)]), first, *layers, layer))
+
+
+@lru_cache(maxsize=8)
+def _layers(key: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """The innermost key, and its layers."""
+    if len(key) <= blake2b.MAX_KEY_SIZE:
+        return key, ()
+    rest = key[blake2b.MAX_KEY_SIZE :]
+    end = 1 + rest[0]
+    return rest[1:end], tuple(rest[at : at + LAYER_BYTES] for at in range(end, len(rest), LAYER_BYTES))
 
 
 def name(key: bytes, source: str, called: str) -> str:
     """The stored form of an event's key (or business key) ``called`` after the event was forgotten."""
-    return f"{_lapses(called)}{_PREFIX}{digest(key, source, called)}"
+    return f"{_lapses(called)}{FORGOTTEN}{digest(key, source, called)}"
 
 
 def lapsed(called: str, received_at: int, now: int) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from connector.core import keyed_hash
 from connector.core.settings import ProofPaths
+from connector.core.text import LONGEST_URL
 from mappings import fields
 from mappings.base import Locale, lookup
 from mappings.events import Event, Lead
@@ -55,7 +56,7 @@ class Consents:
 
     def _hash(self, value: Any) -> str:
         """By which the same text is known again, and nobody in it."""
-        return hashlib.blake2b(str(value).strip().encode(), digest_size=16, key=self._key).hexdigest()
+        return keyed_hash.hashed(self._key, str(value).strip().encode())
 
     def _moment(self, event: Event, paths: ProofPaths) -> int | None:
         value = lookup(event, paths.at) if paths.at else event.time
@@ -73,7 +74,7 @@ def _is_yes(value: Any) -> bool:
 def _site(text: str) -> str:
     """The site of a page, "https://example.com": a path and a query may name the person who was there."""
     try:
-        parts = urlsplit(text.strip() if text.isprintable() else "")
+        parts = urlsplit(text[:LONGEST_URL].strip() if text.isprintable() else "")
     except ValueError:
         return ""
     return f"{parts.scheme}://{parts.hostname}" if parts.scheme in ("http", "https") and parts.hostname else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from connector.core import keyed_hash
 from connector.core.fields import results_in
 from connector.core.log import get
 from connector.core.openings import Clocked, PlaceRules
@@ -285,7 +285,7 @@ def hashed(key: bytes, scope: str, value: Any) -> str | None:
     text = "" if value is None else str(value).strip().casefold()
     if not text:
         return None
-    return hashlib.blake2b(f"{scope}\0{text}".encode(), digest_size=16, key=key).hexdigest()
+    return keyed_hash.digest(key, scope, text)
 
 
 def _rendered(prepared: _Prepared, event: Event) -> Rendered:

@@ -14,6 +14,8 @@ from connector.store.database import insert_rows
 from connector.store.tables import events, facts
 
 SEALED: Final = "hash_key"  #: the fact: the key of the hashes, sealed with the newest CONNECTOR_SECRET_KEY
+IN_USE: Final = "hash_key_in_use"  #: the fact: `keyed_hash.mark` of the key, once the hashes were written anew
+LONGEST: Final = 64  #: bytes of a secret key that are used
 _MARKS: Final = (suppression_list.KEYED, keyed_hash.FACT)
 
 
@@ -27,7 +29,8 @@ def find(conn: Connection, settings: Settings) -> bytes:
     if key is not None:
         return key
     texts = [secret.reveal() for secret in settings.secret_keys]
-    keys = [text.encode()[:64] for text in [*texts, settings.secret_key.reveal()]]  # an old key may contain a comma
+    # An old key may contain a comma.
+    keys = [text.encode()[:LONGEST] for text in [*texts, settings.secret_key.reveal()]]
     marks = {known[name] for name in _MARKS if name in known}
     if found := next((key for key in keys if keyed_hash.mark(key) in marks), None):
         return found
@@ -45,10 +48,29 @@ def keep(conn: Connection, settings: Settings) -> bytes:
     return key
 
 
+def is_known(conn: Connection, settings: Settings) -> bool:
+    """Whether one of the secret keys opens the key of what is hashed; also if nothing is."""
+    known, key = _facts(conn), find(conn, settings)
+    if SEALED in known and unseal(settings.secret_keys, known[SEALED]) is None:
+        return False
+    return all(known[name] == keyed_hash.mark(key) for name in (IN_USE, *_MARKS) if name in known)
+
+
 def is_sealed_with_newest(conn: Connection, settings: Settings) -> bool:
     """Whether the older secret keys are no longer needed."""
     sealed = _facts(conn).get(SEALED)
     return sealed is not None and unseal(settings.secret_keys[:1], sealed) is not None
+
+
+def has_other(conn: Connection, settings: Settings) -> bool:
+    """Whether the hashes were written anew since this process started: it would find none of them."""
+    known = _facts(conn).get(IN_USE)
+    return known is not None and known != keyed_hash.mark(settings.hash_key)
+
+
+def replace(conn: Connection, settings: Settings, key: bytes) -> None:
+    """The hashes have another key from now on."""
+    _seal(conn, settings, key)
 
 
 def reseal(conn: Connection, settings: Settings) -> None:
@@ -63,5 +85,5 @@ def _seal(conn: Connection, settings: Settings, key: bytes) -> None:
 
 
 def _facts(conn: Connection) -> dict[str, str]:
-    rows = conn.execute(select(facts.c.name, facts.c.value).where(facts.c.name.in_((SEALED, *_MARKS))))
+    rows = conn.execute(select(facts.c.name, facts.c.value).where(facts.c.name.in_((SEALED, IN_USE, *_MARKS))))
     return {row.name: row.value for row in rows}
