@@ -18,11 +18,11 @@ from werkzeug.test import TestResponse
 
 from connector.admin.accounts import pause
 from connector.admin.acts import By, Forbidden
-from connector.admin.people import People
+from connector.admin.people import People, Tries
 from connector.config import loader
 from connector.console.app import create
 from connector.console.application import ConsoleApp
-from connector.console.session import Sessions, Tries
+from connector.console.session import Sessions
 from connector.core.errors import ConfigError, StoreUnavailable
 from connector.core.settings import Console, Person, Role, Secret, Settings
 from connector.inbound.committer import Committer

@@ -9,9 +9,12 @@ from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.security import generate_password_hash
+from werkzeug.test import TestResponse
 
+from connector.admin import people as people_of
 from connector.core.reasons import Code, Reason
-from connector.core.settings import Secret, Settings
+from connector.core.settings import Person, Secret, Settings
 from connector.inbound.committer import Committer
 from connector.store import accounts
 from connector.store.database import Database, now_ms
@@ -196,3 +199,30 @@ def test_a_port_of_its_own_tells_how_it_goes_and_takes_nothing(sqlite_url: str) 
     assert watch.post("/webhooks/open", data=b"{}").status_code == watch.get("/api/status").status_code == 404
     committer.close()
     database.close()
+
+
+def test_wrong_keys_cost_few_slow_hashes_and_lock_nobody_out(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, counted = "a-key-of-somebody-that-is-long-enough", []
+    people = {
+        "ana": Person(name="ana", role="viewer", token_hash=generate_password_hash(right)),
+        "luz": Person(name="luz", role="viewer", token=Secret("another-key-of-somebody")),
+    }
+    checked = people_of.check_password_hash
+    monkeypatch.setattr(people_of, "check_password_hash", lambda *given: (counted.append(1), checked(*given))[1])
+    with web(replace(settings, people=people)) as client:
+
+        def ask(key: str) -> TestResponse:
+            return client.get("/api/status", headers={"Authorization": f"Bearer {key}"})
+
+        assert ask(right).status_code == 200
+        counted.clear()
+        answers = [ask(f"wrong-{number}") for number in range(30)]
+        assert [one.status_code for one in answers[:4]] == [401] * 4
+        assert_problem(answers[-1], 429)
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+        assert len(counted) < 12
+        assert ask(right).status_code == 200
+        assert ask("another-key-of-somebody").status_code == 200
+        assert ask("").status_code == 401

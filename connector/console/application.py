@@ -8,8 +8,8 @@ from typing import Final, cast
 
 from flask import Flask, current_app
 
-from connector.admin.people import People
-from connector.console.session import Sessions, Tries
+from connector.admin.people import People, Tries
+from connector.console.session import Sessions
 from connector.console.snapshot import Snapshot
 from connector.core.settings import Settings
 from connector.store.database import Database

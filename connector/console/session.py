@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,8 +21,6 @@ from connector.core.settings import Person
 IDLE_S: Final = 8 * 3600.0
 LONGEST_S: Final = 12 * 3600.0
 RENEW_S: Final = 60.0  #: least time between two renewals of the cookie
-FREE_TRIES: Final = 3  #: wrong keys in a row without a wait
-LONGEST_WAIT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +99,3 @@ class Sessions:
     def _of(self, person: Person | None) -> bytes:
         own = marked(person) if person else b""
         return hmac.new(self._key, b"console session " + own, hashlib.sha256).digest()
-
-
-class Tries:
-    """Wrong keys in this process: after the first few, each lengthens the next wait. Thread-safe."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._wrong = 0
-        self._until = 0.0
-
-    def wait_s(self) -> float:
-        """How long no key is checked."""
-        with self._lock:
-            return max(0.0, self._until - self._clock())
-
-    def wrong(self) -> None:
-        with self._lock:
-            self._wrong += 1
-            over = self._wrong - FREE_TRIES
-            if over > 0:
-                self._until = self._clock() + min(LONGEST_WAIT_S, 2.0 ** min(over - 1, 10))
-
-    def right(self) -> None:
-        with self._lock:
-            self._wrong, self._until = 0, 0.0

@@ -6,12 +6,13 @@ A request without the token, or with a wrong one, gets one word. The log says wh
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from flask import Response, request
 
-from connector.admin.people import People
+from connector.admin.people import People, WaitFirst
 from connector.core.settings import Secret
 from connector.web.access_log import because
 from connector.web.responses import problem
@@ -31,7 +32,7 @@ def behind(tokens: Sequence[Secret], view: View, *, closed: View) -> View:
 def behind_key(people: People, view: View, *, closed: View) -> View:
     """``view`` for people with a key; ``closed`` answers all if nobody has one."""
     return _gated(
-        lambda wire: people.of_key(wire.decode("utf-8", "surrogateescape")) is not None,
+        lambda wire: people.of_keys_of_strangers(wire.decode("utf-8", "surrogateescape")) is not None,
         view,
         closed if not people else None,
     )
@@ -41,7 +42,12 @@ def _gated(opens: Callable[[bytes], bool], view: View, closed: View | None) -> V
     def gate(**parts: Any) -> Response:
         if closed is not None:
             return closed(**parts)
-        if not opens(_shown()):
+        try:
+            is_open = opens(_shown())
+        except WaitFirst as fault:
+            because("too many wrong tokens came before")
+            return problem(429, str(fault), headers={"Retry-After": f"{math.ceil(fault.wait_s)}"})
+        if not is_open:
             because("no token of ours in Authorization: Bearer …")
             return problem(401, UNAUTHORISED, headers=NAMES)
         return view(**parts)
