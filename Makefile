@@ -12,7 +12,7 @@ QUICK := $(addprefix tests/test_,layers.py docs.py mappings.py fields.py decode.
 	times.py normalisation.py contact_hours.py contact_rules.py reasons.py destinations.py vendor_answers.py \
 	unexpected_answers.py wolkvox_destination.py tracksale_dispatch.py tracksale_links.py settings.py log.py)
 
-.PHONY: demo help test quick sender check format docs catalogues screenshots contact-proofs simulate recovery outage bench compare sbom clean
+.PHONY: demo help test quick sender check format docs catalogues screenshots contact-proofs simulate recovery outage soak bench compare sbom clean
 
 help:
 	@echo 'make demo       the whole product at work, on simulated vendors and a throw-away database'
@@ -24,6 +24,7 @@ help:
 	@echo 'make docs       the pages that are made of the code'
 	@echo 'make recovery   workers killed while leads come: how long leads wait'
 	@echo 'make outage     a database killed under load: what is lost, what is there twice'
+	@echo 'make soak       run and web under all attacks at once: MINUTES=10 of each'
 	@echo 'make bench      figures beside a floor and rivals'
 	@echo 'make compare    what steps cost, counted, beside docs/performance.json'
 	@echo 'make sbom       what is installed to run it, as a CycloneDX bill of materials'
@@ -87,6 +88,11 @@ ROUNDS ?= 10
 AWAY ?= 60
 outage: $(READY)
 	$(BIN)/python -m tests.outage --rounds $(ROUNDS) --away $(AWAY)
+
+# `run` and `web` under slow heads, unproved bodies, floods, combining marks and bombs at once, for MINUTES each.
+MINUTES ?= 10
+soak: $(READY)
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # Fails where a step costs more than a tenth above docs/performance.json: counts, which are the same on every machine.
 compare: $(READY)
