@@ -58,7 +58,7 @@ def rekey() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """What was done about the hashes. ``rows``: None if they were not written anew; ``running``: what prevented it."""
+    """What was done about the hashes. ``rows``: None if they were not written again; ``running``: what prevented it."""
 
     is_changed: bool = False
     rows: int | None = None

@@ -14,7 +14,7 @@ from connector.store.database import insert_rows
 from connector.store.tables import events, facts
 
 SEALED: Final = "hash_key"  #: the fact: the key of the hashes, sealed with the newest CONNECTOR_SECRET_KEY
-IN_USE: Final = "hash_key_in_use"  #: the fact: `keyed_hash.mark` of the key, once the hashes were written anew
+IN_USE: Final = "hash_key_in_use"  #: the fact: `keyed_hash.mark` of the key, once the hashes were written again
 LONGEST: Final = 64  #: bytes of a secret key that are used
 _MARKS: Final = (suppression_list.KEYED, keyed_hash.FACT)
 
@@ -63,7 +63,7 @@ def is_sealed_with_newest(conn: Connection, settings: Settings) -> bool:
 
 
 def has_other(conn: Connection, settings: Settings) -> bool:
-    """Whether the hashes were written anew since this process started: it would find none of them."""
+    """Whether the hashes were written again since this process started: it would find none of them."""
     known = _facts(conn).get(IN_USE)
     return known is not None and known != keyed_hash.mark(settings.hash_key)
 

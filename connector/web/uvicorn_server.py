@@ -180,7 +180,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, standby: Standby) -> None:
         super().__init__(config)
         self._standby = standby
-        self._adopting: set[asyncio.Task[Any]] = set()
+        self._adopting: set[asyncio.Future[Any]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -189,9 +189,9 @@ class _Server(uvicorn.Server):
     def _adopt(self, line: socket.socket) -> None:
         """A connection that was accepted beside the loop, as one of its own."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(loop.connect_accepted_socket(self._protocol, line))
-        self._adopting.add(task)
-        task.add_done_callback(self._adopting.discard)
+        made = loop.create_task(loop.connect_accepted_socket(self._protocol, line))
+        self._adopting.add(made)
+        made.add_done_callback(self._adopting.discard)
 
     def _protocol(self) -> asyncio.Protocol:
         made: Any = self.config.http_protocol_class
