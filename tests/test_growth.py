@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -22,11 +23,16 @@ import pytest
 from marshmallow import ValidationError
 
 import mappings
+from connector.admin import search
+from connector.admin.invented import Invented
 from connector.admin.privacy import person as persons
-from connector.core import log
+from connector.core import log, masking
 from connector.core.errors import ConnectorError
+from connector.core.rows import Rows
 from connector.core.settings import Settings
 from connector.inbound.payloads.decode import body_field, decode, event_key
+from connector.outbound import provoked
+from connector.vendors import answers
 from mappings import emails, fields, names, normalisation, reach, rendering, safe_text, texts, translated
 from mappings.base import Ignored, Invalid, Locale, walk
 from mappings.configured import payload_mapping
@@ -106,6 +112,8 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "half a pair": lambda n: "\\ud800" * (n // 6),
     "percents": lambda n: "%4" * (n // 2),
     "quotes": lambda n: '"' * n,
+    "one long word": lambda n: "a" * n,
+    "words and at signs": lambda n: "a" * (n // 2) + "@" + "b" * (n // 2),
     "data urls": lambda n: "data:application/octet-stream;base64," + "A" * n,
     "words of secrets": lambda n: "token=" * (n // 6),
     "iso times": lambda n: "2026-11-20T15:01:02" + ".0" * (n // 2),
@@ -413,3 +421,45 @@ def test_looking_for_a_person_in_what_is_stored_grows_with_its_length(name: str,
 def test_masking_grows_with_the_length(name: str) -> None:
     demand_linear(log.masked, TEXTS[name], name)
     demand_linear(lambda by: log.redacted({by: by, "a": [by] * 3}), TEXTS[name], name)
+
+
+#: Everything else that reads what is stored, or what a vendor said: what calls it.
+STORED: dict[str, Callable[[str], object]] = {
+    "search.keys_of_event": lambda by: search.keys_of_event(_stored(by), Settings()),
+    "search.keys_of_text": lambda by: search.keys_of_text(by, Settings()),
+    "search.fold": search.fold,
+    "search._says": lambda by: search._says(_stored(by).payload, ["zoe"]),
+    "search._may_hold": lambda by: search._may_hold(_stored(by).payload, "ana@example.com", ["123456"]),
+    "search.Who": lambda by: search.Who(Settings()).of(_stored(by)),
+    "masking.of_others": masking.of_others,
+    "masking.of_ours": masking.of_ours,
+    "masking.record": lambda by: masking.record({by: by, "a": [by]}),
+    "provoked.is_plain": lambda by: provoked.is_plain(orjson.dumps({"a": by}).decode()),
+    "invented.Invented": lambda by: Invented(None, LOCALE).value({"a": by, by: 1, "email": by}),
+    "answers.cut": answers.cut,
+    "rows.Rows": lambda by: _rows_of(by),
+}
+
+
+def _stored(text: str) -> Any:
+    payload = orjson.dumps({"id": "1", "data": {"extra": {"a": text, text[:9000]: text}}}).decode()
+    return SimpleNamespace(
+        source="s", payload=payload, content_type="application/json", event_id=text[:500], fetched=None, id=1
+    )
+
+
+def _rows_of(text: str) -> bytes:
+    read = Rows(1 << 24)
+    raw = orjson.dumps({"data": [{"a": text}] * 3})
+    for at in range(0, len(raw), 1 << 16):
+        read.feed(raw[at : at + (1 << 16)])
+    return read.whole()
+
+
+@pytest.mark.parametrize("reader", STORED)
+@pytest.mark.parametrize("name", TEXTS)
+def test_whatever_reads_what_is_stored_grows_with_its_length(name: str, reader: str) -> None:
+    def read(by: str) -> None:
+        STORED[reader](by.encode("utf-8", "replace").decode())
+
+    demand_linear(read, TEXTS[name], f"{reader} of {name}")

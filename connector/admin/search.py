@@ -42,7 +42,8 @@ INDEX_EVERY_S: Final = 2.0
 LONGEST: Final = 100  #: letters of a value that may be a phone
 
 _event = events.c
-_EMAIL: Final = re.compile(r"[^\s,;:<>\"'()=&]+@[^\s,;:<>\"'()=&@]+\.[^\s,;:<>\"'()=&@.]+")
+#: Begins where a word does: else a long word without an at sign would be read from each of its letters on.
+_EMAIL: Final = re.compile(r"(?<![^\s,;:<>\"'()=&])[^\s,;:<>\"'()=&]+@[^\s,;:<>\"'()=&@]+\.[^\s,;:<>\"'()=&@.]+")
 _ID_NAME: Final = re.compile(r"(?:^|[_\-. ])(?:id|guid|uuid)$|[a-z](?:Id|ID)$", re.IGNORECASE)
 _NO_DIGIT: Final = re.compile(r"[^0-9]+")
 _TELLING: Final = 6  #: the last digits of a number, however it is written
