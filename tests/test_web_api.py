@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from connector.admin import people as people_of
 from connector.core.reasons import Code, Reason
-from connector.core.settings import Person, Secret, Settings
+from connector.core.settings import Console, Person, Role, Secret, Settings
 from connector.inbound.committer import Committer
 from connector.store import accounts
 from connector.store.database import Database, now_ms
@@ -206,12 +206,12 @@ def test_wrong_keys_cost_few_slow_hashes_and_lock_nobody_out(
 ) -> None:
     right, counted = "a-key-of-somebody-that-is-long-enough", []
     people = {
-        "ana": Person(name="ana", role="viewer", token_hash=generate_password_hash(right)),
-        "luz": Person(name="luz", role="viewer", token=Secret("another-key-of-somebody")),
+        "ana": Person(name="ana", role=Role.VIEWER, token_hash=generate_password_hash(right)),
+        "luz": Person(name="luz", role=Role.VIEWER, token=Secret("another-key-of-somebody")),
     }
     checked = people_of.check_password_hash
     monkeypatch.setattr(people_of, "check_password_hash", lambda *given: (counted.append(1), checked(*given))[1])
-    with web(replace(settings, people=people)) as client:
+    with web(replace(settings, console=Console(people=people))) as client:
 
         def ask(key: str) -> TestResponse:
             return client.get("/api/status", headers={"Authorization": f"Bearer {key}"})
