@@ -31,7 +31,7 @@ from connector.store.arrivals import Arrival, NewDelivery
 from connector.store.database import Database, insert_rows, now_ms
 from connector.store.schema import metadata
 from connector.store.suppression_list import Entry
-from connector.store.tables import contacts, deliveries, events, records, registry_entries, search_keys
+from connector.store.tables import contacts, deliveries, events, once_keys, records, registry_entries, search_keys
 
 OLD, NEW, NEWEST = "old-key-8f1d3a6c5b7e92f0", "new-key-4a8c1d6e3b5f7092", "third-key-0192837465abcdef"
 PHONE, MAIL = "+573001234567", "ana@example.com"
@@ -77,6 +77,7 @@ def filled(database: Database, key: bytes) -> None:
             conn.execute(deliveries.update().where(deliveries.c.event == number).values(state="delivered"))
         forget.forget(conn, [2, 3], key, now_ms(conn))
         insert_rows(conn, search_keys, [{"hash": way, "event": 1} for way in (*ways, hashed(key, "id", "a stays"))])
+        insert_rows(conn, once_keys, [{"hash": hashed(key, "r", MAIL), "delivery": 1}])
         entry = {"registry": "x", "first": 1, "last": 1, "since": 1, "listed": 1}
         insert_rows(conn, registry_entries, [{**entry, "hash": way} for way in ways])
         contact = {"delivery": 1, "attempt": 1, "at": 1, "day": "", "week": "", "zone": "", "channel": ""}
@@ -108,6 +109,9 @@ def found(database: Database, key: bytes) -> dict[str, Any]:
             "once": conn.execute(select(deliveries.c.id).where(deliveries.c.once_key == hashed(key, "r", PHONE)))
             .scalars()
             .all(),
+            "once behind": conn.execute(
+                select(once_keys.c.delivery).where(once_keys.c.hash == hashed(key, "r", MAIL))
+            ).scalar(),
             "contact": conn.execute(select(records.c.delivery).where(records.c.contact == ways[0])).scalars().all(),
             "ways": [orjson.loads(one) == ways for one in conn.execute(select(records.c.contacts)).scalars() if one],
             "second": conn.execute(
@@ -151,6 +155,11 @@ def test_every_hash_is_another_one_and_everybody_is_recognised(database: Databas
                 assert not suppression_list.on_list(conn, [str(hashed(old, "", way)) for way in (PHONE, MAIL)])
         former.append(key)
         seen = hashes(database)
+
+
+def test_every_column_of_hashes_is_written_again() -> None:
+    named = {(table.name, "hash") for table in metadata.sorted_tables if "hash" in table.c}
+    assert named <= {(table, column) for table, column, _ in rehashing._HASHES}
 
 
 def test_what_a_database_hashes_is_what_we_hash() -> None:

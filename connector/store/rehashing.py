@@ -26,6 +26,7 @@ _HASHES: Final = (
     ("registry_entries", "hash", ""),
     ("search_keys", "hash", ""),
     ("deliveries", "once_key", ""),
+    ("once_keys", "hash", ""),
     ("records", "contact", ""),
     ("events", "fingerprint", "forgotten_at IS NOT NULL"),
 )
