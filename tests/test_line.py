@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from connector.core.errors import StoreUnavailable
+from connector.inbound import line as line_module
 from connector.inbound.committer import Committer
-from connector.inbound.line import GROUP, OF_ONE, Line, Room
+from connector.inbound.line import GROUP, LASTS_S, LEAST_OF_ONE, OF_ONE, Line, Room
 from connector.store import inbox
 from connector.store.arrivals import Stored
 from connector.store.database import Database
@@ -44,6 +45,24 @@ def test_every_source_that_waits_is_in_the_next_transaction() -> None:
     assert "pub" in first and "pub" not in second, "who had a turn waits for the others'"
 
 
+def test_a_slow_database_stores_fewer_of_one_source_at_once() -> None:
+    line = Line()
+    line.lasted(OF_ONE, 10 * LASTS_S)
+    line.add([waiting("pub", GROUP), waiting("crm", 1)])
+    assert sizes(line) == {"pub": max(LEAST_OF_ONE, OF_ONE // 10), "crm": 1}
+    line.lasted(3, 60.0)  # of so few nothing is learnt
+    for _ in range(4):
+        line.lasted(OF_ONE, LASTS_S / 100)
+    assert sizes(line) == {"pub": OF_ONE}
+
+
+@pytest.fixture
+def any_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is."""
+    monkeypatch.setattr(line_module, "LASTS_S", 1e9)
+
+
+@pytest.mark.usefixtures("any_speed")
 def test_a_body_is_answered_once_all_its_parts_are_durable(database: Database) -> None:
     committer = Committer(database)
     counting = Counting(database)
@@ -62,6 +81,7 @@ def test_a_body_is_answered_once_all_its_parts_are_durable(database: Database) -
     assert count(database) == len(several) + 1
 
 
+@pytest.mark.usefixtures("any_speed")
 def test_a_body_whose_part_fails_is_told_once_and_the_rest_is_not_tried(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

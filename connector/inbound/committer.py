@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, Protocol
@@ -148,7 +149,8 @@ class Committer:
             with answers_within(self._answers_s), self._database.write() as conn:
                 open_ = self._gather(line)
                 group += line.take(room)
-                stored = inbox.store(conn, [arrival for _, some in group for arrival in some], key=self._key)
+                arrivals, began = [arrival for _, some in group for arrival in some], time.monotonic()
+                stored = inbox.store(conn, arrivals, key=self._key)
         except StoreUnavailable as fault:
             for body, _ in group:
                 body.fail(fault)
@@ -157,6 +159,7 @@ class Committer:
             for part in group:
                 self._store_alone(part)
         else:
+            line.lasted(len(arrivals), time.monotonic() - began)
             _tell(group, stored)
         return open_
 

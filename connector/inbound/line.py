@@ -16,6 +16,10 @@ from connector.store.arrivals import Arrival, Stored
 
 GROUP: Final = 1000  #: arrivals in one transaction at the most
 OF_ONE: Final = 400  #: of one source
+LEAST_OF_ONE: Final = 50  #: the same where storing is slow
+LASTS_S: Final = (
+    0.08  #: what one source adds to a transaction: who comes meanwhile waits for that, and then for as long
+)
 
 
 class Answered(Protocol):
@@ -70,6 +74,13 @@ class Line:
 
     def __init__(self) -> None:
         self._lines: dict[str, deque[Body]] = {}
+        self._of_one = OF_ONE
+
+    def lasted(self, arrivals: int, seconds: float) -> None:
+        """A transaction was committed: the slower the database, the fewer of one source are in the next."""
+        if arrivals >= LEAST_OF_ONE:
+            fits = int(arrivals * LASTS_S / max(seconds, 1e-6))
+            self._of_one = max(LEAST_OF_ONE, min(OF_ONE, fits, 2 * self._of_one))
 
     def __bool__(self) -> bool:
         return bool(self._lines)
@@ -84,12 +95,12 @@ class Line:
         """What the transaction has room for, of each source that waits, and these take turns at being first."""
         found: list[Part] = []
         for source in list(self._lines):
-            most = min(room.of_each.get(source, OF_ONE), room.left)
+            most = min(room.of_each.get(source, self._of_one), room.left)
             if not most and self._lines[source][0].arrivals:
                 continue
             parts = self._take_of(source, most)
             count = sum(len(some) for _, some in parts)
-            room.of_each[source] = room.of_each.get(source, OF_ONE) - count
+            room.of_each[source] = room.of_each.get(source, self._of_one) - count
             room.left -= count
             found += parts
         return found
