@@ -99,6 +99,15 @@ def test_an_open_source_has_a_limit_of_its_own_and_is_named_to_be_taken(tmp_path
     assert told.sources["pub"].limit == ((9, 3600),)
 
 
+def test_an_open_source_puts_nobody_on_the_list_unless_it_is_named(tmp_path: Path) -> None:
+    refusing = '\n[[routes]]\nname = "no"\non = "contact.refused"\nto = "do_not_contact.add"\ntell = "dialler"\n'
+    settings = load_text(tmp_path, DIALLER + LANDING + DIAL + refusing + PUB)
+    assert [one.sources for one in settings.refusals] == [("landing",)]
+    assert {route.name: route.sources for route in settings.routes}["no (tell dialler)"] == ("landing",)
+    named = load_text(tmp_path, DIALLER + LANDING + DIAL + refusing + 'sources = ["pub"]\n' + PUB)
+    assert [one.sources for one in named.refusals] == [("pub",)]
+
+
 def test_a_source_cannot_be_trusted_more_than_it_proves(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be raised: its webhooks prove none"):
         load_text(tmp_path, DIALLER + DIAL + PUB + 'trust = "signed"\n')

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import mappings
@@ -84,8 +84,8 @@ def read_tables(
         "locale": locale,
         "accounts": accounts,
         "sources": sources,
-        "routes": tuple(_without_open_ones(route, sources) for route in routes if route is not None) + told,
-        "refusals": refusals,
+        "routes": tuple(_without_open_ones(route, sources) for route in (*routes, *told) if route is not None),
+        "refusals": tuple(_without_open_ones(one, sources) for one in refusals),
         "retention": _retention(tables.get("retention"), faults),
         "contact": _contact(tables, destinations, faults),
         **_metrics(tables.get("metrics"), faults),
@@ -95,8 +95,13 @@ def read_tables(
     }
 
 
-def _without_open_ones(route: Route, sources: Mapping[str, Source | None]) -> Route:
-    """A route without sources takes none whose webhooks are unproved, unless there are no others."""
+Taking = TypeVar("Taking", Route, Refusal)
+
+
+def _without_open_ones(route: Taking, sources: Mapping[str, Source | None]) -> Taking:
+    """A route without sources takes none whose webhooks are unproved, unless there are no others. Nobody is put on the
+    do-not-contact list on their word either.
+    """
     proving = tuple(name for name, source in sources.items() if source is None or not source.is_open)
     if route.sources is not None or not proving or len(proving) == len(sources):
         return route

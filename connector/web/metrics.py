@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, bindparam, text
 
-from connector.admin import figures
+from connector.admin import figures, shares
 from connector.admin.problems import problems
 from connector.core.errors import StoreUnavailable
 from connector.core.metrics import (
@@ -156,6 +156,14 @@ class FromDatabase(Collector):
         days = figures.days_of_calls(conn, self._settings, now)
         calls = [((one.account, part), getattr(one, part)) for one in days for part in ("used", "left")]
         yield _family("day_calls", "Calls of the vendor's day, other programs' included", ["account", "part"], calls)
+        ceilings = [
+            ((name, one["source"], one["prefix"], part), float(one[part]))
+            for name in self._accounts
+            for one in shares.ceilings_of_account(conn, self._settings, name, now)
+            for part in ("used", "most")
+        ]
+        labels = ["account", "source", "prefix", "part"]
+        yield _family("called_people", "People called in 24 hours, where calls_per_day counts them", labels, ceilings)
         faults = [((one.name,), one.faults) for one in polls.every(conn)]
         yield _family("poll_faults", "Looks in a row that could not be read", ["poll"], faults)
         waits = [((name,), seconds) for name, seconds in figures.uncertain_s(conn, now).items()]
