@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
+from connector.admin.alarms.conditions import Looker
+from connector.admin.explain import explain
+from connector.admin.may import may
+from connector.admin.status import status
 from connector.core.errors import ConfigError
 from connector.core.quota import Wait
 from connector.core.reasons import Code
-from connector.core.settings import Account, Source
+from connector.core.settings import Account, Alarms, Source
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
 from connector.outbound.aside import Aside
@@ -257,6 +261,38 @@ def test_a_refused_batch_is_still_halved_when_its_members_come_back(database: Da
     reload(out, calling(), SIGNED)
     Aside(out.settings, database, out.places).look()
     assert [(row.lane, row.split) for row in out.deliveries()] == before
+
+
+def test_people_are_told_of_a_ceiling_that_is_near(database: Database) -> None:
+    out = configured(database, calling(calls_per_day=(("all", 5),)), SIGNED)
+    put(out, "crm", *people(3))
+    assert sent_all(out) == 3
+    looker = Looker(out.settings, Alarms(to=()))
+    with database.read() as conn:
+        assert not list(looker.ceilings(conn, now_ms(conn)))
+    put(out, "crm", *people(3), first=50)
+    assert sent_all(out) == 2
+    with database.read() as conn:
+        [near] = looker.ceilings(conn, now_ms(conn))
+    assert near.facts == {"account": "dialler", "whose": "dialler", "prefix": "all", "used": 5, "most": 5}
+    [waiting] = out.deliveries("pending")
+    [event] = explain(database, out.settings, f"d{waiting.id}")["events"]
+    assert "calls_per_day of dialler is reached (5 people a day, all)" in event["deliveries"][0]["now"]
+    [account] = [one for one in status(database, out.settings)["accounts"] if one["account"] == "dialler"]
+    assert account["ceilings"][0]["said"].endswith("5 of 5 people were called in the last 24 h")
+    answer = may(out.settings, database, "+573009998877", out.settings.routes[0], 10**13)
+    told = {one.guard: one for one in answer.verdicts}
+    assert told["numbers"].may and "calls_per_day" in told
+
+
+def test_may_says_which_numbers_are_not_called(database: Database) -> None:
+    out = configured(database, calling(), SIGNED)
+    [told] = [
+        one
+        for one in may(out.settings, database, "+12125550123", out.settings.routes[0], 10**13).verdicts
+        if one.guard == "numbers"
+    ]
+    assert not told.may and told.why.startswith("a number of US is left out")
 
 
 def test_ceilings_are_people_in_all_or_by_prefix(tmp_path: Path) -> None:
