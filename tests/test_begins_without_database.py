@@ -199,6 +199,19 @@ def test_a_database_that_hangs_is_one_that_is_away(site: Site) -> None:
     assert sorted(site.stored()) == ["L-1", "L-2", "L-3", "L-4"]
 
 
+@pytest.mark.parametrize("site", ["file"], indirect=True)
+def test_a_database_that_hangs_at_the_start_keeps_nobody_waiting(site: Site) -> None:
+    site.server.start()
+    site.server.freeze()
+    try:
+        site.start("web")
+        site.serves()
+        assert spooled(site.send(1))
+    finally:
+        site.server.thaw()
+    until(lambda: site.stored() == ["L-1"])
+
+
 def test_killed_between_the_spool_and_the_answer_it_is_there_once(site: Site, tmp_path: Path) -> None:
     """Durable, and not answered: its sender repeats it to the next process."""
     armed = {"KILL_STEP": "spooled", "KILL_NTH": "2", "KILL_COUNT": str(tmp_path / "count")}

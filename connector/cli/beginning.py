@@ -33,11 +33,12 @@ def ready_or_waits(settings: Settings) -> Settings | None:
 
     Without a spool a process can do nothing meanwhile: it ends with an error, and its supervisor starts it again.
     """
+    if settings.spool is None:
+        return ready(settings)
     try:
+        _demand_answer(settings)
         return ready(settings)
     except StoreUnavailable as fault:
-        if settings.spool is None:
-            raise
         log.warning("the database is away: this process waits for it", fault=str(fault))
         return None
 
