@@ -81,6 +81,18 @@ def kept(message: str | dict[int | str, list[str]], value: object) -> Validation
     return ValidationError(cast(Any, message), valid_data=cast(Any, value))
 
 
+def _flat(values: list[Any]) -> list[Any]:
+    """A list without the lists that a program put around single values in it."""
+    if not any(isinstance(one, list) for one in values):
+        return values
+    return [inner for one in values for inner in (one if isinstance(one, list) else (one,))]
+
+
+def _is_numbered(value: Mapping[str, Any]) -> bool:
+    """Whether it is a list that a program wrote as an object: {"0": …, "1": …}."""
+    return bool(value) and all(key.isdecimal() for key in value)
+
+
 class Loose(fields.Field[T]):
     """The base: null is absent, and absent is `absent`. A class checks by itself: marshmallow validators do not run."""
 
@@ -160,12 +172,15 @@ class Text(Loose[str]):
             raise ValidationError("is no usable number")
         if isinstance(value, list):
             return self._first(value)
-        if isinstance(value, dict) and isinstance(value.get("value"), (str, int, float)):
-            return self._text(value["value"])
+        if isinstance(value, dict):
+            if isinstance(value.get("value"), (str, int, float)):
+                return self._text(value["value"])
+            if _is_numbered(value):
+                return self._first([*value.values()])
         raise ValidationError("must be text")
 
     def _first(self, values: list[Any]) -> str:
-        given = [text for one in values if one is not None and not isinstance(one, list) and (text := self._text(one))]
+        given = [text for one in _flat(values) if one is not None and (text := self._text(one))]
         if len(set(given)) > 1:
             raise kept(f"has {len(given)} values: the first is taken", given[0][: self.max_length].rstrip())
         return given[0] if given else ""
@@ -330,7 +345,9 @@ class Phones(Loose[tuple[events.Phone, ...]]):
     ) -> tuple[events.Phone, ...]:
         from mappings.phones.reader import read_each
 
-        values = [_number_in(one) for one in value] if isinstance(value, list) else (_number_in(value),)
+        if isinstance(value, dict) and _is_numbered(value):
+            value = [*value.values()]
+        values = [_number_in(one) for one in _flat(value)] if isinstance(value, list) else (_number_in(value),)
         found: dict[events.Phone, None] = {}
         faults: dict[int | str, list[str]] = {}
         for index, reading in enumerate(read_each(values[:MAX_PHONES], self.locale, beside=data)):

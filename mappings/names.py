@@ -53,7 +53,8 @@ _SMALL: Final = _words(
     "a al com con cual da de del dela digita digite do e el en enter es escribe escriba favor in indica indique informe"
     " ingresa ingrese inserte insira introduce is it la las lead lo los me mi my n no nos nr nro num o of os para"
     " please por preencha qual que s seu seus su sua suas sus te the to tu tus u un una what whats y your contact"
-    " contacto contato cf custom field campo label principal personal particular personales completo"
+    " contacto contato cf custom field campo label principal personal particular personales completo coloca"
+    " coloque comparte compartenos deixa deixe deja dejame dejanos dejar deje dejenos leave pon share"
 )
 _PHONE_PARTS: Final = _words(
     "cel cels celular celulares cell cellphone cellular fijo fono fone mobile mobiles movil moviles phone phones tel"
@@ -92,7 +93,9 @@ _OTHERS: Final = _words(
     " responsable responsavel seller secretaria secretary sister spouse store sucursal supervisor tercero terceiro"
     " tienda tio tia tutor vecina vecino vendedor vendedora vendor wife broker corredor corretor corretora docente"
     " doctor doctora fornecedor gestor gestora medica medico profesor profesora promotor promotora proveedor"
-    " proveedora sede supplier teacher"
+    " proveedora sede supplier teacher abuela abuelo aunt avo cunada cunado cunhada cunhado employer empleador"
+    " grandfather grandmother neta neto nephew niece nieta nieto padrino patrocinador prima recado recados recomendo"
+    " recomendaron referer referrer roommate sobrina sobrino sogra sogro sponsor suegra suegro uncle"
 )
 _OTHER_PERSONS: Final = (
     "otra_persona",

@@ -27,6 +27,10 @@ class PayloadSchema(Schema):
         self.locale = locale
         super().__init__()
         self._reading = tuple((name, field.deserialize) for name, field in self.load_fields.items())
+        self._required = frozenset(name for name, field in self.load_fields.items() if field.required)
+        absent = {name: _absent(field) for name, field in self.load_fields.items() if not field.required}
+        self._made = tuple((name, value) for name, value in absent.items() if callable(value))
+        self._absent = {name: value for name, value in absent.items() if not callable(value)}
 
     def read(self, payload: Any) -> tuple[dict[str, Any], Messages]:
         """The fields that are good, and marshmallow's messages for the others; nothing is raised.
@@ -36,17 +40,29 @@ class PayloadSchema(Schema):
         """
         if not isinstance(payload, Mapping):
             return {}, [self.error_messages["type"]]
-        good: dict[str, Any] = {}
+        good: dict[str, Any] = self._absent.copy()
+        for name, make in self._made:
+            good[name] = make()
         messages: dict[str, Any] = {}
+        given = payload.get
         for name, deserialize in self._reading:
+            value = given(name)
+            if value is None and name not in self._required:
+                continue
             try:
-                value = deserialize(payload.get(name, missing), name, payload)
+                good[name] = deserialize(value, name, payload)
             except ValidationError as fault:
                 messages[name] = fault.messages
-                value = fault.valid_data or missing
-            if value is not missing:
-                good[name] = value
+                if fault.valid_data:
+                    good[name] = fault.valid_data
+                else:
+                    good.pop(name, None)
         return good, messages
+
+
+def _absent(field: fields.Field[Any]) -> Any:
+    """What stands for a field that was not sent: a value, or what makes one."""
+    return dict if isinstance(field, Part) else field.load_default
 
 
 class Part(fields.Nested):
@@ -98,14 +114,18 @@ def _faults(messages: Any, path: tuple[str, ...]) -> Iterator[FieldError]:
 
 def as_notes(faults: tuple[FieldError, ...]) -> tuple[str, ...]:
     """Faults that an event could live with, as it keeps them: "phones.1: …"."""
+    if not faults:
+        return ()
     return tuple(f"{fault.field}: {fault.message}" for fault in faults)
 
 
 def holds(faults: tuple[FieldError, ...]) -> tuple[str, ...]:
     """The faults that an operator must look at before anybody is called."""
+    if not faults:
+        return ()
     return as_notes(tuple(fault for fault in faults if isinstance(fault.message, Hold)))
 
 
 def decisive(faults: tuple[FieldError, ...], *names: str) -> bool:
     """Whether a fault lies in a field without which there is no event."""
-    return any(fault.field in names for fault in faults)
+    return bool(faults) and any(fault.field in names for fault in faults)

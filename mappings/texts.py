@@ -66,6 +66,7 @@ _SUSPECT: Final = re.compile(
 LOST: Final = "\ufffd"  #: replaces a letter that a program could not read
 #: UTF-8 decoded as Windows-1252: "MuÃ±oz".
 _TAKEN_WRONG: Final = re.compile("[ÃÂâÅ][\x80-\xff\u0152-\u2122]")
+_TIMES_WRONG: Final = 3  #: as programs pass it on one to the other
 #: A letter as written in JSON, in a text that was escaped twice.
 _ESCAPED: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 #: A break, a tab or a quote with the backslash that a program put before it.
@@ -164,8 +165,16 @@ def _of_an_address(text: str) -> str:
 
 def encoded_right(text: str) -> str:
     """UTF-8 that was decoded in another encoding, repaired if all of it can be; otherwise unchanged."""
-    if text.isascii() or len(text) > _LONGEST or not _TAKEN_WRONG.search(text):
-        return text
+    for _ in range(_TIMES_WRONG):
+        if text.isascii() or len(text) > _LONGEST or not _TAKEN_WRONG.search(text):
+            break
+        if (right := _decoded_again(text)) == text:
+            break
+        text = right
+    return text
+
+
+def _decoded_again(text: str) -> str:
     for codec in ("cp1252", "latin-1"):
         try:
             return text.encode(codec).decode("utf-8")

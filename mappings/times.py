@@ -60,6 +60,8 @@ def read_time(value: Any, locale: Locale, *, days: bool = True) -> TimeReading:
         return _read_text(value, locale)
     if value is None:
         return _NOTHING
+    if value is False:
+        return _NO_TIME
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if not days and isinstance(value, int) and abs(value) < _SMALLEST_UNIX:
             return _NO_TIME if value in (0, 1, -1) else _IMPOSSIBLE
@@ -125,7 +127,7 @@ _NONE_WORDS: Final = frozenset(
             "nunca",
             "never",
         ),
-        *("(null)", "[null]", "empty", "vacio", "sin definir", "no definida", "no definido", "no tiene"),
+        *("(null)", "[null]", "false", "empty", "vacio", "sin definir", "no definida", "no definido", "no tiene"),
     )
 )
 _ANY_TIME_WORDS: Final = frozenset(
@@ -136,6 +138,7 @@ _ANY_TIME_WORDS: Final = frozenset(
         *("cualquier hora", "a cualquier hora", "cualquier momento", "en cualquier momento", "qualquer hora"),
         *("a qualquer hora", "qualquer horario", "cualquier horario", "en cualquier horario", "indiferente"),
         *("cuando sea", "cuando quieran", "cuando puedan", "todo el dia", "o dia todo", "all day", "whenever"),
+        *("urgente", "urgent", "hoy mismo", "hoje mesmo", "sin preferencia", "sem preferencia", "no preference"),
     )
 )
 _MONTHS: Final = {
@@ -180,7 +183,11 @@ _CLOCK: Final = re.compile(
     r"\s*(?:hs\b\.?|hrs\b\.?|horas\b|hours\b|h\b\.?|min\b)?"
     r"\s*([ap])?(?(5)\s?\.?\s?m\b\.?|)"
 )
-_NOON: Final = re.compile(r"^\s*m\b\.?|^\s*(?:del mediodia|do meio dia|noon)\b")
+_NOON: Final = re.compile(r"^\s*m\b\.?|^\s*(?:del? (?:mediodia|meio[ -]dia)|do meio[ -]dia|noon)\b")
+#: Words for an hour.
+_HOURS: Final = re.compile(
+    r"^(?:(?:al|ao) )?(?:mediodia|medio dia|meio[ -]dia|noon|midday|(medianoche|meia[ -]noite|midnight))\b"
+)
 _HALF: Final = re.compile(
     r"^\s*(?:de|da|del|in|at|por|pela)\s+(?:la\s+|the\s+)?(manana|manha|madrugada|morning|tarde|afternoon|noche|noite|evening|night)\b"
 )
@@ -199,7 +206,9 @@ _WEEKDAY: Final = re.compile(
     r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday|mon|tues?|wed|thur?s?|fri|sat|sun)\b\.?,?"
     r"|\bmar\b\.?,"
 )
-_FILLER: Final = re.compile(r"^[\s,;.|-]*(?:(?:a las?|as|at|el|dia|em|on|desde|hora|fecha|data|the)\b[\s,;.:]*)*")
+_FILLER: Final = re.compile(
+    r"^[\s,;.|-]*(?:(?:a las?|as|at|del?|do|el|dia|em|on|desde|hora|fecha|data|the)\b[\s,;.:]*)*"
+)
 #: Names of zones as programs and people of the two Americas write them -> hours from UTC.
 _ZONES: Final = {
     name: int(hours)
@@ -237,9 +246,13 @@ def _iso(text: str, locale: Locale) -> TimeReading | None:
     return TimeReading((moment if moment.tzinfo else moment.replace(tzinfo=locale.timezone)).astimezone(UTC))
 
 
+#: Signs that stand for a hyphen or a minus.
+_DASHES: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
+
+
 def _plain(text: str) -> str:
     """Lower case without accents and apostrophes, plain digits, plain blanks."""
-    text = nfkd(text)
+    text = nfkd(text).translate(_DASHES)
     text = "".join(c for c in text if not unicodedata.combining(c) and (c.isprintable() or c.isspace()))
     return " ".join(text.strip("'\"`´’ ").casefold().split())
 
@@ -351,6 +364,8 @@ def _clock(rest: str) -> tuple[timedelta, str] | None:
     """The time of day after a date, and the rest of the text; None if there is no such time."""
     bare = rest[_FILLER.match(rest).end() :]  # type: ignore[union-attr]
     bare = bare.removeprefix("t")
+    if word := _HOURS.match(bare):
+        return timedelta(hours=0 if word[1] else 12), bare[word.end() :]
     match = _CLOCK.match(bare)
     if not match:
         return (timedelta(), rest)

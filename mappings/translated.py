@@ -216,16 +216,12 @@ class Answer:
     field: str = ""  #: our field, if the sender's type of it tells: "email"
     key: str = ""  #: its name in extra, if that differs
     hidden: bool = False  #: not displayed: it is a field of ours only if the source's ``fields`` say so
+    names_another: bool = False  #: whether it is about another person; known once its field was sought
 
     @property
     def called(self) -> str:
         """Its name in extra."""
         return self.key or self.name or self.title
-
-    @property
-    def names_another(self) -> bool:
-        """Whether the question is about another person."""
-        return names.guess_of_question(self.name, self.title, None)[1]
 
 
 class AnswersSender(LeadSender):
@@ -285,20 +281,24 @@ class AnswersSender(LeadSender):
 
     def remarks(self, payload: dict[str, Any], own: dict[str, Any], *, reached: bool) -> Sequence[FieldError]:
         """Numbers that are not dialled: another person's and, if the lead has none, all that look like one."""
-        others = [a for a in own[LEFT] if a.names_another and self.is_phone(a.value)]
+        left: list[Answer] = own[LEFT]
+        if not left:
+            return ()
+        others = [a for a in left if a.names_another and self.is_phone(a.value)]
         told = [FieldError(f"{EXTRA}{a.called}", _ANOTHERS) for a in others]
         if not own["data"]["phones"]:
-            nobodys = (a for a in own[LEFT] if not a.names_another and self.is_phone(a.value))
+            nobodys = (a for a in left if not a.names_another and self.is_phone(a.value))
             told += [unforeseen(a.called, f"{EXTRA}{a.called}") for a in nobodys]
         return told[:MOST_REMARKS]
 
     def _field_of(self, answer: Answer) -> str:
-        if named := self._ours.get(answer.name) or self._ours.get(answer.title):
+        if self._ours and (named := self._ours.get(answer.name) or self._ours.get(answer.title)):
             return named
         if answer.hidden:
             return ""
         guessed, another = names.guess_of_question(answer.name, answer.title, answer.value)
         if another:
+            answer.names_another = True
             return ""
         guessed = answer.field or guessed
         return "" if guessed in self._named else guessed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import orjson
 import pytest
@@ -14,11 +14,9 @@ from connector.inbound.committer import Committer
 from connector.store.database import Database
 from connector.vendors.destinations import name_of
 from connector.web import limits, uvicorn_server
-from connector.web.asgi import Front
 from connector.web.request import DRAINED_BYTES, MAX_BODY_BYTES
-from connector.web.sockets import bound
-from connector.web.uvicorn_server import Served
 from connector.web.wsgi import create_app
+from tests.served import served
 
 Serving = Callable[[], int]
 
@@ -30,27 +28,8 @@ def serving(sqlite_url: str) -> Iterator[Serving]:
     committer = Committer(database)
     sources = {"open": Source(name="open", mapping="lead", verify=Verify(scheme="none"))}
     app = create_app(Settings(database_url=sqlite_url, sources=sources), database, name_of, committer)
-    running: list[Served] = []
-
-    def start() -> int:
-        with bound("127.0.0.1", 0) as found:
-            port = int(found.getsockname()[1])
-        running.append(Served(Front(app), "127.0.0.1", port))
-        running[0].start()
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return port
-        pytest.fail("it does not listen")
-
-    yield start
-    for one in running:
-        one.stop()
-        assert one.ended()
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(served(app))
     committer.close()
     database.close()
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import Final
 
 import phonenumbers
 
 from mappings.normalisation import nfkd
 
+code_of_region: Final = cache(phonenumbers.country_code_for_region)
+
 #: Countries whose numbers appear without + in each other's forms, and can be distinguished from home numbers.
 _NEIGHBOURS: Final = "CO MX BR AR CL PE EC UY PY BO VE CR GT PA DO SV HN NI PR US CA ES PT CU"
-NEIGHBOUR_CODES: Final = frozenset(phonenumbers.country_code_for_region(region) for region in _NEIGHBOURS.split())
+NEIGHBOUR_CODES: Final = frozenset(code_of_region(region) for region in _NEIGHBOURS.split())
 
 #: ISO code -> names, folded: lower case, no accents, one blank between words. The ISO codes themselves are added.
 _NAMES: Final = {
@@ -133,4 +136,4 @@ def calling_code(text: str) -> str:
     if match:
         return match[1] if int(match[1]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE else ""
     region = region_named(text)
-    return str(phonenumbers.country_code_for_region(region)) if region else ""
+    return str(code_of_region(region)) if region else ""

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import phonenumbers
-
 from mappings.base import Locale
+from mappings.phones.countries import code_of_region
 from mappings.phones.hints import NO_HINTS, Hints
 from mappings.phones.plan import (
     is_code,
@@ -240,7 +239,7 @@ def _has_rest(groups: tuple[Group, ...], locale: Locale) -> bool:
     if len(groups) < 2 or groups[0].plus or groups[0].international:
         return False
     first = groups[0].digits
-    code = str(phonenumbers.country_code_for_region(locale.region))
+    code = str(code_of_region(locale.region))
     rest = sum([len(group.digits) for group in groups[1:]])
     return 7 <= len(first) <= 9 and rest <= 3 and not first.startswith(("0", code))
 

@@ -15,7 +15,7 @@ from phonenumbers import PhoneNumber
 
 from mappings.base import Locale
 from mappings.events import Phone
-from mappings.phones.countries import NEIGHBOUR_CODES
+from mappings.phones.countries import NEIGHBOUR_CODES, code_of_region
 from mappings.phones.kinds import kind_of, kind_of_digits
 from mappings.phones.result import Number
 
@@ -77,7 +77,7 @@ _US_GROUPS: Final = (1, 3, 3, 4)  #: as 1 305 555 0123 is written
 
 def read_plainly(digits: str, region: str) -> Number | None:
     """A number in the home country's own form or with its code: the quick way for most numbers."""
-    code = phonenumbers.country_code_for_region(region)
+    code = code_of_region(region)
     if digits[0] != "0" and (found := _direct(code, digits)):
         return found
     if digits.startswith(str(code)) and digits[len(str(code)) :][:1] not in ("0", ""):
@@ -132,7 +132,7 @@ def read_abroad(
     national = digits[len(code) :]
     found = _direct(int(code), national) if code and national[:1] not in ("0", "") else None
     found = found or (_first(_renewals(_CODES[int(code)][0], national, OLD_ABROAD)) if code else None)
-    if found is None or found.phone.country_code == phonenumbers.country_code_for_region(locale.region):
+    if found is None or found.phone.country_code == code_of_region(locale.region):
         return None
     if locale.extra_countries:
         return found if found.region in locale.extra_countries else None
@@ -188,7 +188,7 @@ def _parsed(text: str, region: str | None) -> Number | None:
 def _prefix_of(region: str) -> re.Pattern[str]:
     """The prefixes that a country may dial before a number: trunk, carrier, or its own code."""
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
-    code = phonenumbers.country_code_for_region(region)
+    code = code_of_region(region)
     dialled = (metadata and metadata.national_prefix_for_parsing) or "0"
     return re.compile(f"(?:{dialled})|{code}|0")
 
@@ -203,7 +203,7 @@ def _behind_trunk(digits: str, region: str) -> Number | None:
     """A number after the 0 that most countries dial first: quick, because nothing else has to be removed."""
     if digits[0] != "0" or digits[1] == "0" or _trunk_of(region) != "0":
         return None
-    return _direct(phonenumbers.country_code_for_region(region), digits[1:])
+    return _direct(code_of_region(region), digits[1:])
 
 
 @cache
@@ -219,13 +219,13 @@ def _home_parsed(digits: str, region: str) -> Number | None:
         return None
     # 1 646 … is a number of the United States also where a 1 was once dialled before mobiles.
     foreign = region == "MX" and digits[0] == "1" and len(digits) == 11
-    home = found.phone.country_code == phonenumbers.country_code_for_region(region)
+    home = found.phone.country_code == code_of_region(region)
     return found if home and not foreign else None
 
 
 def _home_code(digits: str, locale: Locale) -> Number | None:
     """The home country's code without its +, before an old form or a trunk zero: 57 1 555 0100, 55 011 …"""
-    code = str(phonenumbers.country_code_for_region(locale.region))
+    code = str(code_of_region(locale.region))
     if not digits.startswith(code) or code == "1":
         return None
     national = digits[len(code) :]
@@ -245,7 +245,7 @@ def _renewed(code: str, national: str) -> Number | None:
 def _renewals(
     region: str, national: str, olds: dict[str, tuple[tuple[re.Pattern[str], str], ...]]
 ) -> Iterator[Number | None]:
-    code = phonenumbers.country_code_for_region(region)
+    code = code_of_region(region)
     for old, new in olds.get(region, ()):
         if old.fullmatch(national):
             yield _direct(code, old.sub(new, national))
@@ -263,7 +263,7 @@ def _twice(code: str, national: str, locale: Locale) -> Number | None:
     if bare.startswith(code):
         inner = bare[len(code) :]
         return (_direct(int(code), inner) if inner[:1] not in ("0", "") else None) or _renewed(code, inner)
-    if int(code) == phonenumbers.country_code_for_region(locale.region) and len(bare) > 10:
+    if int(code) == code_of_region(locale.region) and len(bare) > 10:
         return read_abroad(bare, locale)
     return None
 
@@ -272,7 +272,7 @@ def _with_exit_code(digits: str, locale: Locale) -> Number | None:
     """00 is the world's +, but Colombia and Brazil dial a carrier after it."""
     bare = digits.lstrip("0")
     plain = read_international(bare, locale) if len(bare) >= _SHORTEST else None
-    home = phonenumbers.country_code_for_region(locale.region)
+    home = code_of_region(locale.region)
     if plain and plain.phone.country_code == home:
         return plain
     carried = _parsed(digits, locale.region)

@@ -14,7 +14,7 @@ import phonenumbers
 from mappings.base import Locale
 from mappings.events import Phone
 from mappings.phones import faults
-from mappings.phones.countries import region_named
+from mappings.phones.countries import code_of_region, region_named
 from mappings.phones.covers import Cover, Reader
 from mappings.phones.hints import NO_HINTS, Hints, hints, hints_beside
 from mappings.phones.plan import is_code, read_home, read_international, read_plainly
@@ -165,7 +165,7 @@ def _read_piece(piece: str, locale: Locale) -> Number | None:
 
 
 def _read_behind_plus(digits: str, locale: Locale) -> Number | None:
-    code = str(phonenumbers.country_code_for_region(locale.region))
+    code = str(code_of_region(locale.region))
     national = digits.removeprefix(code)
     if national == digits or national[:1] in ("0", ""):
         return read_international(digits, locale)
@@ -275,7 +275,7 @@ def _refusal(why: str) -> Reading:
 
 def _vanity(text: str, locale: Locale) -> tuple[tuple[Number, ...], str]:
     """Words after a toll-free code, on the North American plan: 1-800-FLOWERS."""
-    if phonenumbers.country_code_for_region(locale.region) != _NORTH_AMERICA:
+    if code_of_region(locale.region) != _NORTH_AMERICA:
         return (), text
     numbers = []
     for match in _VANITY.finditer(text):

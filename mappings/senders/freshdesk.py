@@ -42,7 +42,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "comment": ("ticket_latest_public_comment", "ticket_description"),
 }
 #: "{status:{from:Open,to:Resolved}}": it looks like JSON and is not.
-_STATUS = re.compile(r"\bstatus:\s*\{from:([^{}]*)\}")
+_STATUS = re.compile(r"\b(?:ticket_?)?(?:status|estado):\s*\{from:([^{}]*)\}")
 _TO = re.compile(r",\s*to:")
 _ACTION = re.compile(r"\bticket_action:(\w+)")
 _CHANGE = re.compile(r"\b\w+:\s*\{from:")  #: of something else

@@ -106,12 +106,16 @@ def _objects(payload: Any) -> Iterator[Mapping[str, Any]]:
     """Every object in it, by its depth."""
     level = [payload]
     for _ in range(_DEEPEST):
-        yield from (value for value in level if isinstance(value, dict))
-        level = [inner for value in level for inner in _inner(value)]
-
-
-def _inner(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        found: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                yield value
+                found += value.values()
+            elif isinstance(value, list):
+                found += value
+        if not found:
+            return
+        level = found
 
 
 def ticket_of(value: Any) -> str:

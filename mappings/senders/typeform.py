@@ -55,8 +55,9 @@ class TypeformMapping(AnswersSender):
         """The form, the score and the form's other variables."""
         response = table(payload.get(_SUBMISSION))
         form = {"form_id": response.get("form_id"), "form_title": table(response.get("definition")).get("title")}
-        variables = {word(one.get("key")): one.get(word(one.get("type"))) for one in tables(response.get("variables"))}
-        return {**form, **variables, **table(response.get("calculated"))}
+        for one in tables(response.get("variables")):
+            form[word(one.get("key"))] = one.get(word(one.get("type")))
+        return form | table(response.get("calculated"))
 
 
 def _title(fields: Any, levels: int, found: dict[Any, str]) -> None:
@@ -64,7 +65,10 @@ def _title(fields: Any, levels: int, found: dict[Any, str]) -> None:
     for one in tables(fields):
         title, ref, id = one.get("title"), one.get("ref"), one.get("id")
         if title:
-            found |= {key: word(title) for key in (ref, id) if isinstance(key, (str, int))}
+            said = word(title)
+            for key in (ref, id):
+                if isinstance(key, (str, int)):
+                    found[key] = said
         if (properties := one.get("properties")) and levels:
             _title(table(properties).get("fields"), levels - 1, found)
         if "fields" in one and levels:

@@ -142,6 +142,8 @@ _SUFFIXES: Final = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", 
 
 #: No title of a column begins so.
 _BEGINS_JSON: Final = re.compile(r'\[\s*[\[{]\s*"|\{\s*"')
+#: The first line of a table, in a file that is called .json all the same.
+_MAY_BE_TITLES: Final = re.compile(r"[^\[\]{}\n]*[,;\t|][^\[\]{}\n]*\n")
 
 
 def _kind(file: File, *, wraps: bool) -> str:
@@ -157,7 +159,7 @@ def _kind(file: File, *, wraps: bool) -> str:
             return named if named and file.head[0] == "{" else "elements"
         # A whole array on a line is an array; the same in a file of lines is one of its lines.
         return "elements" if file.head[0] == "[" and not named else "lines"
-    if Path(file.name).suffix.lower() == ".json":
+    if Path(file.name).suffix.lower() == ".json" and not _MAY_BE_TITLES.match(file.head):
         raise ConnectorError(f"{file.name} holds no JSON: an array of objects, or objects one after the other")
     return named or "csv"
 

@@ -91,7 +91,9 @@ _WHOLE: Final = {
             " apellidos_y_nombre nombres_apellidos nombre_apellido nombre_apellidos nombre_y_apellido"
             " nombres_y_apellidos nombre_y_apellidos nombre_o_razon_social nombre_razon_social como_te_llamas"
             " como_se_llama como_voce_se_chama qual_e_o_seu_nome whats_your_name what_is_your_name nome_sobrenome"
-            " nome_e_sobrenome nombres_completos nom_completo razon_social",
+            " nome_e_sobrenome nombres_completos nom_completo razon_social nombre_para_mostrar nome_para_exibicao"
+            " nombre_y_apellidos_completos nombres_y_apellidos_completos nombre_y_apellido_completo"
+            " razon_social_nombre",
         ),
         (*("first_name", 0, 1, "whole"), "middle_name middle segundo_nombre segundo_nome middle_initial otros_nombres"),
         (
@@ -108,19 +110,21 @@ _WHOLE: Final = {
         (*("phones", 2, 0, "whole"), "tel_extra"),
         (
             *("phones", 0, 0, "whole"),
-            "msisdn ani celphone celfone numero_marcado destination_number day_phone evening_phone sms"
+            "msisdn ani celphone celfone numero_marcado destination_number dial_number dialed_number dialled_number"
+            " number_to_dial numero_discado mobil wasap guasap day_phone evening_phone sms"
             " text_reminder_number sms_number numero_sms",
         ),
         (*("phones", 1, 0, "values"), "home work casa trabajo oficina business residencia other otro"),
         (
             *("phones", 0, 0, "values"),
             "numero number num nro numeros numbers contacto contact contato numero_de_contacto contact_number destino"
-            " numero_a_marcar callerid caller_id destinatario dst dnis linea primary_number main_number",
+            " numero_a_marcar callerid caller_id destinatario dst dnis linea primary_number main_number abonado"
+            " destination wa handy",
         ),
         (
             *("first_name", 2, 0, "values"),
             "cliente client customer titular alumno aluno estudiante paciente prospecto lead afiliado afiliada"
-            " asegurado asegurada segurado deudor devedor suscriptor suscriptora assinante socio socia abonado"
+            " asegurado asegurada segurado deudor devedor suscriptor suscriptora assinante socio socia"
             " aspirante interesado interesada participante inscrito inscrita postulante candidato candidata solicitante"
             " comprador usuario persona persona_de_contacto contact_person pessoa_de_contato student patient member"
             " subscriber applicant",
@@ -155,7 +159,7 @@ _SMALL: Final = _set(
     " my cual es qual seu sua para con com cliente client customer contacto contact contato titular person persona"
     " pessoa user usuario lead prospecto alumno estudiante paciente aspirante billing facturacion cobranca value valor"
     " principal primary main personal nacional utc gmt ingresa ingrese escribe digite favor por informe field campo"
-    " cf custom s c properties props attributes record"
+    " cf custom s c properties props attributes record fields campos"
     " afiliado afiliada asegurado asegurada segurado deudor devedor suscriptor assinante socio socia"
     " abonado interesado interesada participante inscrito inscrita postulante candidato candidata solicitante comprador"
     " aluno aluna student patient member subscriber applicant buyer required requerido requerida obligatorio"
@@ -362,7 +366,7 @@ def borne_out(found: Meaning, title: str, values: Sequence[str]) -> Meaning | No
     return found
 
 
-_PERSONS: Final = _set("contacto contact contato")
+_PERSONS: Final = _set("contacto contact contato abonado destinatario")
 
 
 def _may_be_document(value: str) -> bool:

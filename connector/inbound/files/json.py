@@ -205,10 +205,14 @@ def _raising(fault: ConnectorError) -> Iterator[Row]:
 
 
 def grid_table(first: Sequence[Row], rows: Reading, weigh: Weigh, file: str) -> Table | None:
-    """The table in an array of arrays; None if it is not one."""
-    if not first or not all(row.raw.startswith(b"[") for row in first):
+    """The table in an array of arrays, or of texts and numbers; None if it is not one."""
+    if not first or not (all(row.raw.startswith(b"[") for row in first) or all(map(_is_scalar, first))):
         return None
     return table_of(map(_array_record, rows), weigh, file=file)
+
+
+def _is_scalar(row: Row) -> bool:
+    return row.raw[:1] in b'"+-0123456789'
 
 
 def _array_record(row: Row) -> Record:
@@ -216,6 +220,8 @@ def _array_record(row: Row) -> Record:
         cells = orjson.loads(row.raw)
     except orjson.JSONDecodeError:
         cells = None
+    if isinstance(cells, str | int):
+        cells = [cells]
     if not isinstance(cells, list):
         return Record(row.line, row.raw.decode(errors="replace"), [], "is no array, as the others are")
     return Record(row.line, row.raw.decode(errors="replace"), [_scalar(one) for one in cells])

@@ -7,6 +7,7 @@ For any bytes the result is payloads that `orjson.dumps` can write again, `Unrea
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final
@@ -137,7 +138,9 @@ def _by_content(raw: bytes, media: Media, *, as_sent: bool) -> Media:
         if media.name in FORMS and not _is_json(raw, media):
             return media
         return replace(media, name=_json_name(raw))
-    if as_sent and media.name not in FORMS and (begin == b"<" or _is_xml_in_text(raw, media)):
+    if as_sent and (begin == b"<" if media.name not in FORMS else _DOCUMENT.match(raw[:_HEAD])):
+        return replace(media, name="application/xml")
+    if as_sent and media.name not in FORMS and _is_xml_in_text(raw, media):
         return replace(media, name="application/xml")
     return media
 
@@ -165,6 +168,8 @@ def _is_json(raw: bytes, media: Media) -> bool:
 
 
 _HEAD = 1024  #: bytes that are searched for the beginning
+#: How a document begins, and no field of a form.
+_DOCUMENT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:[?!]|[A-Za-z][\w:.-]*[\s>])")
 _READERS: dict[str, Reader] = {
     "application/json": read_json,
     "application/x-ndjson": read_lines,
