@@ -49,7 +49,7 @@ quick: $(READY)
 # ignored or invalid. make sender NAME=acme
 sender: $(READY)
 	@test -n "$(NAME)" || { echo 'which sender? make sender NAME=acme'; exit 1; }
-	$(BIN)/python -m pytest tests/test_senders.py tests/test_mappings.py -k "$(NAME)"
+	$(BIN)/python -m pytest tests/test_senders.py tests/test_mappings.py tests/test_cases.py -k "$(NAME)"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 import orjson
@@ -23,8 +23,6 @@ from connector.inbound.captured import captured
 from connector.inbound.payloads.decode import decode
 from mappings.base import Locale
 from mappings.senders.lead import EVENT_TYPES
-
-SAMPLES: Final = "samples"  #: of a project: the payloads that its own senders must read
 
 
 @click.group()
@@ -86,9 +84,11 @@ def test(name: str, folder: Path | None) -> None:
     if name not in mappings.PAYLOADS:
         fail(f"there is no mapping called {name}: {', '.join(mappings.PAYLOADS)}")
     root = own_senders.folder_of(os.environ.get("CONNECTOR_CONFIG") or env_file.DEFAULT_CONFIG).parent
-    kept = ROOT / "tests" / "payloads" if root == ROOT else root / SAMPLES
+    kept = ROOT / "tests" / "payloads" if root == ROOT else root / own_senders.SAMPLES
+    given = [folder] if folder else [kept / name, *([kept / "cases" / name] if root == ROOT else ())]
+    folders = [one for one in given if one.is_dir()] or given[:1]
     wrong = 0
-    for what, fault in proving.prove(name, folder or kept / name):
+    for what, fault in (line for one in folders for line in proving.prove(name, one)):
         output.line(f"{what}: {fault or 'as it must be'}", "red" if fault else "green")
         wrong += bool(fault)
     if wrong:
@@ -113,7 +113,7 @@ def _made(name: str, path: Path, event_type: str, locale: Locale) -> Sender:
 
 def _into_project(made: Sender, locale: Locale, root: Path, config: Path) -> None:
     file = root / own_senders.FOLDER / f"{made.name}.py"
-    samples = root / SAMPLES / made.name
+    samples = root / own_senders.SAMPLES / made.name
     _demand_absent(file, samples)
     file.parent.mkdir(exist_ok=True)
     file.write_text(writing.mapping_text(made), encoding="utf-8")

@@ -15,6 +15,7 @@ import mappings
 from connector.core.errors import ConfigError
 
 FOLDER: Final = "senders"
+SAMPLES: Final = "samples"  #: beside it: the payloads that the project's sources must read
 _MODULES: Final = "own_senders"  #: prefix of their names in `sys.modules`
 
 

@@ -23,7 +23,9 @@ from mappings.configured import payload_mapping
 def prove(name: str, folder: Path) -> Iterator[tuple[str, str]]:
     """(subject, fault or "") of each file. Raises `ConnectorError` if there is none."""
     files = sorted(
-        file for file in folder.glob("*.json") if not file.name.endswith((".expected.json", ".request.json"))
+        file
+        for file in folder.glob("*.json")
+        if not file.name.endswith((".expected.json", ".request.json", ".steps.json"))
     )
     if not files:
         raise ConnectorError(f"{folder} has no payload: connector new sender {name} PAYLOAD writes one")
@@ -37,9 +39,11 @@ def prove(name: str, folder: Path) -> Iterator[tuple[str, str]]:
 
 def outcome_of(name: str, payload: Any, said: Mapping[str, Any]) -> dict[str, Any]:
     """The result of a payload in the form of an expected file."""
-    locale = Locale(str(said.get("region", "CO")), ZoneInfo(str(said.get("timezone", "America/Bogota"))))
-    mapping = payload_mapping(name, locale, said.get("fields") or {})
-    return {key: plain(value) for key, value in outcome(mapping, payload, None).items()}
+    region, zone = str(said.get("region", "CO")), ZoneInfo(str(said.get("timezone", "America/Bogota")))
+    locale = Locale(region, zone, tuple(said.get("extra_countries", ())))
+    fields = {ours: one if isinstance(one, str) else tuple(one) for ours, one in (said.get("fields") or {}).items()}
+    mapping = payload_mapping(name, locale, fields, tuple(said.get("closed", ())))
+    return {key: plain(value) for key, value in outcome(mapping, payload, said.get("fetched")).items()}
 
 
 def read(name: str, payload: Any, locale: Locale) -> Any:
