@@ -82,6 +82,27 @@ def test_a_person_is_another_one_everywhere_and_is_read_alike() -> None:
         ("adf", {"adf": {"prospect": {"customer": {"contact": {"name": "Camila", "phone": "3104456789"}}}}}, "4456789"),
         ("form", {"nombre": "Camila", "tel": "310 445 67899 casa"}, "67899"),
         ("form", {"nombre": "Camila", "tel": "3104456789", "cedula": "1020304050", "direccion": "Cra 7 # 1"}, "304050"),
+        ("form", {"nombre": "Camila", "tel": "3104456789", "mensaje": "llamar a mi mamá Yolanda Triana"}, "Triana"),
+        ("form", {"nombre": "Luz", "tel": "3104456789", "mensaje": "me llamo Luz, esposa del Sr. Otoniel"}, "Otoniel"),
+        ("form", {"nombre": "Camila", "tel": "3104456789", "mensaje": "Cami quiere un crédito"}, "Cami "),
+        (
+            *("form", {"nombre": "A", "tel": "3104456789", "correo": "otoniel.z@corp.co", "mensaje": "soy otoniel"}),
+            "toniel",
+        ),
+        (
+            "adf",
+            {
+                "adf": {
+                    "prospect": {
+                        "customer": {
+                            "contact": {"name": "Luz", "phone": "3104456789", "address": {"street": "Cra 9 # 8-76"}},
+                            "comments": "vive en Cra 9 # 8-76",
+                        }
+                    }
+                }
+            },
+            "8-76",
+        ),
     ],
 )
 def test_nothing_real_is_left(mapping: str, payload: Any, real: str) -> None:
@@ -159,6 +180,18 @@ def test_a_stored_payload_becomes_a_pair_of_files_once(stored: dict[str, Any], t
     assert expected["fields"]["phones"] == "tel"
     code, said = run("cases", "add", "e1", "law", "--folder", str(tmp_path / "cases"))
     assert code == 1 and "is there already" in said
+
+
+def test_in_a_project_the_files_go_where_the_project_proves_them(stored: dict[str, Any], tmp_path: Path) -> None:
+    code, said = run("cases", "add", "e1", "law")
+    assert code == 0, said
+    assert sorted(one.name for one in (tmp_path / "samples/form").iterdir()) == ["law.expected.json", "law.json"]
+    code, said = run("new", "test", "form")
+    assert code == 0 and "law.json: as it must be" in said
+    expected = tmp_path / "samples/form/law.expected.json"
+    expected.write_text(expected.read_text().replace("Derecho", "Medicina"))
+    code, said = run("new", "test", "form")
+    assert code == 1 and "extra.program should be 'Medicina'" in said
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from mappings.reach import NAME_KEYS, VALUE_KEYS
 _FIRST: Final = ("Ana", "Luis", "Marta", "Pedro", "Clara", "Jorge", "Elena", "Diego", "Laura", "Pablo")
 _ACCENTED: Final = ("Sofía", "Raúl", "Íñigo", "Núñez", "Peña", "Muñoz", "Tomás", "João", "Inês", "Simões")
 _TRIES: Final = 900
+_LONGEST: Final = 5_000  #: characters of a text that are searched for persons
 
 
 def _set(words: str) -> frozenset[str]:
@@ -48,6 +49,21 @@ _DOCUMENT_PARTS: Final = _set("documento cedula dni rut cpf curp identificacion 
 #: A field's own name, or its kind.
 _LABEL: Final = re.compile(r"(?:^|[\[ ])(?:@\w+|(?:title|label|type|id|placeholder|required)\]?)$")
 _STREET: Final = "Calle 1 # 2-3"
+#: A person who is named in free text: "soy Ana Ruiz", "mi mamá Gloria", "Sr. Paz".
+_CAPITAL: Final = r"[^\W\d_a-zà-öø-ÿ][^\W\d_]+"
+_INTRODUCED: Final = re.compile(
+    r"(?i:\b(?:soy|me llamo|mi nombre es|sra?|srta|don|doñ?a|dra?|ing|lic|mam[aá]|pap[aá]|madre|padre|m[aã]e|pai"
+    r"|espos[oa]|hij[oa]|herman[oa]|prim[oa]|t[ií][oa]|abuel[oa]|novi[oa]|amig[oa]|jef[ea]|asesora?|vendedora?"
+    r"|atendid[oa] por|habl[eóo] con|atte|att|sou(?: [oa])?|me chamo|meu nome [eé]|filh[oa]|irm[aã]o?|marido|mulher"
+    r"|namorad[oa]|i am|i'm|my name is|this is|mrs?|ms|wife|husband|son|daughter|mother|father|friend))"
+    rf"[.:,]?\s+({_CAPITAL}(?:\s+(?:(?:de|del|la|las|los|da|do|dos|y|e)\s+){{0,2}}{_CAPITAL}){{0,3}})"
+)
+#: Local parts of addresses that name nobody.
+_OFFICES: Final = _set(
+    "info contact contacto contato ventas vendas sales admin hola hello mail email correo test prueba soporte support"
+    " comercial gerencia oficina office noreply reply client cliente"
+)
+_SHORTEST_NICKNAME: Final = 4
 _TIMES: Final = _set("time date at on created updated timestamp fecha hora data received occurred closed")
 
 
@@ -63,6 +79,7 @@ class Invented:
             self._learn_name(text)
         for phone in _phones_of(event):
             self._invent_phone(phone)
+        self._street = event.address.strip() if isinstance(event, Lead) else ""
 
     def value(self, given: Any, key: str = "") -> Any:
         """The same value with invented persons; ``key`` is the name under which it stands."""
@@ -99,6 +116,8 @@ class Invented:
             return _STREET
         if _is_name(key) and "@" not in text:
             self._learn_name(text)
+        elif " " in text.strip() and not _is_id(key):
+            self._learn_introduced(text)
         plain = texts.unescaped(text)
         if plain != text and self._replaced(plain, key) != plain:
             return html.escape(self._replaced(plain, key)).encode("ascii", "xmlcharrefreplace").decode()
@@ -112,6 +131,8 @@ class Invented:
             return f"\x00{len(kept) - 1}\x00"
 
         text = _ADDRESS.sub(lambda found: keep(self._email(found[0])), text)
+        if len(self._street) > _SHORTEST_NICKNAME:
+            text = text.replace(self._street, keep(_STREET)) if self._street in text else text
         for digits, invented in sorted(self._digits.items(), key=lambda one: -len(one[0])):
             text = _spaced(digits).sub(lambda found, new=invented: keep(_with_digits(found[0], new)), text)  # type: ignore[misc]
         if not _is_time(key) and (_is_number(key) or not _is_id(key)):
@@ -129,8 +150,16 @@ class Invented:
                 used = sum(one in pool for one in self._words.values())
                 self._words[plain] = pool[used % len(pool)]
 
+    def _learn_introduced(self, text: str) -> None:
+        """Names of persons that a text introduces; of a text in capitals the first word alone can be told."""
+        for name in _INTRODUCED.findall(texts.unescaped(text)[:_LONGEST]):
+            self._learn_name(name.split()[0] if text.isupper() else name)
+
     def _word(self, word: str) -> str:
-        new = self._words.get(_plain(word))
+        plain = _plain(word)
+        new = self._words.get(plain)
+        if new is None and word[:1].isupper() and len(plain) >= _SHORTEST_NICKNAME:
+            new = next((self._words[one] for one in self._words if one.startswith(plain)), None)
         if new is None:
             return word
         return new.upper() if word.isupper() and len(word) > 1 else new.lower() if word.islower() else new
@@ -141,6 +170,9 @@ class Invented:
         at = "%40" if "%40" in address else "@"
         known = address.casefold().replace("%40", "@")
         number = len(self._emails) + 1
+        if known not in self._emails:
+            said = [one for one in re.findall(_LETTERS + "+", known.partition("@")[0]) if _plain(one) not in _OFFICES]
+            self._learn_name(" ".join(one for one in said if len(one) >= _SHORTEST_NICKNAME))
         return self._emails.setdefault(known, f"persona{number}@example.com").replace("@", at)
 
     def _invent_phone(self, phone: Phone) -> None:
