@@ -146,10 +146,15 @@ def read_abroad(
 
 
 def read_as_dialled(digits: str, locale: Locale) -> Number | None:
-    """The number behind an account's own dial prefix, as a dialler's reports write it."""
+    """The number behind an account's own dial prefix, as a dialler's reports write it: in today's form.
+
+    987654321 is a mobile of Peru without its code, not a 9 before one of Colombia's old fixed lines.
+    """
     for prefix in locale.dial_prefixes:
         rest = digits.removeprefix(prefix)
-        if rest != digits and len(rest) >= _SHORTEST and (found := read_home(rest, locale)):
+        if rest == digits or len(rest) < _SHORTEST:
+            continue
+        if found := read_home(rest, locale) if rest[0] == "0" else read_plainly(rest, locale.region):
             return found
     return None
 
