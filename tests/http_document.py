@@ -242,7 +242,11 @@ def _api() -> Iterator[tuple[str, dict[str, Any]]]:
         _parameter("state", "query", {"type": "string", "enum": list(STATES)}),
         _parameter("event", "query", {"type": "string", "pattern": "^([0-9a-f]{6}-)?e[0-9]{1,18}$"}, "of this event"),
         _parameter("since", "query", text, "changed since: 24h, today, 10:05, 2026-11-20T10:00"),
+        _parameter("until", "query", text, "changed before: as since"),
+        *(_parameter(name, "query", text) for name in ("destination", "route", "source")),
+        _parameter("cause", "query", text, "a reason code"),
         _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": MOST}),
+        _parameter("before", "query", {"type": "string", "pattern": "^([0-9]{1,15}\\.)?[0-9]{1,18}$"}, "of a Link"),
     ]
     own = _parameter("id", "path", {"type": "string", "pattern": "^([0-9a-f]{6}-)?[de][0-9]{1,18}$"}, "d123 or e45")
     closed = "400 401 403 404 503"
@@ -250,6 +254,27 @@ def _api() -> Iterator[tuple[str, dict[str, Any]]]:
     listed = _read("deliveries, the latest first", "Delivery", "400 401 403 503", many=True)
     yield "/api/deliveries", {"get": {**listed, "parameters": filters}}
     yield "/api/explain/{id}", {"get": {**_read("the whole story", "Explained", closed), "parameters": [own]}}
+    number = _parameter("number", "path", {"type": "string", "pattern": "^a[0-9]{1,18}$"}, "a45")
+    yield (
+        "/api/attempts/{number}",
+        {"get": {**_read("one call to a vendor", "Call", "401 403 404 503"), "parameters": [number]}},
+    )
+    person = _parameter("person", "path", {"type": "string", "pattern": "^p-[0-9a-f]{32}$"}, "p- and a search's person")
+    events = _read("the events of one person", "Events", "401 403 404 503")
+    yield "/api/people/{person}", {"get": {**events, "parameters": [person]}}
+    route = _parameter("route", "query", text, "of this route only")
+    yield (
+        "/api/pace",
+        {"get": {**_read("how soon leads are delivered", "Pace", "401 403 404 503"), "parameters": [route]}},
+    )
+    before = _parameter(
+        "before", "query", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "the older of another answer"
+    )
+    acts = _read("who decided what; a viewer's own", "History", "400 401 403 503")
+    yield "/api/history", {"get": {**acts, "parameters": [before]}}
+    asked = {"required": True, "content": {JSON: {"schema": _reference("Simulation")}}}
+    fate = _read("what would happen if this came; nothing is stored", None, "400 401 403 411 413 503")
+    yield "/api/simulate", {"post": {**fate, "requestBody": asked}}
     wanted = {"required": True, "content": {JSON: {"schema": _reference("Wanted")}}}
     found = _read("events by a phone, an e-mail, a name or an id", "Found", "400 401 403 411 413 503")
     yield "/api/search", {"post": {**found, "requestBody": wanted}}

@@ -548,7 +548,56 @@ class Status(Schema):
 
 
 #: Every schema with a place of its own in the document.
+class Member(Schema):
+    delivery = text("d123")
+    event = text("e45")
+    state = text("", *DELIVERY_STATES)
+
+
+class Call(AttemptAndProbes):
+    account = text()
+    destination = text(null=True)
+    about = text("of a probe: the call that it asks about", null=True)
+    members = some(Member, "what it took, as far as it is found")
+
+
+class Events(Schema):
+    events = some(Event, "the latest first")
+    looked = text("null: everywhere", null=True)
+
+
+class Cell(Schema):
+    weekday = whole("0: Monday, in the configured time zone")
+    hour = whole()
+    p50_s = number("null: too few to say", null=True)
+    p95_s = number(null=True)
+    number = whole()
+
+
+class Pace(Schema):
+    at = moment()
+    days = whole()
+    route = text(null=True)
+    routes = texts("of which anything was counted")
+    cells = some(Cell, "by the hour in which leads came")
+    last_24h = fields.List(fields.Dict(), required=True, metadata=_said("hour by hour: what came, by its state"))
+
+
+class History(Schema):
+    acts = some(Act, "the latest first")
+    older = whole("where the next answer begins; null: at the end", null=True)
+
+
+class Simulation(Schema):
+    """An event that did not come."""
+
+    source = fields.String(required=True, metadata=_said("a configured source"))
+    payload = fields.String(required=True, metadata=_said("as its sender sends it"))
+    at = fields.String(metadata=_said("when: as since; now if left out"))
+
+
 NAMED: Final[tuple[type[Schema], ...]] = (
     *(Problem, One, Many, Alive, Ready, Delivery, Found, Wanted, Explained, Status),
+    *(Call, Events, Pace, History, Simulation),
 )
 ROLES: Final = words(*Role)

@@ -33,6 +33,10 @@ PAGES = {
     "setup": "/console/setup",
     "words": "/console/words",
     "account": "/console/accounts/dialler",
+    "call": "/console/attempts/a1?near=d1",
+    "deliveries-narrowed": "/console/deliveries?state=dead&cause=vendor.refused",
+    "people-file": "/console/do-not-contact/file",
+    "programs": "/console/api",
     "replay": "/console/deliveries/d{dead}/replay",
     "do-not-contact": "/console/do-not-contact",
     "history": "/console/history",
@@ -57,7 +61,7 @@ def write(folder: Path) -> int:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     log.configure("CRITICAL")
     number = 0
-    with tempfile.TemporaryDirectory() as place, demo._stage(Path(place), full=True) as stage:
+    with tempfile.TemporaryDirectory() as place, demo._stage(Path(place), full=True, keep=True) as stage:
         demo._leads(stage)
         demo._batch(stage)
         demo._tickets(stage)

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,30 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy import select, update
 
-from connector.admin.plans import Carrier
+from connector.admin import suppression
+from connector.admin.accounts import pause
+from connector.admin.acts import By
+from connector.admin.plans import STEP, Carrier
 from connector.admin.privacy import erase
+from connector.config import loader
 from connector.console import pages_erase
 from connector.core.reasons import Code, Reason
+from connector.core.settings import Console as Opened
+from connector.core.settings import Settings
 from connector.inbound.committer import Committer
 from connector.store import accounts, reasons, tables
 from connector.store.database import Database, now_ms
-from connector.vendors.destinations import name_of
+from connector.vendors.destinations import SPECS, name_of
+from connector.vendors.sandbox.exchange import Sandbox
 from connector.web.asgi import Front
 from connector.web.uvicorn_server import Served
 from connector.web.wsgi import create_app
 from tests import chromium
 from tests.chromium import LANGUAGES, THEMES, WIDTHS, Pages
 from tests.conftest import missing
-from tests.connector_steps import World
-from tests.test_console import KEYS, console_settings, one
+from tests.connector_steps import World, environment, lead
+from tests.test_console import KEYS, PEOPLE, console_settings, one
+from tests.test_lots import ROUTE, by_hand, drafted
 
 PATIENCE_S = 30
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -49,6 +58,12 @@ PATHS = (
         "/console/erase",
         "/console/setup",
         "/console/words",
+        "/console/try",
+        "/console/alarms",
+        "/console/pace",
+        "/console/api",
+        "/console/do-not-contact/file",
+        "/console/deliveries?state=pending&cause=replayed",
         "/console/events/e999",
     ),
 )
@@ -57,11 +72,10 @@ PATHS = (
 class Console:
     """A server with two leads in its database, and a browser."""
 
-    def __init__(self, driver: Chrome, url: str) -> None:
-        self.settings = console_settings(url)
-        self.database = Database(url)
+    def __init__(self, driver: Chrome, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url)
         self.world = World(self.settings, self.database)
-        self.world.receive("landing", one(7, phones=["315 222 3344"]), one(8))
         self._committer = Committer(self.database)
         self._served = self._serve(0)
         self.driver = driver
@@ -122,7 +136,17 @@ def driver() -> Iterator[Chrome]:
 def console(driver: Chrome, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     path = tmp_path_factory.mktemp("console") / "connector.db"
     path.write_bytes(sqlite_template.read_bytes())
-    console = Console(driver, f"sqlite:///{path}")
+    console = Console(driver, console_settings(f"sqlite:///{path}"))
+    console.world.receive("landing", one(7, phones=["315 222 3344"]), one(8))
+    yield console
+    console.close()
+
+
+@pytest.fixture
+def busy(driver: Chrome, tmp_path: Path, sqlite_url: str, sandbox: Sandbox) -> Iterator[Console]:
+    """Another one, empty, with vendors behind it."""
+    settings = loader.load(environment(tmp_path, sqlite_url, sandbox.url, more=ROUTE), destinations=SPECS)
+    console = Console(driver, replace(settings, console=Opened(enabled=True, people=PEOPLE)))
     yield console
     console.close()
 
@@ -375,3 +399,95 @@ def test_a_person_is_forgotten_in_steps_that_go_on_by_themselves(
     pages.button("button.danger").click()
     console.until(lambda: "1 event is forgotten" in pages.text)
     assert ("root", "erase") in console.acts() and "0008" not in driver.current_url
+
+
+# --- acts on many, and on vendors -----------------------------------------------------------------------------------
+
+
+def test_many_that_are_stopped_half_way_add_up_and_the_rest_is_left(console: Console) -> None:
+    console.world.receive("landing", *(one(number) for number in range(1000, 1000 + STEP)))
+    console.stands("dead")
+    number = len(list(console.world.deliveries()))
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 1440)
+    pages.open("/console/problems")
+    pages.button("main a[href^='/console/problems/']").click()
+    console.until(lambda: driver.find_elements("css selector", "main form[action$='/plan'] button"))
+    pages.button("main form[action*='/plan'] button").click()
+    console.until(lambda: "/console/plans/" in driver.current_url)
+    planned = driver.current_url.removeprefix(pages.url)
+    pages.button("main form button.main").click()
+    console.until(lambda: not driver.find_elements("css selector", "main form[action$='/begin']"))
+    Carrier(console.settings, console.database).step()
+    pages.open(planned)
+    assert not violations(driver)
+    pages.button("main form[action$='/stop'] button").click()
+    console.until(lambda: not driver.find_elements("css selector", "main form[action$='/stop']"))
+    another = Carrier(console.settings, console.database)  # as a process that takes over
+    another.step()
+    assert console.world.states() == {"pending": STEP, "dead": number - STEP}
+    assert f"{STEP}" in pages.text and "stopped" in pages.text
+
+
+def test_what_is_uncertain_is_resolved_both_ways(console: Console) -> None:
+    console.stands("uncertain")
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["ana"])
+    for name, how, state in (("d1", "landed", "delivered"), ("d2", "absent", "pending")):
+        pages.open("/console/deliveries?state=uncertain")
+        pages.open(f"/console/deliveries/{name}")
+        pages.button(f"a[href='/console/deliveries/{name}/resolve']").click()
+        console.until(lambda: driver.find_elements("css selector", "button[name=how]"))
+        assert not violations(driver)
+        pages.field("why").send_keys("seen at the vendor")
+        pages.button(f"button[name=how][value={how}]").click()
+        console.until(lambda how=how: f"done={how}" in driver.current_url)
+        row = next(row for row in console.world.deliveries() if f"d{row.id}" == name)
+        assert row.state == state
+    assert {("ana", "landed"), ("ana", "not_landed")} <= set(console.acts())
+
+
+def test_a_lot_that_changed_since_it_was_shown_is_not_fired(busy: Console, sandbox: Sandbox) -> None:
+    code = drafted(busy.world, 3)
+    pages, driver = busy.pages, busy.driver
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 320)
+    pages.open("/console/lots")
+    pages.button("main form[action$='/look'] button").click()
+    busy.until(lambda: driver.find_elements("css selector", "form[action$='/fire']"))
+    assert not violations(driver) and not pages.is_too_wide()
+    by_hand(sandbox, 1)
+    pages.button("form[action$='/fire'] button").click()
+    busy.until(lambda: "has changed since it was shown" in pages.text)
+    assert not busy.acts()
+    with busy.database.read() as conn:
+        states = dict(conn.execute(select(tables.lots.c.code, tables.lots.c.state)).all())
+    assert states == {code: "draft"}
+
+
+@pytest.mark.parametrize("guard", ["", "listed", "copy", "paused"])
+def test_what_try_says_is_what_then_happens(busy: Console, guard: str) -> None:
+    world, pages, driver = busy.world, busy.pages, busy.driver
+    payload = lead(1)
+    if guard == "listed":
+        suppression.add(world.database, world.settings, "300 000 0001", By("ana", "asked for it"))
+    if guard == "copy":
+        world.receive("landing", payload | {"id": "L-before"})
+        world.drain()
+    if guard == "paused":
+        pause(world.database, world.settings, "dialler", By("ana", "maintenance"))
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 1440)
+    pages.open("/console/try")
+    pages.field("text").send_keys(json.dumps(payload))
+    before = world.everything()
+    pages.button("main form button.main").click()
+    busy.until(lambda: driver.find_elements("css selector", "main section .verdict"))
+    said = pages.button("main section .verdict .first").text
+    assert world.everything() == before and not violations(driver)
+    world.receive("landing", payload)
+    world.drain()
+    becomes = {"": "delivered", "listed": "suppressed", "copy": "suppressed", "paused": "pending"}[guard]
+    words = {"": "It would go to", "listed": "would not go", "copy": "would not go", "paused": "It would wait"}[guard]
+    assert list(world.deliveries())[-1].state == becomes and words in said

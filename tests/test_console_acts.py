@@ -215,6 +215,9 @@ ACTS = {
     "/console/deliveries/d1/resolve": {"how": "landed"},
     "/console/events/e1/reveal": {"why": "test"},
     "/console/do-not-contact": {"how": "add", "text": "3152223344"},
+    "/console/attempts/a1/resolve": {"how": "landed"},
+    "/console/do-not-contact/file": {},
+    "/console/do-not-contact/add": {"token": "x"},
     "/console/problems/cause/plan": {},
     "/console/plans/1/begin": {"why": "x"},
     "/console/plans/1/stop": {},
@@ -225,8 +228,9 @@ ACTS = {
 }
 #: Those of an administrator.
 OF_ADMINS = {"/console/erase"}
-#: What changes nothing is everybody's: reads of vendors' reports, as often as their vendors allow; the simulator.
-READS = {"/console/campaigns", "/console/surveys", "/console/try"}
+#: What changes nothing is everybody's: reads of vendors' reports, as often as their vendors allow; the
+#: simulator; the list as a file, persons masked.
+READS = {"/console/campaigns", "/console/surveys", "/console/try", "/console/deliveries/file"}
 
 
 @pytest.mark.parametrize("path", ACTS)

@@ -144,6 +144,7 @@ BOUNDARIES: dict[str, set[str]] = {
     "flask": {"web", "console"},
     "babel": {"languages", "console.reader"},
     "apprise": {"admin.alarms.apprise_process"},
+    "opentelemetry": {"core.tracing"},
     "uvicorn": {"web"},
     "uvloop": {"web"},
     "psycopg": {"store"},

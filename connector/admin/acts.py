@@ -26,6 +26,7 @@ NEEDS: Final[Mapping[What, Role]] = {
     What.RESEND: Role.ADMIN,
     What.ERASE: Role.ADMIN,
     What.PURGE: Role.ADMIN,
+    What.EXPORT: Role.VIEWER,
 }
 ROLES: Final[Mapping[Role, Phrase]] = {
     Role.VIEWER: phrase("a viewer"),
@@ -110,7 +111,7 @@ def _line(row: Any) -> str:
 
 def sentence(row: Any) -> str:
     """ "ana paused dialler: maintenance until 14:00"."""
-    template, facts = SAID[What(row.what)], _facts(row)
+    template, facts = SAID.get(row.what, UNKNOWN), _facts(row)
     did = Phrase(template.format_map(facts), template, {name: facts[name] for name in names(template)})
     before = phrase("; it was {before}", before=state_word(row.before)) if row.before else ""
     return joined([f"{row.who} ", did, before, f": {row.why}" if row.why else ""])
@@ -121,6 +122,8 @@ def _facts(row: Any) -> dict[str, Any]:
     return {"account": row.account, "about": row.about, "number": row.number or 0}
 
 
+#: An act that a later release wrote.
+UNKNOWN: Final = phrase("did something that this release does not know")
 #: What the person did who is named before it.
 SAID: Final[Mapping[What, str]] = {
     What.REPLAY: "had it sent again (replay)",
@@ -139,6 +142,7 @@ SAID: Final[Mapping[What, str]] = {
     What.IMPORT: "imported {number:,} rows for {about}",
     What.BACKFILL: "read the past of {about}",
     What.REVEAL: "looked at the person's data",
+    What.EXPORT: "took a list of deliveries as a file",
 }
 
 

@@ -1,12 +1,12 @@
-"""Deliveries by state, person, event and time, the latest first."""
+"""Deliveries by state, place, cause, person, event and time, the latest first; all of them, or page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, TextClause, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, TextClause, and_, select
 
 from connector.admin.identifiers import events_called, own_id, since_ms, typed
 from connector.admin.search import Who, find
@@ -29,7 +29,7 @@ _deliveries = table.c
 _events = events.c
 
 #: Which partial index leads to the deliveries of a state.
-_INDEXED: Final[Mapping[str, TextClause]] = {
+INDEXED: Final[Mapping[str, TextClause]] = {
     DeliveryState.PENDING: IS_PENDING,
     DeliveryState.SENDING: IN_HAND,
     **dict.fromkeys(TROUBLED_STATES, TROUBLED),
@@ -44,6 +44,11 @@ class Search:
     find: str = ""  #: a phone in any spelling, an e-mail, an id, a name: see `search.find`
     event: str = ""  #: "e45", or as its sender calls it
     since: str = ""  #: changed since then: "24h", or a time
+    until: str = ""  #: changed before then
+    destination: str = ""
+    route: str = ""
+    source: str = ""
+    cause: str = ""  #: a reason code
     limit: int = 50
 
 
@@ -52,7 +57,7 @@ def deliveries(database: Database, settings: Settings, search: Search) -> list[d
     with database.read() as conn:
         rows = conn.execute(_query(conn, settings, search)).all()
     who = Who(settings)
-    return [_shown(row, who.of(row) if len(rows) <= NAMED else "") for row in rows]
+    return [shown(row, who.of(row) if len(rows) <= NAMED else "") for row in rows]
 
 
 def looked(database: Database, settings: Settings, search: Search) -> str:
@@ -65,19 +70,47 @@ def looked(database: Database, settings: Settings, search: Search) -> str:
 
 def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
     latest = _deliveries.updated_at if search.state in TROUBLED_STATES else _deliveries.id
-    chosen = select(_deliveries.id).order_by(latest.desc()).limit(search.limit)
-    if search.state:
-        chosen = chosen.where(_deliveries.state == search.state)
-    if search.state in _INDEXED:
-        chosen = chosen.where(_INDEXED[search.state])
-    if search.since:
-        chosen = chosen.where(_deliveries.updated_at >= since_ms(search.since, settings, now_ms(conn)))
+    chosen = select(_deliveries.id).where(*conditions(conn, settings, search))
+    chosen = chosen.order_by(latest.desc()).limit(search.limit)
     if search.event:
         chosen = chosen.where(_deliveries.event.in_(events_meant(conn, settings, search.event)))
     if search.find:
         found = find(conn, settings, search.find)
         own = own_id(conn, typed(search.find), "d")
         chosen = chosen.where(_deliveries.id == own if own is not None else _deliveries.event.in_(found.events))
+    return _whole(_deliveries.id.in_(select(chosen.subquery().c.id))).order_by(latest.desc(), _deliveries.id.desc())
+
+
+def conditions(conn: Connection, settings: Settings, search: Search) -> list[ColumnElement[bool] | TextClause]:
+    """What the filters demand of a row, persons and events aside."""
+    given: list[ColumnElement[bool] | TextClause] = []
+    if search.state:
+        given.append(_deliveries.state == search.state)
+    if search.state in INDEXED:
+        given.append(INDEXED[search.state])
+    for column, wanted in (
+        (_deliveries.destination, search.destination),
+        (_deliveries.route, search.route),
+        (_deliveries.reason_code, search.cause),
+    ):
+        given += [column == wanted] if wanted else []
+    if search.source:
+        sent = select(_events.id).where(_events.id == _deliveries.event, _events.source == search.source)
+        given.append(sent.exists())
+    if search.since or search.until:
+        now = now_ms(conn)
+        given += [_deliveries.updated_at >= since_ms(search.since, settings, now)] if search.since else []
+        given += [_deliveries.updated_at < since_ms(search.until, settings, now)] if search.until else []
+    return given
+
+
+def rows_of(conn: Connection, ids: Sequence[int]) -> dict[int, Any]:
+    """The rows of these deliveries, as `shown` takes them."""
+    return {row.id: row for row in conn.execute(_whole(_deliveries.id.in_(ids)))}
+
+
+def _whole(which: ColumnElement[bool]) -> Select[Any]:
+    """Deliveries with what a list shows of their event and of the one they wait for."""
     before = table.alias("before")
     after = records.c.after
     columns = (
@@ -98,7 +131,7 @@ def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
         .outerjoin(records, records.c.delivery == _deliveries.id)
         .outerjoin(before, and_(before.c.event == _deliveries.event, before.c.route == after))
     )
-    return joined.where(_deliveries.id.in_(select(chosen.subquery().c.id))).order_by(latest.desc())
+    return joined.where(which)
 
 
 def events_meant(conn: Connection, settings: Settings, text: str) -> list[int]:
@@ -116,7 +149,8 @@ def waits_for(row: Any) -> str | None:
     return phrase("waits for {delivery} (“{route}”), which is {state}", **facts)
 
 
-def _shown(row: Any, who: str) -> dict[str, Any]:
+def shown(row: Any, who: str) -> dict[str, Any]:
+    """A row as lists show it. ``who``: the person, masked."""
     reason = reasons.of(row)
     return {
         "delivery": f"d{row.id}",

@@ -106,7 +106,7 @@ def _event(scene: Scene, row_id: int, only: int | None) -> dict[str, Any]:
         "content_type": row.content_type,
         "notes": [scene.words(note) for note in _list(row.notes)],
         "errors": [{"field": error["field"], "message": scene.words(error["message"])} for error in _list(row.errors)],
-        "fetches": fetches.calls(scene.conn, row.attempts, partial(_attempt, scene)),
+        "fetches": fetches.calls(scene.conn, row.attempts, partial(attempt_shown, scene)),
         "fetched_by": row.account,
         "due_at": iso(row.due_at) if row.state == EventState.WAITING and row.released_at != 0 else None,
         "waits_for_room": row.released_at == 0,
@@ -257,7 +257,7 @@ def _attempts_of(scene: Scene, row: Any) -> list[dict[str, Any]]:
         if one.probe_at is not None or one.probed is not None or one.state != AttemptState.NOT_SENT
     ]
     probes = _probes(scene, unknown)
-    return [_attempt(scene, one) | {"probes": probes.get(one.id, [])} for one in made]
+    return [attempt_shown(scene, one) | {"probes": probes.get(one.id, [])} for one in made]
 
 
 def _probes(scene: Scene, about: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
@@ -271,11 +271,12 @@ def _probes(scene: Scene, about: Sequence[int]) -> dict[int, list[dict[str, Any]
     )
     found: dict[int, list[dict[str, Any]]] = {}
     for row in scene.conn.execute(asked):
-        found.setdefault(row.about, []).append(_attempt(scene, row))
+        found.setdefault(row.about, []).append(attempt_shown(scene, row))
     return found
 
 
-def _attempt(scene: Scene, row: Any) -> dict[str, Any]:
+def attempt_shown(scene: Scene, row: Any) -> dict[str, Any]:
+    """A call as stories show it."""
     over = row.state not in (AttemptState.STARTED, AttemptState.NOT_SENT) and row.ended_at is not None
     return {
         "attempt": f"a{row.id}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
@@ -18,20 +19,25 @@ COUNTED: Final = 100_000  #: of those ended in a day, the newest
 _delivery = deliveries.c
 
 
-def held(conn: Connection, now: int) -> dict[str, dict[str, Any]]:
-    """By destination, how many deliveries guards hold until a time, and the earliest of these times."""
-    waits = (
-        IS_PENDING,
-        _delivery.due_at > now,
-        _delivery.lane.not_in(UNREAD_LANES),
-        _delivery.reason_code.in_([code for guard in GUARDS for code in guard.holds]),
-    )
-    query = (
-        select(_delivery.destination, func.count(), func.min(_delivery.due_at))
-        .where(*waits)
-        .group_by(_delivery.destination)
-    )
-    return {name: {"held": number, "held_until": iso(first)} for name, number, first in conn.execute(query)}
+def held(conn: Connection, lanes: Mapping[str, Sequence[int]], now: int) -> dict[str, dict[str, Any]]:
+    """By destination, how many deliveries guards hold until a time, and the earliest of these times.
+
+    ``lanes``: of each destination, those in which something waits. Each is looked at from now on, along the index.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    codes = [code for guard in GUARDS for code in guard.holds]
+    for name, some in lanes.items():
+        number, first = 0, None
+        for lane in some:
+            if lane not in UNREAD_LANES:
+                mine = (_delivery.destination == name, _delivery.lane == lane, _delivery.due_at > now)
+                waits = select(func.count(), func.min(_delivery.due_at)).where(IS_PENDING, *mine)
+                more, soonest = conn.execute(waits.where(_delivery.reason_code.in_(codes))).one()
+                number += more
+                first = min(filter(None, (first, soonest)), default=None)
+        if number:
+            found[name] = {"held": number, "held_until": iso(first)}
+    return found
 
 
 def ended(conn: Connection, now: int) -> dict[str, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from typing import Final
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, literal_column, select
 
 from connector.core import keyed_hash
 from connector.core.errors import ConnectorError
@@ -114,13 +115,46 @@ def first_since(conn: Connection, when: int) -> int | None:
     low, high = (conn.execute(select(extreme(_event.id))).scalar() for extreme in (func.min, func.max))
     if low is None or high is None:
         return None
-    nearest = select(_event.id, _event.received_at).order_by(_event.id).limit(1)
+    known = _KNOWN.setdefault(conn.engine, {})
     while low < high:
-        middle = (low + high) // 2
-        row = conn.execute(nearest.where(_event.id >= middle)).one()
-        if row.received_at >= when:
+        middle = _roundest(low, high)
+        number, received_at = _nearest(conn, known, middle)
+        if received_at >= when:
             high = middle
         else:
-            low = row.id + 1
-    last = conn.execute(nearest.where(_event.id >= low)).first()
+            low = number + 1
+    last = conn.execute(_NEAREST, {"least": low}).first()
     return last.id if last and last.received_at >= when else None
+
+
+#: Of each database: id -> the event, and when it came, which never changes. So the searches of one look, and those of
+#: the next ones, read few rows.
+_KNOWN: Final[WeakKeyDictionary[Engine, dict[int, tuple[int, int]]]] = WeakKeyDictionary()
+_KNOWN_MOST: Final = 10_000
+_NEAREST: Final = (
+    select(_event.id, _event.received_at)
+    .where(_event.id >= bindparam("least"))
+    .order_by(_event.id)
+    .limit(literal_column("1"))
+)
+
+
+def _nearest(conn: Connection, known: dict[int, tuple[int, int]], least: int) -> tuple[int, int]:
+    found = known.get(least)
+    if found is None:
+        row = conn.execute(_NEAREST, {"least": least}).one()
+        found = row.id, row.received_at
+        if row.id == least and len(known) < _KNOWN_MOST:
+            known[least] = found
+    return found
+
+
+def _roundest(low: int, high: int) -> int:
+    """Of the ids from ``low`` up to below ``high`` the one that most searches meet: the roundest.
+
+    Taken as the middle it still leaves at most two steps for each bit of an id.
+    """
+    found = high - 1
+    while (rounder := found & (found - 1)) >= low:
+        found = rounder
+    return found

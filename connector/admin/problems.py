@@ -76,11 +76,11 @@ class Problem:
         }
 
 
-def problems(conn: Connection, settings: Settings, now: int) -> list[Problem]:
-    """All of them, the worst first. A bounded number of short queries."""
+def problems(conn: Connection, settings: Settings, now: int, waiting: int | None = None) -> list[Problem]:
+    """All of them, the worst first. ``waiting``: how many deliveries wait, where that was counted already."""
     alive = processes.every(conn)
     return [
-        *_nobody_works(conn, settings, alive, now),
+        *_nobody_works(conn, settings, alive, now, waiting),
         *_other_configuration(settings, alive, now),
         *_reaches_nobody(conn, settings),
         *_silent(conn, settings, now),
@@ -122,10 +122,12 @@ def needed_roles(settings: Settings) -> list[Role]:
     return [role for role, is_needed in needed.items() if is_needed]
 
 
-def _nobody_works(conn: Connection, settings: Settings, found: Sequence[Process], now: int) -> Iterator[Problem]:
+def _nobody_works(
+    conn: Connection, settings: Settings, found: Sequence[Process], now: int, waiting: int | None
+) -> Iterator[Problem]:
     for role in needed_roles(settings):
         if said := _nobody(found, role, now):
-            waits = pending(conn) if role is Role.WORKER else 0
+            waits = (pending(conn) if waiting is None else waiting) if role is Role.WORKER else 0
             more = plural("; {number:,} delivery waits", "; {number:,} deliveries wait", waits) if waits else ""
             urgent = bool(waits) or any(role in one.roles and one.stopped_at is None for one in found)
             start = phrase("start it: {command}, or connector run", command=COMMANDS[role])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, func, literal_column, select, union_all
+from sqlalchemy import Connection, and_, func, literal_column, select, union_all
 
 from connector.admin import acts, fetches, guards, polls, shares
 from connector.admin.alarms import told as alarms
@@ -71,7 +71,7 @@ def status(database: Database, settings: Settings) -> dict[str, Any]:
             "suppressed_24h": guards.ended(conn, now),
             "speed_24h": _speed(conn, list(counts), now),
             "left_configuration": _left(conn, settings, counts),
-            "problems": [one.as_json() for one in problems(conn, settings, now)],
+            "problems": [one.as_json() for one in problems(conn, settings, now, _waiting(counts))],
             "alarms": {"now": alarms.current(conn), "untold": alarms.untold(conn)},
             "processes": _processes(conn, settings, now),
             "acts_24h": acts.latest(conn, now - DAY_MS),
@@ -188,18 +188,18 @@ def _why(reason: Reason | None) -> dict[str, Any]:
 
 def _counts(conn: Connection) -> Counts:
     counted = (*_UNSETTLED, "parked", "unasked", "aside")
-    counts: Counts = defaultdict(lambda: dict.fromkeys(counted, 0))
-    kinds = (PARKED_LANES, tuple(CHECKED), (*ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES))
-    each = [func.sum(case((_delivery.lane.in_(lanes), 1), else_=0)) for lanes in kinds]
-    columns = (_delivery.destination, func.count(), func.min(_delivery.id), *each)
-    for name, number, oldest, *some in conn.execute(select(*columns).where(IS_PENDING).group_by(_delivery.destination)):
-        counts[name] |= {
-            DeliveryState.PENDING.value: number,
-            "oldest_id": oldest,
-            "parked": int(some[0]),
-            "unasked": int(some[1]),
-            "aside": int(some[2]),
-        }
+    counts: Counts = defaultdict(lambda: dict.fromkeys(counted, 0) | {"lanes": []})
+    kinds = {"parked": PARKED_LANES, "unasked": tuple(CHECKED), "aside": (*ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES)}
+    place = (_delivery.destination, _delivery.lane)
+    # In the order of the index, and of its columns alone: it is read from end to end, and nothing else.
+    waiting = select(*place, func.count(), func.min(_delivery.id)).where(IS_PENDING).group_by(*place)
+    for name, lane, number, oldest in conn.execute(waiting):
+        known = counts[name]
+        known[DeliveryState.PENDING.value] += number
+        known["oldest_id"] = min(oldest, known.get("oldest_id", oldest))
+        known["lanes"].append(lane)
+        for kind, lanes in kinds.items():
+            known[kind] += number if lane in lanes else 0
     for condition in (IN_HAND, IS_DEAD):
         query = (
             select(_delivery.destination, _delivery.state, func.count())
@@ -211,11 +211,15 @@ def _counts(conn: Connection) -> Counts:
     return counts
 
 
+def _waiting(counts: Counts) -> int:
+    return sum(one[DeliveryState.PENDING] for one in counts.values())
+
+
 def _destinations(conn: Connection, settings: Settings, counts: Counts, now: int) -> list[dict[str, Any]]:
     stands = {stand.name: stand for stand in accounts.all_destinations(conn)}
     configured = {name_of(route): route.account for route in settings.routes}
     names = [*configured, *(name for name in sorted({*counts, *stands}) if name not in configured)]
-    held = guards.held(conn, now)
+    held = guards.held(conn, {name: counts[name]["lanes"] for name in counts}, now)
     ages = _created(conn, [oldest for name in names if (oldest := counts[name].get("oldest_id"))])
     return [
         {

@@ -12,7 +12,7 @@ import click
 
 from connector.admin.acts import By
 from connector.config import live, loader
-from connector.core import at_rest, log
+from connector.core import at_rest, log, tracing
 from connector.core.errors import ConfigError, StoreUnavailable
 from connector.core.settings import Settings
 from connector.store import hash_keys
@@ -37,6 +37,7 @@ def starting() -> Settings:
     found = settings()
     if lines := live.faults(found, os.environ):
         raise ConfigError(lines)
+    tracing.start(os.environ)
     return found
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +28,7 @@ from connector.admin.deliveries import Search
 from connector.admin.deliveries import deliveries as list_deliveries
 from connector.cli import output
 from connector.cli.demo_config import (
+    ALARM_SECRET,
     CALL_BACK,
     CAMPAIGN,
     CIRCLE,
@@ -33,6 +36,7 @@ from connector.cli.demo_config import (
     CONSOLE_KEY,
     FORM_TOKEN,
     HELPDESK_SECRET,
+    KEPT,
     NOTED,
     SECRET,
     SURVEY,
@@ -81,7 +85,10 @@ def play(*, keep: bool = False, full: bool = False) -> bool:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"  # nothing here leaves this machine
     log.configure("CRITICAL")
     started_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="connector-demo-") as folder, _stage(Path(folder), full=full) as stage:
+    with (
+        tempfile.TemporaryDirectory(prefix="connector-demo-") as folder,
+        _stage(Path(folder), full=full, keep=keep) as stage,
+    ):
         _title("Leads")
         _leads(stage)
         _title("A batch with one bad row")
@@ -126,9 +133,9 @@ class _Stage:
 
 
 @contextmanager
-def _stage(folder: Path, *, full: bool) -> Iterator[_Stage]:
-    with Sandbox(poison=[BAD_ID]) as sandbox:
-        settings = _settings(folder, sandbox.url, full=full)
+def _stage(folder: Path, *, full: bool, keep: bool = False) -> Iterator[_Stage]:
+    with Sandbox(poison=[BAD_ID]) as sandbox, _ear() if keep else nullcontext("") as alarms:
+        settings = _settings(folder, sandbox.url, full=full, alarms=alarms)
         migrate.migrate(settings.database_url)
         together = Together(settings, "127.0.0.1", 0)
         together.listen()
@@ -142,11 +149,13 @@ def _stage(folder: Path, *, full: bool) -> Iterator[_Stage]:
             together.database.close()
 
 
-def _settings(folder: Path, url: str, *, full: bool) -> Settings:
+def _settings(folder: Path, url: str, *, full: bool, alarms: str = "") -> Settings:
     path = folder / "connector.toml"
     written = CONFIG.format(url=url, secret=SECRET, form=FORM_TOKEN, tickets=TICKETS_TOKEN)
     if full:
         written += CIRCLE.format(url=url, helpdesk=HELPDESK_SECRET, noted=NOTED)
+    if alarms:
+        written += KEPT.format(alarms=alarms, secret=ALARM_SECRET)
     path.write_text(written, encoding="utf-8")
     environ = {"DATABASE_URL": f"sqlite:///{folder / 'connector.db'}", "CONNECTOR_SECRET_KEY": "demo"}
     return loader.load(environ, config_path=str(path), destinations=destinations.SPECS)
@@ -435,7 +444,10 @@ def _verdict(stage: _Stage) -> bool:
 
 
 def _decide(stage: _Stage) -> None:
-    """A few decisions, so that every page of the console has something to show."""
+    """A few decisions, and a lot that waits for one, so that every page of the console has something to show."""
+    for number, person in enumerate(PEOPLE[7:10], 7):
+        _post(stage, "tickets", _ticket(number, "ticket.created", person))
+    _until(lambda: _over(stage))
     database, settings = stage.together.database, stage.settings
     accounts.pause(database, settings, "surveys", By("demo", "the supervisor reads the questions again"))
     accounts.resume(database, settings, "surveys", By("demo", "they are right"))
@@ -444,8 +456,6 @@ def _decide(stage: _Stage) -> None:
 
 def _keep(stage: _Stage) -> None:
     stage.ending = Ending()
-    output.line()
-    output.line(f"The console: {stage.together.url}/console (key: {CONSOLE_KEY})", "bold")
     lead = '{"type":"lead.created","data":{"first_name":"Iván","phones":["300 555 0101"]}}'
     json_body = f"-H 'Content-Type: application/json' -d '{lead}'"
     output.line()
@@ -464,7 +474,32 @@ def _keep(stage: _Stage) -> None:
         f"curl {stage.together.url}/readyz",
     ):
         output.line(f"  {text}")
+    output.line()
+    output.line(f"The console: {stage.together.url}/console (key: {CONSOLE_KEY})", "bold")
     stage.ending.wait()
+
+
+class _Ear(BaseHTTPRequestHandler):
+    """Takes the messages about alarms, as a chat or a pager would."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the console shows who was told."""
+
+
+@contextmanager
+def _ear() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Ear)
+    threading.Thread(target=server.serve_forever, name="alarms", daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @click.command()

@@ -86,6 +86,30 @@ to = "tracksale.note"
 account = "surveys"
 """
 
+ALARM_SECRET: Final = "whsec_YWxhcm1zIG9mIHRoZSBkZW1vLCBuZXZlciBsaXZl"
+
+#: What only a look at the console needs: alarms, and a lot that a person fires.
+KEPT: Final = """\
+
+[alarms]
+dead_percent = 1
+dead_least = 1
+
+[[alarms.to]]
+name = "shift"
+url = "{alarms}"
+secret = "{secret}"
+language = "es"
+
+[[routes]]
+name = "survey new tickets once a person agrees"
+on = "ticket.created"
+to = "tracksale.dispatch"
+account = "surveys"
+campaign_code = "26"
+schedule = "draft"
+"""
+
 CALL_BACK: Final = "1043"
 HELPDESK_SECRET: Final = "demo-helpdesk"
 NOTED: Final = "Se le devolverá la llamada: está en la campaña 1043."

@@ -12,6 +12,9 @@ from connector.console import (
     gate,
     pages_acting,
     pages_alarms,
+    pages_api,
+    pages_calls,
+    pages_company,
     pages_erase,
     pages_lists,
     pages_lots,
@@ -26,7 +29,7 @@ from connector.console import (
     pages_try,
     parts,
 )
-from connector.console.application import ASSETS, ConsoleApp, here
+from connector.console.application import ASSETS, ConsoleApp, Documents, here
 from connector.console.reader import Reader
 from connector.core.settings import Settings
 from connector.core.states import state_word
@@ -39,9 +42,9 @@ THEMES: Final = ("auto", "light", "dark")
 THEME_COOKIE: Final = "connector-theme"
 
 
-def create(settings: Settings, database: Database) -> ConsoleApp:
+def create(settings: Settings, database: Database, documents: Documents | None = None) -> ConsoleApp:
     """The application; its templates and catalogues are loaded with the first page."""
-    app = ConsoleApp(settings, database)
+    app = ConsoleApp(settings, database, documents or {})
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -62,10 +65,12 @@ def create(settings: Settings, database: Database) -> ConsoleApp:
     gate.install(app)
     for pages in (
         pages_sign_in,
+        pages_company,
         pages_now,
         pages_search,
         pages_lists,
         pages_acting,
+        pages_calls,
         pages_people,
         pages_alarms,
         pages_pace,
@@ -75,6 +80,7 @@ def create(settings: Settings, database: Database) -> ConsoleApp:
         pages_erase,
         pages_more,
         pages_try,
+        pages_api,
     ):
         pages.install(app)
     app.context_processor(lambda: _shared(app))

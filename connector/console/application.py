@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from flask import Flask, current_app
 
 from connector.admin.people import People, Tries
+from connector.console.company import Company
 from connector.console.session import Sessions
 from connector.console.snapshot import Snapshot
 from connector.core.settings import Settings
@@ -22,15 +24,22 @@ ASSETS: Final = {
 }
 
 
+#: Name -> what makes the document that describes this service to programs.
+Documents = Mapping[str, Callable[[Settings], Mapping[str, Any]]]
+
+
 class ConsoleApp(Flask):
     """Flask without its own session: the gate reads ours."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, documents: Documents) -> None:
         super().__init__("connector.console", static_folder=None, template_folder=str(TEMPLATES))
         self.settings = settings
         self.database = database
+        self.documents = documents
         self.people = People(settings.people)
-        self.sessions = Sessions(settings.hash_key, self.people)
+        oidc = settings.console.oidc if settings.console else None
+        self.company = Company(oidc) if oidc else None
+        self.sessions = Sessions(settings.hash_key, self.people, oidc=oidc)
         self.tries = Tries()
         self.snapshot = Snapshot(settings, database)
         self.assets = {name: (TEMPLATES.parent / "assets" / name).read_bytes() for name in ASSETS}

@@ -34,7 +34,7 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 #: Pages without signing in.
-OPEN: Final = {"asset", "sign_in", "sign_in_done", "language"}
+OPEN: Final = {"asset", "sign_in", "sign_in_done", "company", "company_back", "language"}
 
 log = get("console")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from connector.admin import accounts
+from connector.admin import accounts, calls
 from connector.admin import reveal as revealing
 from connector.admin.changes import Change
 from connector.admin.explain import explain
@@ -17,6 +17,7 @@ from connector.admin.resolve import resolve
 from connector.console import gate
 from connector.console.application import here
 from connector.console.done import DONE
+from connector.console.pages_calls import KINDS
 from connector.console.parts import page, redirected
 from connector.core.errors import ConnectorError
 from connector.core.log import masked
@@ -46,7 +47,8 @@ def account(name: str) -> Response:
     if found is None:
         raise NotThere(phrase("There is no such account here."))
     done = DONE.get(request.args.get("done", ""), "")
-    return page("account.html", account=found, look=look, at=look.found["at"], done=done)
+    made = calls.latest(here().database, here().settings, name)
+    return page("account.html", account=found, look=look, at=look.found["at"], done=done, calls=made, kinds=KINDS)
 
 
 def change_account(name: str, what: str) -> Response:

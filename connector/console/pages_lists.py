@@ -1,36 +1,122 @@
-"""Lists of deliveries with filters in their address, so that it can be shared."""
+"""Lists of deliveries with filters in their address, so that it can be shared; the same as a file for spreadsheets."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from flask import Flask, Response, request
 
-from connector.admin.deliveries import STATES, Search, deliveries
+from connector.admin.causes import CAUSES
+from connector.admin.deliveries import STATES, Search
+from connector.admin.delivery_pages import NEW_MOST, new_since, page
+from connector.admin.setup import setup
+from connector.console import csv_file, gate, parts
 from connector.console.application import here
-from connector.console.parts import page
+from connector.core.errors import ConnectorError, StoreUnavailable
+from connector.core.reasons import Code
+from connector.core.settings import Settings
 
 LISTED: Final = 50
 SINCE: Final = ("1h", "24h", "7d", "30d")
+#: The filters in an address.
+FILTERS: Final = ("state", "destination", "route", "source", "cause", "since", "from", "to")
+LONGEST: Final = 200
 
 
 def install(app: Flask) -> None:
     """The addresses of these pages."""
     app.add_url_rule("/console/deliveries", "deliveries", show_deliveries)
+    app.add_url_rule("/console/deliveries/file", "deliveries_file", download, methods=["POST"])
+    app.add_url_rule("/console/parts/deliveries", "deliveries_part", new_part)
 
 
 def show_deliveries() -> Response:
-    """The latest first; ``?state=&since=``."""
-    app = here()
-    asked = {name: request.args.get(name, "") for name in ("state", "since")}
-    state = asked["state"] if asked["state"] in STATES else ""
-    since = asked["since"] if asked["since"] in SINCE else ""
-    found = deliveries(app.database, app.settings, Search(state=state, since=since, limit=LISTED + 1))
+    """The latest first, 50 to a page."""
+    app, asked = here(), _asked(request.args)
+    fault = ""
+    try:
+        search = _search(asked)
+        found = page(app.database, app.settings, search, before=_mark("before"), after=_mark("after"))
+    except StoreUnavailable:
+        raise
+    except ConnectorError as refused:
+        fault = refused.args[0]
+        asked = _asked({})
+        found = page(app.database, app.settings, _search(asked))
     facts: dict[str, Any] = {
-        "state": state,
-        "since": since,
-        "states": STATES,
+        "asked": asked,
+        "found": found,
+        "fault": fault,
+        "is_first": not (request.args.get("before") or request.args.get("after")),
+        "is_narrowed": any(asked.values()),
+        "choices": _choices(app.settings, asked),
         "times": SINCE,
-        "more": len(found) > LISTED,
+        "address": _address(asked),
+        "states": STATES,
+        "causes": {code.value: said for code, said in CAUSES.items()},
     }
-    return page("deliveries.html", deliveries=found[:LISTED], **facts)
+    return parts.page("deliveries.html", 400 if fault else 200, **facts)
+
+
+def new_part() -> Response:
+    """How many stand above the first row by now: lists never move by themselves."""
+    app, asked = here(), _asked(request.args)
+    try:
+        number = new_since(app.database, app.settings, _search(asked), _mark("first"))
+    except StoreUnavailable:
+        raise
+    except ConnectorError:
+        number = 0
+    return parts.fragment("_new.html", parts.now_iso(), number=number, most=NEW_MOST, address=_address(asked)())
+
+
+def download() -> Response:
+    """The list as CSV, persons masked; who took it is kept."""
+    app = here()
+    return csv_file.response(app.settings, app.database, _search(_asked(request.form)), gate.by())
+
+
+# --- what an address says -------------------------------------------------------------------------------------------
+
+
+def _asked(given: Mapping[str, str]) -> dict[str, str]:
+    """The filters of an address; what none can be is left out."""
+    asked = {name: given.get(name, "").strip()[:LONGEST] for name in FILTERS}
+    known = {"state": STATES, "since": SINCE, "cause": tuple(code.value for code in Code)}
+    return {
+        name: "" if "\0" in text or (name in known and text not in known[name]) else text
+        for name, text in asked.items()
+    }
+
+
+def _search(asked: Mapping[str, str]) -> Search:
+    names = ("state", "destination", "route", "source", "cause")
+    since = asked["from"] or asked["since"]
+    return Search(**{name: asked[name] for name in names}, since=since, until=asked["to"], limit=LISTED)
+
+
+def _mark(name: str) -> str:
+    return request.args.get(name, "")[:40]
+
+
+def _choices(settings: Settings, asked: Mapping[str, str]) -> dict[str, list[str]]:
+    """Filter -> the names of the configuration, and the one asked for."""
+    found = {
+        "destination": [one["destination"] for one in setup(settings)["routes"]],
+        "route": [route.name for route in settings.routes],
+        "source": list(settings.sources),
+    }
+    return {name: list(dict.fromkeys([*some, *filter(None, [asked[name]])])) for name, some in found.items()}
+
+
+def _address(asked: Mapping[str, str]) -> Callable[..., str]:
+    """What makes the address of the list with these filters, and others."""
+    given = {name: text for name, text in asked.items() if text}
+
+    def address(path: str = "/console/deliveries", **further: str) -> str:
+        query = urlencode(given | further)
+        return f"{path}?{query}" if query else path
+
+    return address

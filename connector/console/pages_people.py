@@ -6,14 +6,15 @@ from typing import Any, Final
 
 from flask import Flask, Response, g, request
 
-from connector.admin import history, suppression
+from connector.admin import history, suppression, suppression_file
 from connector.console import gate
 from connector.console.application import here
 from connector.console.parts import page
 from connector.core.errors import ConnectorError, StoreUnavailable
-from connector.core.phrases import phrase
+from connector.core.phrases import phrase, plural
 from connector.core.settings import Role
 from connector.core.times import iso
+from connector.store.acts import What
 
 NEWEST: Final = 100
 LISTED: Final = 50
@@ -23,6 +24,9 @@ def install(app: Flask) -> None:
     """The addresses of these pages."""
     app.add_url_rule("/console/do-not-contact", "do_not_contact", show_list)
     app.add_url_rule("/console/do-not-contact", "do_not_contact_done", change_list, methods=["POST"])
+    app.add_url_rule("/console/do-not-contact/file", "people_file", show_file)
+    app.add_url_rule("/console/do-not-contact/file", "people_file_looked_at", look_at_file, methods=["POST"])
+    app.add_url_rule("/console/do-not-contact/add", "people_file_added", add_file, methods=["POST"])
     app.add_url_rule("/console/history", "history", show_history)
 
 
@@ -57,8 +61,58 @@ def _not_on_it(hint: str) -> str:
 
 def _list(status: int = 200, **facts: Any) -> Response:
     number, entries = suppression.newest(here().database, NEWEST)
-    known: dict[str, Any] = {"asked": None, "said": "", "text": "", "how": "", "fault": "", "iso": iso} | facts
+    known: dict[str, Any] = {
+        "asked": None,
+        "said": "",
+        "text": "",
+        "how": "",
+        "fault": "",
+        "iso": iso,
+        "done": "",
+    } | facts
     return page("do_not_contact.html", status, number=number, entries=entries, **known)
+
+
+# --- a file of people -----------------------------------------------------------------------------------------------
+
+
+def show_file() -> Response:
+    gate.by().demand(What.SUPPRESS)
+    return _file()
+
+
+def look_at_file() -> Response:
+    """What the file holds; nothing is changed yet."""
+    app, given = here(), request.files.get("file")
+    gate.by().demand(What.SUPPRESS)
+    try:
+        raw = given.read() if given else b""
+        if given is None or not raw:
+            raise ConnectorError(phrase("Choose a file first."))
+        looked = suppression_file.look(app.database, app.settings, given.filename or "", raw, gate.by())
+    except StoreUnavailable:
+        raise
+    except ConnectorError as fault:
+        if type(fault) is not ConnectorError:
+            raise
+        return _file(400, fault=fault.args[0])
+    return _file(looked=looked)
+
+
+def add_file() -> Response:
+    """Puts on the list whom the page counted."""
+    app = here()
+    number = suppression_file.add(
+        app.database, app.settings, request.form.get("token", ""), gate.by(request.form.get("why", ""))
+    )
+    return _list(done=plural("{number:,} person is new on the list.", "{number:,} people are new on the list.", number))
+
+
+def _file(status: int = 200, **facts: Any) -> Response:
+    return page("people_file.html", status, **({"looked": None, "fault": ""} | facts))
+
+
+# --- history --------------------------------------------------------------------------------------------------------
 
 
 def show_history() -> Response:

@@ -24,16 +24,18 @@ def install(app: Flask) -> None:
 
 def show() -> Response:
     if g.session.person is not None:
-        return redirected(_wanted(request.args.get("to", "")))
-    return _form("", 200)
+        return redirected(wanted(request.args.get("to", "")))
+    return form("", 200)
 
 
-def _form(fault: str, status: int) -> Response:
-    to = _wanted(request.values.get("to", ""))
-    return page("sign_in.html", status, fault=fault, to=to, nobody=not here().people)
+def form(fault: str, status: int) -> Response:
+    """The page to sign in on, with what went wrong."""
+    to, has_company = wanted(request.values.get("to", "")), here().company is not None
+    nobody = not here().people and not has_company
+    return page("sign_in.html", status, fault=fault, to=to, nobody=nobody, has_company=has_company)
 
 
-def _wanted(path: str) -> str:
+def wanted(path: str) -> str:
     """The requested page, if it is one of ours."""
     is_ours = path.startswith("/console/") and "\\" not in path and path.isprintable()
     return path if is_ours else "/console/"
@@ -42,7 +44,7 @@ def _wanted(path: str) -> str:
 def sign_in() -> Response:
     app = here()
     if (wait := app.tries.wait_s()) > 0:
-        response = _form(_later(wait), 429)
+        response = form(_later(wait), 429)
         response.headers["Retry-After"] = str(ceil(wait))
         return response
     person = app.people.of_key(request.form.get("key", "").strip())
@@ -50,12 +52,12 @@ def sign_in() -> Response:
         app.tries.wrong()
         SIGN_INS.labels("refused").inc()
         log.warning("a key was refused")
-        return _form(phrase("Nobody has this key. Check that all of it was pasted."), 403)
+        return form(phrase("Nobody has this key. Check that all of it was pasted."), 403)
     app.tries.right()
     SIGN_INS.labels("let in").inc()
     log.info("somebody signed in", who=person.name)
     g.session, g.renews = app.sessions.fresh(person), True
-    return redirected(_wanted(request.form.get("to", "")))
+    return redirected(wanted(request.form.get("to", "")))
 
 
 def _later(seconds: float) -> Phrase:

@@ -47,6 +47,10 @@ class Reader:
         then = datetime.fromisoformat(iso).astimezone(self.zone)
         return str(format_datetime(then, "d MMM y, HH:mm:ss", locale=self.locale))
 
+    def exact(self, iso: str) -> str:
+        """ "2026-11-30 10:01:02", in the reader's zone, for programs."""
+        return datetime.fromisoformat(iso).astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
+
     def day(self, iso: str) -> str:
         """ "lunes, 30 de noviembre de 2026"."""
         return str(format_date(datetime.fromisoformat(iso).astimezone(self.zone), "full", locale=self.locale))

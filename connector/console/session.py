@@ -16,7 +16,8 @@ from typing import Any, Final
 from itsdangerous import BadData, URLSafeSerializer
 
 from connector.admin.people import People, marked
-from connector.core.settings import Person
+from connector.console.company import Known, Rule
+from connector.core.settings import Oidc, Person
 
 IDLE_S: Final = 8 * 3600.0
 LONGEST_S: Final = 12 * 3600.0
@@ -31,6 +32,7 @@ class Session:
     person: Person | None
     begun: float
     used: float
+    rule: Rule | None = None  #: of who signed in by the company's account
 
     @property
     def ends(self) -> float:
@@ -40,8 +42,11 @@ class Session:
 class Sessions:
     """Reads and writes the cookie. Stores nothing: any process may answer."""
 
-    def __init__(self, key: bytes, people: People, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, key: bytes, people: People, clock: Callable[[], float] = time.time, *, oidc: Oidc | None = None
+    ) -> None:
         self._key = key
+        self._oidc = oidc
         self._people = people
         self._clock = clock
 
@@ -50,15 +55,22 @@ class Sessions:
         now = self._clock()
         return Session(secrets.token_urlsafe(16), person, now, now)
 
+    def fresh_guest(self, known: Known) -> Session:
+        """The same for somebody of the company."""
+        return replace(self.fresh(self._guest(known.name, known.rule)), rule=known.rule)
+
     def read(self, cookie: str) -> Session | None:
         """The session of the cookie; None if it is foreign or expired."""
-        name = self._name(cookie)
-        person = self._people.named(name) if name else None
-        if name is None or (name and person is None):
+        unproved = self._said(cookie)
+        name, rule = unproved.get("n"), _rule(unproved.get("r"))
+        if not isinstance(name, str):
+            return None
+        person = self._guest(name, rule) if rule else self._people.named(name) if name else None
+        if name and person is None:
             return None
         try:
             said: dict[str, Any] = self._signer(person).loads(cookie)
-            found = Session(str(said["i"]), person, float(said["b"]), float(said["u"]))
+            found = Session(str(said["i"]), person, float(said["b"]), float(said["u"]), rule)
         except (BadData, KeyError, TypeError, ValueError):
             return None
         return found if found.ends > self._clock() else None
@@ -66,7 +78,9 @@ class Sessions:
     def written(self, session: Session) -> str:
         """The cookie of a session that is used now."""
         name = session.person.name if session.person else ""
-        said = {"i": session.id, "n": name, "b": int(session.begun), "u": int(self._clock())}
+        said: dict[str, Any] = {"i": session.id, "n": name, "b": int(session.begun), "u": int(self._clock())}
+        if session.rule is not None:
+            said["r"] = [session.rule.kind, session.rule.value]
         return str(self._signer(session.person).dumps(said))
 
     def is_old(self, session: Session) -> bool:
@@ -84,14 +98,20 @@ class Sessions:
     def is_form_token(self, session: Session, given: str) -> bool:
         return hmac.compare_digest(self.form_token(session).encode(), given.encode("utf-8", "replace"))
 
-    def _name(self, cookie: str) -> str | None:
-        """The name in the cookie; not proved yet."""
+    def _said(self, cookie: str) -> dict[str, Any]:
+        """What the cookie says; not proved yet."""
         try:
             _, said = URLSafeSerializer(b"").loads_unsafe(cookie)
         except Exception:  # noqa: BLE001 - whatever a stranger sent
+            return {}
+        return said if isinstance(said, dict) else {}
+
+    def _guest(self, name: str, rule: Rule) -> Person | None:
+        """Somebody of the company, with the role that the configuration gives by this rule now."""
+        role = rule.role(self._oidc) if self._oidc else None
+        if self._oidc is None or role is None:
             return None
-        name = said.get("n") if isinstance(said, dict) else None
-        return name if isinstance(name, str) else None
+        return Person(name, role, token_hash=f"oidc {self._oidc.issuer} {self._oidc.client_id}")
 
     def _signer(self, person: Person | None) -> URLSafeSerializer:
         return URLSafeSerializer(self._of(person), salt="connector.console")
@@ -99,3 +119,8 @@ class Sessions:
     def _of(self, person: Person | None) -> bytes:
         own = marked(person) if person else b""
         return hmac.new(self._key, b"console session " + own, hashlib.sha256).digest()
+
+
+def _rule(said: Any) -> Rule | None:
+    is_rule = isinstance(said, list) and len(said) == 2 and all(isinstance(one, str) for one in said)
+    return Rule(*said) if is_rule else None

@@ -1,4 +1,8 @@
-"""The status, read once for all viewers; the last one is kept while the database is away."""
+"""The status, read once for all viewers; the last one is kept while the database is away.
+
+Reading it takes longer the more lies in the database. So it is read beside the requests, and as seldom as it is
+expensive: viewers of a large database wait for nothing, and take a twentieth of a core at most, however many they are.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,17 @@ from typing import Any, Final
 
 from connector.admin.status import status
 from connector.core.errors import StoreUnavailable
+from connector.core.log import get
 from connector.core.settings import Settings
 from connector.store.database import Database
 
-KEPT_S: Final = 2.0
+KEPT_S: Final = 2.0  #: how long it is shown, at least
+REST: Final = 19.0  #: it rests so many times as long as reading it took
+LONGEST_REST_S: Final = 30.0
+WAITED_S: Final = 0.03  #: how long a request waits for a new one, before it shows the last
+OLDEST_S: Final = 60.0  #: an older one is not shown: the request waits for a new one
+
+log = get("console")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +42,42 @@ class Snapshot:
         self._settings = settings
         self._database = database
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  #: of the one that reads
         self._found: dict[str, Any] | None = None
+        self._stale = False
         self._at = float("-inf")
+        self._rest_s = KEPT_S
 
     def look(self, *, fresh: bool = False) -> Look:
-        """The status, at most two seconds old. Raises `StoreUnavailable` if there was none yet."""
-        with self._lock:
-            if not fresh and self._found is not None and self._clock() - self._at < KEPT_S:
-                return Look(self._found, stale=False)
-            try:
-                self._found = status(self._database, self._settings)
-            except StoreUnavailable:
-                if self._found is None:
-                    raise
-                return Look(self._found, stale=True)
-            self._at = self._clock()
-            return Look(self._found, stale=False)
+        """The status, as new as its cost allows. ``fresh``: read now. Raises `StoreUnavailable`: there was none yet."""
+        age_s = self._clock() - self._at
+        if fresh or self._found is None or age_s > OLDEST_S:
+            with self._lock:
+                if fresh or self._found is None or self._clock() - self._at > OLDEST_S:
+                    self._read()
+        elif age_s >= self._rest_s and self._lock.acquire(blocking=False):
+            reader = threading.Thread(target=self._read_beside, name="snapshot", daemon=True)
+            reader.start()
+            reader.join(WAITED_S)
+        assert self._found is not None, "reading it without success raises"
+        return Look(self._found, self._stale)
+
+    def _read_beside(self) -> None:
+        try:
+            self._read()
+        except Exception as fault:  # noqa: BLE001 - the outermost step of a thread; the next look tries again
+            log.warning("the status could not be read", fault=type(fault).__name__)
+        finally:
+            self._lock.release()
+
+    def _read(self) -> None:
+        begun = self._clock()
+        try:
+            self._found, self._stale = status(self._database, self._settings), False
+        except StoreUnavailable:
+            if self._found is None:
+                raise
+            self._stale = True
+            return
+        self._at = self._clock()
+        self._rest_s = min(LONGEST_REST_S, max(KEPT_S, REST * (self._at - begun)))

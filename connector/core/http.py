@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from connector.core import tracing
 from connector.core.answer import Answer, Deadline, NoAnswer, NotSent
 from connector.core.rows import Rows, TooLarge
 
@@ -69,7 +70,10 @@ class Client:
         watchdog.daemon = True
         watchdog.start()
         try:
-            return self._ask(method, url, params, body, call, is_report=is_report)
+            with tracing.call(method, url) as span:
+                answer = self._ask(method, url, params, body, call, is_report=is_report)
+                span.note(**_told(answer.status))
+                return answer
         except self._calls.FAULTS as fault:
             why = _LATE if call.was_cut or until.left_s() <= 0 else _why(fault)
             raise (NoAnswer(f"no answer: {why}") if call.writing else NotSent(f"not sent: {why}")) from fault
@@ -104,6 +108,11 @@ class Client:
 
     def close(self) -> None:
         self._session.close()
+
+
+def _told(status: int) -> dict[str, str | int]:
+    """What a span says of an answer."""
+    return {"http.response.status_code": status} | ({"error.type": str(status)} if status >= 400 else {})
 
 
 def _read(response: requests.Response, call: Call, *, is_report: bool) -> bytes:

@@ -23,6 +23,7 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from connector.core import tracing
 from connector.core.errors import ConnectorError
 from connector.core.settings import Secret
 from mappings.base import Invalid
@@ -221,6 +222,7 @@ def _chain() -> list[Any]:
         _tell_logger,
         _tell_exception,
         _redact_entry,
+        _tell_trace,  # after that: a trace's id may look like a phone
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.dev.ConsoleRenderer() if on_terminal else _as_json,
@@ -241,6 +243,10 @@ def _configure_libraries(threshold: int) -> None:
 
 def _tell_logger(logger: Any, _method: str, entry: EventDict) -> EventDict:
     return {**entry, "logger": logger.name}
+
+
+def _tell_trace(_logger: Any, _method: str, entry: EventDict) -> EventDict:
+    return {**entry, **tracing.ids()} if tracing.is_on else entry
 
 
 def _tell_exception(_logger: Any, _method: str, entry: EventDict) -> EventDict:

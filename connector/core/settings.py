@@ -354,12 +354,26 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Oidc:
+    """The company's own sign-in, by OpenID Connect. A group or a verified e-mail gives a role."""
+
+    issuer: str
+    client_id: str
+    client_secret: Secret = NO_SECRET
+    scope: str = "openid profile email"
+    groups_claim: str = "groups"
+    groups: Mapping[str, Role] = field(default_factory=dict)
+    emails: Mapping[str, Role] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
     """The pages for people, and who may use them and ``/api``."""
 
     enabled: bool = False
     plain_http: bool = False  #: serve them without TLS to other machines too
     people: Mapping[str, Person] = field(default_factory=dict)
+    oidc: Oidc | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -478,6 +492,7 @@ class Settings:
             *self.secret_keys,
             *self.data_keys,
             *(one.token for one in self.people.values()),
+            *([self.console.oidc.client_secret] if self.console and self.console.oidc else []),
             *(secret for one in (self.alarms.to if self.alarms else ()) for secret in (one.url, one.secret)),
         )
         tokens = tuple(one for account in self.accounts.values() for one in (account.token, account.app_secret))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, Protocol
 
+from connector.core import tracing
 from connector.core.errors import StoreUnavailable
 from connector.core.log import get
 from connector.inbound.apart import store_apart
@@ -146,9 +147,11 @@ class Committer:
         if not group:  # what was left of bodies that failed
             return True
         try:
-            with answers_within(self._answers_s), self._database.write() as conn:
+            within, batch = answers_within(self._answers_s), tracing.batch("store events", len(group))
+            with batch as span, within, self._database.write() as conn:
                 open_ = self._gather(line)
                 group += line.take(room)
+                span.note(**{"connector.batch.size": len(group)})
                 arrivals, began = [arrival for _, some in group for arrival in some], time.monotonic()
                 stored = inbox.store(conn, arrivals, key=self._key)
         except StoreUnavailable as fault:

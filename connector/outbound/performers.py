@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from connector.core import tracing
 from connector.core.http import Deadline
 from connector.core.metrics import ANSWERS, CALL_SECONDS
 from connector.core.outcomes import Outcome
@@ -22,7 +23,9 @@ Performer = Callable[[Line, Claim, Deadline], Outcome | None]
 def perform(line: Line, claimed: Claim, deadline: Deadline) -> None:
     """Makes the claimed call and settles it."""
     started_s, kind = time.monotonic(), claimed.attempt.kind
-    outcome = PERFORMERS.get(kind, look_up)(line, claimed, deadline)
+    facts = {"account": line.account.name, "destination": claimed.attempt.destination, "kind": kind}
+    with tracing.about(**facts, attempt=claimed.attempt.id, records=len(claimed.records)):
+        outcome = PERFORMERS.get(kind, look_up)(line, claimed, deadline)
     if outcome is not None:
         CALL_SECONDS.labels(line.account.name, kind).observe(time.monotonic() - started_s)
         ANSWERS.labels(line.account.name, kind, outcome.attempt).inc()

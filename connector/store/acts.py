@@ -34,6 +34,7 @@ class What(StrEnum):
     IMPORT = "import"
     BACKFILL = "backfill"
     REVEAL = "reveal"  #: somebody looked at a person's data
+    EXPORT = "export"  #: somebody took a list as a file, persons masked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,12 @@ from urllib.parse import unquote_to_bytes
 
 from flask import Response
 
+from connector.core import tracing
 from connector.inbound.committer import PATIENCE_S, Reply
 from connector.inbound.intake import Asked, Intake, PendingRequest
 from connector.web.app import BEGIN, Application, Exchange
-from connector.web.limits import THIN_BODY
-from connector.web.pages import is_page
+from connector.web.limits import THIN_BODY, WHOLE_BODY
+from connector.web.pages import FILE_PAGE, is_page
 from connector.web.request import DRAINED_BYTES
 from connector.web.responses import problem
 
@@ -34,6 +35,8 @@ OF_ITS_OWN: Final = ("/livez", "/readyz", "/metrics")  #: answered by threads of
 OF_EACH: Final = 2  #: such threads
 OWN_PATIENCE_S: Final = 8.0  #: as long as connecting to a database may take; probes have given up by then
 FEW: Final = 64  #: elements of a body that are mapped in the loop's thread; more are left to another
+TRACEPARENT: Final = "HTTP_TRACEPARENT"  #: W3C Trace Context
+BEGINNINGS: Final = ("webhooks", "api", "console", "livez", "readyz", "metrics")  #: of addresses that are served
 CONNECTION: Final = "connector.connection"  #: in a scope's state: what counts the bytes of a body
 
 #: What `connector.web.errors` puts on every answer of a view.
@@ -69,7 +72,7 @@ class Front:
         body, is_whole = await _body(environ, receive, self._largest_body(environ["PATH_INFO"]), connection)
         environ["wsgi.input"] = BytesIO(body)
         try:
-            response = await self._answer(environ, len(body))
+            response = await (self._traced if tracing.is_on else self._answer)(environ, len(body))
         finally:
             if connection is not None:
                 connection.release()
@@ -78,12 +81,29 @@ class Front:
         if not is_whole:
             head.append((b"connection", b"close"))  # the unread rest must not be parsed as the next request
         await send({"type": "http.response.start", "status": int(status[:3]), "headers": head})
+        if response.is_streamed and self._app.pages is not None:
+            async for piece in self._app.pages.pieces(pieces):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+            return
         await send({"type": "http.response.body", "body": b"".join(pieces)})
 
     def _largest_body(self, path: str) -> int:
         """The largest body that is kept: the source's limit, and little for an unknown source."""
+        if path == FILE_PAGE:
+            return WHOLE_BODY
         name = path[len(WEBHOOKS) :].partition("/")[0] if path.startswith(WEBHOOKS) else ""
         return self._app.largest_bodies.get(name, THIN_BODY)
+
+    async def _traced(self, environ: dict[str, Any], size: int) -> Response:
+        """The same within a span; no name, secret or id of an address is in it."""
+        begins, _, rest = environ["PATH_INFO"][1:].partition("/")
+        known = begins == "webhooks" and rest.partition("/")[0] in self._app.largest_bodies
+        route = f"/webhooks/{rest.partition('/')[0]}" if known else f"/{begins}" if begins in BEGINNINGS else "/"
+        with tracing.request(environ["REQUEST_METHOD"], route, environ.get(TRACEPARENT, "")) as span:
+            response = await self._answer(environ, size)
+            span.note(**{"http.response.status_code": response.status_code})
+            return response
 
     def _answer(self, environ: dict[str, Any], size: int) -> Awaitable[Response]:
         path = environ["PATH_INFO"]

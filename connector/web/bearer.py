@@ -13,7 +13,7 @@ from typing import Any, Final
 from flask import Response, request
 
 from connector.admin.people import People, WaitFirst
-from connector.core.settings import Secret
+from connector.core.settings import Person, Secret
 from connector.web.access_log import because
 from connector.web.responses import problem
 
@@ -53,6 +53,11 @@ def _gated(opens: Callable[[bytes], bool], view: View, closed: View | None) -> V
         return view(**parts)
 
     return gate
+
+
+def person_of(people: People) -> Person | None:
+    """The person whose key this request shows."""
+    return people.of_key(_shown().decode("utf-8", "surrogateescape"))
 
 
 def _shown() -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from connector.console.application import ConsoleApp
 
 PREFIX: Final = "/console"
+FILE_PAGE: Final = f"{PREFIX}/do-not-contact/file"  #: the one page that takes a file
 THREADS: Final = 4
 MOST_WAITING: Final = 8
 RETRY_AFTER_S: Final = 2
@@ -57,10 +59,24 @@ class Pages:
         finally:
             self._asked -= 1
 
+    async def pieces(self, made: Iterable[bytes]) -> AsyncIterator[bytes]:
+        """The pieces of a long answer, each made in one of its own threads once the one before was handed over."""
+        left = iter(made)
+        loop = asyncio.get_running_loop()
+        try:
+            while (piece := await loop.run_in_executor(self._threads, next, left, None)) is not None:
+                yield piece
+        finally:
+            close = getattr(made, "close", None)
+            if close is not None:
+                await loop.run_in_executor(self._threads, close)
+
     def _made(self) -> ConsoleApp:
         with self._lock:
             if self._app is None:
                 from connector.console.app import create
+                from connector.web import documents
 
-                self._app = create(self._settings, self._database)
+                made = {"openapi": documents.openapi, "asyncapi": documents.asyncapi}
+                self._app = create(self._settings, self._database, made)
             return self._app
