@@ -30,9 +30,10 @@ from connector.inbound.router import Router
 from connector.outbound import settle
 from connector.outbound.chain import Releasing
 from connector.outbound.worker import prepare
-from connector.store import chains, inbox, lanes, outbox, reasons, tables, thin_events
+from connector.store import chains, inbox, lanes, outbox, reasons, suppression_list, tables, thin_events
 from connector.store.database import Database, now_ms
 from connector.store.lanes import BULK, PARKED_BULK, PARKED_LIVE
+from connector.store.suppression_list import Entry
 from connector.vendors.destinations import name_of
 from connector.vendors.sandbox.exchange import Sandbox
 from tests import outbound_steps
@@ -122,6 +123,21 @@ def test_everybody_is_dialled_with_the_link_that_was_made_for_them(database: Dat
     made = {one["email"]: one["survey_link"] for one in sandbox.tracksale.survey_links}
     assert {row["email"]: row["opt1"] for row in sandbox.wolkvox.rows("1042")} == made
     assert len(set(made.values())) == 40
+
+
+@pytest.mark.parametrize("by", ["phone", "email"])
+def test_who_says_no_while_another_route_goes_first_is_not_dialled(database: Database, sandbox: Sandbox, by: str):
+    out = Following(database, call(), links(), sandbox=sandbox)
+    out.send(ticket(1), ticket(2))
+    way = {"phone": "+573000000001", "email": "zoe.1@example.com"}[by]
+    refusal = Entry(str(out.router.contact_hash(way)), "hint", "", 1)
+    with database.write() as conn:
+        suppression_list.add(conn, [refusal])
+    out.drain("surveys")
+    out.releasing.look()
+    out.drain("dialler")
+    assert [row.state for row in out.all_of(CALL)] == ["suppressed", "delivered"]
+    assert [row["tel1"] for row in sandbox.wolkvox.rows("1042")] == ["3000000002"]
 
 
 def test_a_lead_gets_a_link_and_tags_of_it_too(database: Database, sandbox: Sandbox):
