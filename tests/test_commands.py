@@ -382,6 +382,7 @@ def test_map_shows_event_and_records_and_touches_nothing(run: Run, tmp_path: Pat
     assert (delivery["record"]["tel1"], delivery["record"]["customer_name"]) == ("93000000001", "Íñigo")
     assert delivery["guards"] == [
         "expires_after: not later than 24 h after its event",
+        "numbers: those of the countries and kinds that its account and source allow",
         "once_per: one for each phone within 24 h",
     ]
     assert sandbox.calls == []
