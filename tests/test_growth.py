@@ -217,7 +217,8 @@ OTHERS = {
     *("normalisation.is_mark", "translated.LeadSender", "translated.TicketSender", "translated.AnswersSender"),
     "translated.KeyedTicketSender",
     # of an event: walked with the payloads; of the configuration; of a number that was read
-    *("dialable.NumberRule", "dialable.judged", "configured.payload_mapping", "phones.kinds.kind_of"),
+    *("dialable.NumberRule", "dialable.Says", "dialable.rule_of", "dialable.judged"),
+    *("configured.payload_mapping", "phones.kinds.kind_of"),
 }
 
 

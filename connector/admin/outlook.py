@@ -142,7 +142,7 @@ def _parked(scene: Scene, row: Any) -> Obstacle:
     if row.lane not in PARKED_LANES or row.expires_at <= scene.now:
         return None
     if row.reason_code == Code.NUMBERS_AGAIN:
-        return phrase("its record is made again"), _worker(scene)
+        return _made_again(scene, row)
     after = scene.conn.execute(select(records.c.after).where(records.c.delivery == row.id)).scalar()
     before = chains.before(scene.conn, row.event, after) if after else None
     if before is None or before.state in SETTLED:
@@ -152,6 +152,14 @@ def _parked(scene: Scene, row: Any) -> Obstacle:
     if before.state == DeliveryState.UNCERTAIN:
         return said, phrase("connector resolve {delivery} --landed | --resend", delivery=facts["delivery"])
     return said, phrase("wait; connector explain {delivery} tells how that stands", delivery=facts["delivery"])
+
+
+def _made_again(scene: Scene, row: Any) -> Obstacle:
+    source = scene.conn.execute(select(_events.source).where(_events.id == row.event)).scalar() or ""
+    if source in scene.settings.sources:
+        return phrase("its record is made again"), _worker(scene)
+    said = phrase("its source {source} left the configuration, so its record cannot be made again", source=source)
+    return said, phrase("put a source of that name and mapping back before it expires")
 
 
 def _aside(scene: Scene, row: Any) -> Obstacle:
