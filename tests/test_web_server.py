@@ -88,6 +88,7 @@ WEIRD: dict[str, tuple[bytes, set[int]]] = {
     "latin-1 header": (raw_post("open", b"{}", b"X-Name: \xf1\xff"), {202}),
     "duplicate header": (raw_post("tickets", b"{}", b"X-Token: a", b"X-Token: b"), {401}),
     "strange host": (raw_post("open", b"{}").replace(b"Host: x", b"Host: \xf1.."), {202, 400, 404}),
+    "two hosts": (raw_post("open", b"{}", b"Host: y"), {400}),
     "no host": (raw_post("open", b"{}").replace(b"Host: x\r\n", b""), {202, 400}),
     "path that is no UTF-8": (raw_post("%ff%fe", b"{}"), {404}),
     "raw bytes in the path": (raw_post("open", b"{}").replace(b"/open", b"/\xff\xfe"), {400, 404}),

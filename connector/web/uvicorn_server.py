@@ -85,11 +85,19 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"][CONNECTION] = self
         self._announced = 0
+        self._has_host = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Drops names with an underscore, which could be confused with those with a hyphen."""
+        """Drops names with an underscore, which could be confused with those with a hyphen.
+
+        Raises `ValueError` on a second host (RFC 9112, 3.2), which the parser's caller answers with 400.
+        """
         if b"_" in name:
             return
+        if name.lower() == b"host":
+            if self._has_host:
+                raise ValueError("two hosts")
+            self._has_host = True
         if name.lower() == b"content-length" and value.isdigit() and len(value) < 12:
             self._announced = int(value)
         super().on_header(name, value)
