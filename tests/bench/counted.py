@@ -13,10 +13,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import event
 
+from connector.core import at_rest
+from connector.core.settings import Secret
 from connector.inbound.router import Router
 from connector.outbound import claims
 from connector.outbound.claims import Claim
@@ -105,7 +107,7 @@ def claimed(bench: contacting.Bench, account: Any, place: Destination) -> Claim:
             attempts.finish(conn, found.attempt.id, state="accepted", now=now_ms(conn))
 
 
-def lone(kind: str, url: str, at: Path, contact: str) -> Iterator[tuple[str, int]]:
+def lone(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tuple[str, int]]:
     """The figures of a lead that comes alone."""
     with contextlib.closing(contacting.Closing(url, at)) as opened:
         one = Lone(opened.bench, contact)
@@ -117,13 +119,12 @@ def lone(kind: str, url: str, at: Path, contact: str) -> Iterator[tuple[str, int
                 opened.bench.make_due()
                 if turn >= WARM:
                     seen[name].append(counts)
-        under = ", [contact]" if contact else ""
         for name, counts in seen.items():
             yield f"a lone lead is {name}, {kind}{under}: calls", _median([calls for calls, _ in counts])
             yield f"a lone lead is {name}, {kind}{under}: statements", _median([asked for _, asked in counts])
 
 
-def many(kind: str, url: str, at: Path, contact: str) -> Iterator[tuple[str, int]]:
+def many(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tuple[str, int]]:
     """The figures of a claim of a thousand, a tenth of whom were contacted lately."""
     with contextlib.closing(contacting.Closing(url, at)) as opened:
         bench = opened.bench
@@ -137,7 +138,6 @@ def many(kind: str, url: str, at: Path, contact: str) -> Iterator[tuple[str, int
             seen.append(counter.of(lambda into=found: into.append(claimed(bench, account, place))))
             bench.settle(account, place, found[0])
             bench.now += 130_000
-        under = ", [contact]" if contact else ""
         yield f"a claim of {MANY:,}, {kind}{under}: calls", _median([calls for calls, _ in seen[1:]])
         yield f"a claim of {MANY:,}, {kind}{under}: statements", _median([asked for _, asked in seen[1:]])
 
@@ -168,12 +168,22 @@ def figures(kinds: tuple[str, ...]) -> Figures:
     """All of them, by name."""
     found = dict(mapped()) | dict(loaded())
     for kind in kinds:
-        for contact in ("", contacting.CONTACT):
+        for under, contact, keys in KINDS:
+            at_rest.configure(keys)
             for measure in (lone, many):
                 with places.folder() as at, places.database(kind, at) as url:
                     migrate(steps.engine_url(url))
-                    found |= dict(measure(kind, url, at, contact))
+                    found |= dict(measure(kind, url, at, contact, under))
+    at_rest.configure(())
     return found
+
+
+#: Behind the name of a figure, the configuration, and the keys of what is encrypted at rest.
+KINDS: Final[tuple[tuple[str, str, tuple[Secret, ...]], ...]] = (
+    ("", "", ()),
+    (", [contact]", contacting.CONTACT, ()),
+    (", a data key", "", (Secret("a-data-key-of-the-bench"),)),
+)
 
 
 def _median(values: list[int]) -> int:

@@ -75,6 +75,7 @@ class Figures:
 
     leads_ms: list[float] = field(default_factory=list)
     livez_ms: list[float] = field(default_factory=list)
+    floor_ms: list[float] = field(default_factory=list)  #: of a server that does nothing, at the same time
     acknowledged: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)  #: proved leads, and alive or not, that were not answered with 2xx
     idle: int = 0  #: bytes of memory, all processes
@@ -108,6 +109,8 @@ class Figures:
                 f" p99 {quantile(self.leads_ms, 0.99):.0f} ms, worst {worst[0]:.0f} ms; not taken: {len(self.refused)}",
                 f"  /livez: {len(self.livez_ms)}, p99 {quantile(self.livez_ms, 0.99):.0f} ms,"
                 f" worst {max(self.livez_ms, default=0.0):.0f} ms",
+                f"  a server that does nothing, meanwhile: p50 {quantile(self.floor_ms, 0.5):.0f} ms,"
+                f" p99 {quantile(self.floor_ms, 0.99):.0f} ms, worst {max(self.floor_ms, default=0.0):.0f} ms",
                 f"  memory of {self.processes} process(es): {self.idle // MIB} MB idle, {self.peak // MIB} MB at most"
                 f" (allowed above idle: {self.allowed // MIB} MB)",
                 f"  restarts: {self.restarts}; acknowledged and lost: {self.lost} of {len(self.acknowledged)}",
@@ -151,10 +154,13 @@ def soak(command: str, folder: Path, seconds: float) -> Figures:
             cwd=ROOT,
             stdout=subprocess.PIPE,
         )
-        over = threading.Event()
+        floor = subprocess.Popen([sys.executable, "-m", "tests.soak.floor"], cwd=ROOT, stdout=subprocess.PIPE)
+        assert floor.stdout is not None
+        floor_port, over = int(floor.stdout.readline()), threading.Event()
         measuring = [
             threading.Thread(target=_leads, args=(port, figures, over)),
-            threading.Thread(target=_livez, args=(port, figures, over)),
+            threading.Thread(target=_livez, args=(port, figures, figures.livez_ms, over)),
+            threading.Thread(target=_livez, args=(floor_port, figures, figures.floor_ms, over)),
         ]
         for thread in measuring:
             thread.start()
@@ -165,6 +171,8 @@ def soak(command: str, folder: Path, seconds: float) -> Figures:
         over.set()
         for thread in measuring:
             thread.join()
+        floor.kill()
+        floor.communicate()
         told, _ = attackers.communicate(timeout=120)
         figures.attacks = orjson.loads(told or b"{}")
         figures.restarts = len(set(before) - set(_tree(process.pid)))
@@ -240,14 +248,14 @@ def _lead(port: int, name: str, figures: Figures) -> None:
         figures.refused.append(f"lead: {said[:40].decode('latin-1')}")
 
 
-def _livez(port: int, figures: Figures, over: threading.Event) -> None:
+def _livez(port: int, figures: Figures, into: list[float], over: threading.Event) -> None:
     while not over.wait(LIVEZ_EVERY_S):
         begun = time.monotonic()
         try:
             said = _ask(port, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         except OSError as fault:
             said = type(fault).__name__.encode()
-        figures.livez_ms.append((time.monotonic() - begun) * 1000)
+        into.append((time.monotonic() - begun) * 1000)
         if not said.startswith(b"HTTP/1.1 200"):
             figures.refused.append(f"/livez: {said[:40].decode('latin-1')}")
 
