@@ -32,6 +32,7 @@ from tests.outbound_steps import (
     unknown,
 )
 
+DUE = ("ix_deliveries_due",)
 store, database = outbound_steps.store, outbound_steps.database
 
 
@@ -289,11 +290,12 @@ def test_the_claims_queries_stay_on_the_partial_indexes(out: Out):
             conn.execute(text("SET LOCAL enable_seqscan = off"))
             conn.execute(text("SET LOCAL enable_sort = off"))
         given = {"to": "x", "of_lane": 0, "names": ["x", "y"], "of_lanes": [0, 2], "now": 1}
-        for wanted in (outbox._HEAD, outbox._ANY_DUE):
+        # Whether one is due, either index of what waits can tell: Postgres takes the one that its statistics prefer.
+        for wanted, indexes in ((outbox._HEAD, DUE), (outbox._ANY_DUE, (*DUE, "ix_deliveries_turn"))):
             known = {name: given[name] for name in wanted.compile().params if name in given}
             said = wanted.params(known).compile(conn, compile_kwargs={"literal_binds": True})
             shown = " ".join(str(row) for row in conn.execute(text(f"{plan}{said}".replace(":", "\\:"))))
-            assert "ix_deliveries_due" in shown, shown
+            assert any(index in shown for index in indexes), shown
             assert "SCAN" not in shown and "Seq Scan" not in shown, shown
         hand = "SELECT id FROM deliveries WHERE attempt = 5 AND deliveries.state IN ('sending', 'uncertain')"
         assert "ix_deliveries_attempt" in " ".join(str(row) for row in conn.execute(text(plan + hand)))
