@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select, update
 from connector.admin import shares
 from connector.admin.privacy.person import phones
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.places import place_of
 from connector.core.reasons import Code
 from connector.core.settings import Route, Settings
@@ -264,18 +265,18 @@ def _verdict(guard: Guard, row: Any) -> Verdict:
     if row.state == DeliveryState.SUPPRESSED:
         return Verdict(guard.option, False, str(reason))
     if reason is not None and reason.code is Code.PRECHECK_STALE:
-        return Verdict(guard.option, True, "the vendor is asked when the turn comes: a call")
+        return Verdict(guard.option, True, phrase("the vendor is asked when the turn comes: a call"))
     waits_for_a_person = reason is not None and reason.code in REGISTRY_HELD
     return Verdict(guard.option, False, str(reason), None if waits_for_a_person else row.due_at)
 
 
 _LETS: Final = {
-    "do_not_contact": "not on the do-not-contact list",
-    "lists": "on no list that speaks of them",
-    "proof": "no proof is demanded, or there is one",
-    "contact_hours": "it is an hour at which they may be contacted",
-    "hours": "it is an hour at which they may be contacted",
-    "caps": "they were not contacted too often",
-    "calls_per_day": "there is room in every ceiling of calls",
-    "once_per": "no other delivery of the route has them",
+    "do_not_contact": phrase("not on the do-not-contact list"),
+    "lists": phrase("on no list that speaks of them"),
+    "proof": phrase("no proof is demanded, or there is one"),
+    "contact_hours": phrase("it is an hour at which they may be contacted"),
+    "hours": phrase("it is an hour at which they may be contacted"),
+    "caps": phrase("they were not contacted too often"),
+    "calls_per_day": phrase("there is room in every ceiling of calls"),
+    "once_per": phrase("no other delivery of the route has them"),
 }

@@ -14,6 +14,7 @@ from connector.admin.obstacles import chains
 from connector.core import masking
 from connector.core.errors import ConnectorError
 from connector.core.phrases import Phrase, phrase
+from connector.core.phrases import mapped as mapped_text
 from connector.core.settings import Route, Settings
 from connector.core.states import DeliveryState, EventState, state_word
 from connector.core.times import iso
@@ -107,7 +108,7 @@ def _delivery(
 
 
 def _guard(one: Verdict) -> dict[str, Any]:
-    return {"guard": one.guard, "may": one.may, "why": masking.of_ours(one.why), "until": iso(one.until)}
+    return {"guard": one.guard, "may": one.may, "why": mapped_text(one.why, masking.of_ours), "until": iso(one.until)}
 
 
 def _verdict(new: Mapping[str, Any], answer: Answer, barred: str) -> Phrase:

@@ -44,8 +44,7 @@ class Reader:
         """ "30 nov 2026, 10:01:02", in the reader's words; "" for none."""
         if not iso:
             return ""
-        then = datetime.fromisoformat(iso).astimezone(self.zone)
-        return str(format_datetime(then, "d MMM y, HH:mm:ss", locale=self.locale))
+        return _moment(iso, self.zone, str(self.locale))
 
     def exact(self, iso: str) -> str:
         """ "2026-11-30 10:01:02", in the reader's zone, for programs."""
@@ -85,6 +84,13 @@ class Reader:
         if seconds < 48 * 3600:
             return f"{seconds // 3600:.0f} h"
         return self.catalogue.say(plural("{number} day", "{number} days", int(seconds // 86400)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _moment(iso: str, zone: ZoneInfo, locale: str) -> str:
+    """A page of a list has a hundred of them, and the next look at it the same."""
+    then = datetime.fromisoformat(iso).astimezone(zone)
+    return str(format_datetime(then, "d MMM y, HH:mm:ss", locale=Locale.parse(locale)))
 
 
 @functools.cache

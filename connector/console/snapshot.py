@@ -21,8 +21,9 @@ from connector.store.database import Database
 KEPT_S: Final = 2.0  #: how long it is shown, at least
 REST: Final = 19.0  #: it rests so many times as long as reading it took
 LONGEST_REST_S: Final = 30.0
-WAITED_S: Final = 0.03  #: how long a request waits for a new one, before it shows the last
-OLDEST_S: Final = 60.0  #: an older one is not shown: the request waits for a new one
+QUICK_S: Final = 0.25  #: a status that takes less is waited for: it is as new as can be
+WAITED_S: Final = 0.03  #: how long a request waits for another one, before it shows the last
+UNSEEN_S: Final = 10.0  #: if nobody has looked for so long after it was due again, the request waits for a new one
 
 log = get("console")
 
@@ -47,20 +48,24 @@ class Snapshot:
         self._stale = False
         self._at = float("-inf")
         self._rest_s = KEPT_S
+        self._took_s = 0.0
 
     def look(self, *, fresh: bool = False) -> Look:
         """The status, as new as its cost allows. ``fresh``: read now. Raises `StoreUnavailable`: there was none yet."""
         age_s = self._clock() - self._at
-        if fresh or self._found is None or age_s > OLDEST_S:
+        if fresh or self._is_unseen():
             with self._lock:
-                if fresh or self._found is None or self._clock() - self._at > OLDEST_S:
+                if fresh or self._is_unseen():
                     self._read()
         elif age_s >= self._rest_s and self._lock.acquire(blocking=False):
             reader = threading.Thread(target=self._read_beside, name="snapshot", daemon=True)
             reader.start()
-            reader.join(WAITED_S)
+            reader.join(4 * QUICK_S if self._took_s < QUICK_S else WAITED_S)
         assert self._found is not None, "reading it without success raises"
         return Look(self._found, self._stale)
+
+    def _is_unseen(self) -> bool:
+        return self._found is None or self._clock() - self._at > self._rest_s + UNSEEN_S
 
     def _read_beside(self) -> None:
         try:
@@ -80,4 +85,5 @@ class Snapshot:
             self._stale = True
             return
         self._at = self._clock()
-        self._rest_s = min(LONGEST_REST_S, max(KEPT_S, REST * (self._at - begun)))
+        self._took_s = self._at - begun
+        self._rest_s = min(LONGEST_REST_S, max(KEPT_S, REST * self._took_s))
