@@ -426,8 +426,11 @@ def test_many_that_are_stopped_half_way_add_up_and_the_rest_is_left(console: Con
     console.until(lambda: not driver.find_elements("css selector", "main form[action$='/stop']"))
     another = Carrier(console.settings, console.database)  # as a process that takes over
     another.step()
-    assert console.world.states() == {"pending": STEP, "dead": number - STEP}
-    assert f"{STEP}" in pages.text and "stopped" in pages.text
+    with console.database.read() as conn:
+        plan = conn.execute(select(tables.plans).order_by(tables.plans.c.id.desc()).limit(1)).one()
+    assert (plan.state, plan.done) == ("stopped", STEP) and plan.sent
+    assert console.world.states() == {"pending": plan.sent, "dead": number - plan.sent}
+    assert "stopped" in pages.text
 
 
 def test_what_is_uncertain_is_resolved_both_ways(console: Console) -> None:
