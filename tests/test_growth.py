@@ -218,7 +218,7 @@ OTHERS = {
     "translated.KeyedTicketSender",
     # of an event: walked with the payloads; of the configuration; of a number that was read
     *("dialable.NumberRule", "dialable.Says", "dialable.rule_of", "dialable.judged"),
-    *("configured.payload_mapping", "phones.kinds.kind_of"),
+    *("configured.payload_mapping", "phones.kinds.kind_of", "remembered.remembered"),
 }
 
 
