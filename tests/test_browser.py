@@ -13,6 +13,7 @@ from typing import Any
 
 import axe_core_python
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
@@ -121,7 +122,8 @@ class Console:
         self.database.close()
 
     def until(self, holds: Any) -> None:
-        WebDriverWait(self.driver, PATIENCE_S).until(lambda _: holds())
+        # A page that refreshes itself may replace what is being read.
+        WebDriverWait(self.driver, PATIENCE_S, ignored_exceptions=[WebDriverException]).until(lambda _: holds())
 
 
 @pytest.fixture(scope="module")
