@@ -246,6 +246,8 @@ STAYS = {
     "import_rows": {"status", "why"},
     "helps": {"account", "name", "state", "words"},  # of an account's own calls
     "source_calls": {"account", "source"},
+    "country_calls": {"account", "source", "country"},  # how many people, of no one
+    "once_keys": {"hash"},  # keyed, as `deliveries.once_key`
     "lot_deliveries": set(),
     "lots": {"account", "campaign", "code", "state", "asked"},
     "do_not_contact": {"hash", "hint", "reason", "channels"},  # a keyed hash, two digits, an operator's own words

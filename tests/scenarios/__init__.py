@@ -188,7 +188,7 @@ class Running:
             "dialled": sorted(called),
             "names": sorted(row["customer_name"] for row in sandbox.wolkvox.rows(CAMPAIGN)),
             "surveyed": sorted(one["email"] for one in sandbox.tracksale.customers(SURVEY)),
-            "deliveries": self.world.deliveries(),
+            "deliveries": [list(one) for one in self.world.deliveries()],
             "accounts": {name: state for name, state in accounts if name == "told"},
             "asked": [one.path for one in self.vendor.asked],
         }
