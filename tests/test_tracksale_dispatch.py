@@ -213,6 +213,21 @@ def test_a_dispatch_says_when_in_seconds_and_always_asks_who_was_left_out(schedu
         assert -60 < sent["schedule_time"] - after_s - time.time() < 15  # "now" is a few seconds ahead
 
 
+@pytest.mark.parametrize(("schedule", "leaves_s"), [("now", 0), ("+2h", 7200), ("draft", 0)])
+def test_a_survey_ends_so_long_after_it_leaves_and_each_customer_says_so(schedule: str, leaves_s: int) -> None:
+    line = Line(answer(200, INSERTED))
+    place = dispatch(schedule=schedule, finish="+7d")
+    place.send(Tracksale(line, "http://t"), Sending(records_of(DISPATCH), Deadline.after(5)))  # type: ignore[arg-type]
+    sent = orjson.loads(line.asked[0][3] or b"")
+    [customer] = sent["customers"]
+    ends = customer.pop("finish_time")
+    assert customer == json.loads(records_of(DISPATCH)[0][1])
+    assert "finish_time" not in sent
+    assert -60 < ends - time.time() - leaves_s - 7 * 86_400 < 15
+    if schedule != "draft":
+        assert ends == sent["schedule_time"] + 7 * 86_400
+
+
 @pytest.mark.parametrize(("place", "path"), [(FILL_TAGS, "/v2/fill-empty-tags"), (NOTE, "/v2/note")])
 def test_tags_and_notes_are_sent_one_by_one_as_rendered(place: str, path: str) -> None:
     line = Line(answer(200, NOTED))

@@ -399,7 +399,8 @@ def _period(start: str, end: str, codes: str = "") -> dict[str, str]:
 def _finishing(customer: Customer, finish_time: int | None) -> Customer:
     if finish_time is None:
         return customer
-    found = orjson.loads(customer.contents) if isinstance(customer, orjson.Fragment) else customer
+    # A fragment shows what it holds to the serializer alone.
+    found = orjson.loads(orjson.dumps(customer)) if isinstance(customer, orjson.Fragment) else customer
     return {**found, "finish_time": finish_time}
 
 
