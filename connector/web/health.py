@@ -22,14 +22,14 @@ from connector.inbound.intake import Intake
 from connector.store import accounts as standing
 from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.database import Database, now_ms
-from connector.store.patience import answers_within
+from connector.store.patience import PROBE_S, answers_within
 from connector.web.errors import RETRY_AFTER_S
 from connector.web.responses import reply
 
 BROKER_KEPT_S: Final = 10.0  #: how long an answer about the broker is good for
 BROKER_WAIT_S: Final = 2.0
-ANSWERS_S: Final = 8.0  #: how long the database may keep a probe waiting
 PROBLEMS_KEPT_S: Final = 5.0
+AWAY_KEPT_S: Final = 1.0  #: how long one vain look at the database serves the probes that waited for it
 _PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
 
@@ -40,9 +40,10 @@ class Health:
         self._settings = settings
         self._database = database
         self._intake = intake
-        self._lock = threading.Lock()
         self._found_at = float("-inf")
         self._problems: Sequence[Problem] = ()
+        self._looking = threading.Lock()
+        self._away_at = float("-inf")
         self._accounts = frozenset(settings.accounts)
         needed = any(source.queue for source in settings.sources.values())
         self._broker = Broker(settings.amqp_url.reveal()) if needed else None
@@ -54,29 +55,37 @@ class Health:
     def readyz(self) -> Response:
         """503 only while the database is away, and no spool takes events: all else can wait without a loss."""
         report: dict[str, Any] = {"broker": self._broker.state()} if self._broker else {}
-        try:
-            with answers_within(ANSWERS_S), self._database.read() as conn:
-                accounts, destinations = standing.all_accounts(conn), standing.all_destinations(conn)
-                found = self._found(conn)
-        except StoreUnavailable:
+        if (looked := self._look()) is None:
             spooler = self._intake.spooler
             if spooler is not None and not spooler.is_failing:
                 return reply({"status": "degraded", "database": "away", "spool": "takes events", **report})
             answer = reply({"status": "not ready", "database": "away", **report}, 503)
             answer.headers["Retry-After"] = str(RETRY_AFTER_S)
             return answer
+        accounts, destinations, found = looked
         report |= {"accounts": self._closed(accounts), "destinations": self._closed(destinations)}
         report["problems"] = [one.as_json() for one in found]
         status = "degraded" if any(one.urgent for one in found) else "ready"
         return reply({"status": status, "database": "reachable", **report})
 
+    def _look(self) -> tuple[Sequence[AccountStanding], Sequence[DestinationStanding], Sequence[Problem]] | None:
+        """None: the database is away. One thread asks a database that hangs; the others wait for what it finds."""
+        with self._looking:
+            if time.monotonic() - self._away_at < AWAY_KEPT_S:
+                return None
+            try:
+                with answers_within(PROBE_S), self._database.read() as conn:
+                    return standing.all_accounts(conn), standing.all_destinations(conn), self._found(conn)
+            except StoreUnavailable:
+                self._away_at = time.monotonic()
+                return None
+
     def _found(self, conn: Connection) -> Sequence[Problem]:
         """The problems as of a few seconds ago, because probes come often."""
-        with self._lock:
-            if time.monotonic() - self._found_at >= PROBLEMS_KEPT_S:
-                self._problems = problems(conn, self._settings, now_ms(conn))
-                self._found_at = time.monotonic()
-            return self._problems
+        if time.monotonic() - self._found_at >= PROBLEMS_KEPT_S:
+            self._problems = problems(conn, self._settings, now_ms(conn))
+            self._found_at = time.monotonic()
+        return self._problems
 
     def _closed(self, rows: Sequence[AccountStanding] | Sequence[DestinationStanding]) -> list[dict[str, str]]:
         """The configured accounts that make no calls, and why."""

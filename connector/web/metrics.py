@@ -42,11 +42,10 @@ from connector.core.times import DAY_MS
 from connector.store import accounts as standing
 from connector.store import alarms, polls, processes
 from connector.store.database import Database, now_ms
-from connector.store.patience import answers_within
+from connector.store.patience import PROBE_S, answers_within
 from connector.store.processes import Role
 from connector.store.tables import IN_HAND, IS_DEAD, IS_PENDING
 
-ANSWERS_S: Final = 8.0  #: how long the database may keep a reading waiting
 KEPT_S: Final = 2.0  #: how long one result serves all requests
 
 _PENDING = text(
@@ -77,7 +76,7 @@ class Exposition:
         """Prometheus' text format."""
         with self._lock:
             if time.monotonic() - self._made_at >= KEPT_S:
-                with answers_within(ANSWERS_S):
+                with answers_within(PROBE_S):
                     self._text = generate_latest(self._registry)
                 self._made_at = time.monotonic()
             return Response(self._text, content_type=CONTENT_TYPE_LATEST)
