@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -20,6 +20,10 @@ class FieldError:
 
     field: str
     message: str
+
+
+#: Kinds of numbers that cost the caller extra: read, and called, only where an account names them.
+COSTLY: Final = ("premium", "shared_cost", "satellite", "personal", "international_premium")
 
 
 class Hold(str):
@@ -45,6 +49,7 @@ class Locale:
     #: countries of numbers without a +; empty: neighbours' mobiles that cannot be typing errors
     extra_countries: tuple[str, ...] = ()
     dial_prefixes: tuple[str, ...] = ()  #: what accounts dial before a number, and dialler reports write
+    costly: tuple[str, ...] = ()  #: kinds of numbers that cost extra and are read all the same: "premium"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

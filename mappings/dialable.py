@@ -13,13 +13,13 @@ from typing import Final, Protocol
 
 from mappings.events import Event, Lead, Phone
 
-NUMBERS: Final = ("mobile", "fixed", "toll_free", "voip")  #: kinds that may be named; others are never read as phones
 _EITHER: Final = "fixed_or_mobile"  #: for countries that do not distinguish them: "US"
+_NOWHERE: Final = "001"  #: of satellites and international premium numbers, which only their kind admits
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRule:
-    """``countries``: ("CO", "ES"). ``numbers``: of `NUMBERS`. ``most``: of one person."""
+    """``countries``: ("CO", "ES"). ``numbers``: kinds. ``most``: of one person."""
 
     countries: tuple[str, ...]
     numbers: tuple[str, ...]
@@ -42,7 +42,9 @@ class NumberRule:
     def fault(self, phone: Phone) -> str:
         """Why a number is not called; "" if it may be."""
         country, kind = _what(phone.country_code, phone.national)
-        if country not in self.countries:
+        if not kind:
+            return "a number is left out: it is not in use, or no person's"
+        if country not in (*self.countries, _NOWHERE):
             return f"a number of {country} is left out: add it to countries if it is to be called"
         fits = kind in self.numbers or (kind == _EITHER and {"mobile", "fixed"} & {*self.numbers})
         return "" if fits else f"a {kind} number is left out: add {kind} to numbers if it is to be called"
@@ -77,10 +79,10 @@ def _what(country_code: int, national: str) -> tuple[str, str]:
     """Country and kind of a number, from its digits (at most 18)."""
     import phonenumbers  # slow to import
 
-    from mappings.phones.kinds import kind_of_digits
+    from mappings.phones.kinds import any_kind_of_digits
 
     number = phonenumbers.PhoneNumber(country_code=country_code, national_number=int(national or 0))
-    return str(phonenumbers.region_code_for_number(number) or "001"), kind_of_digits(country_code, national)
+    return str(phonenumbers.region_code_for_number(number) or _NOWHERE), any_kind_of_digits(country_code, national)
 
 
 def judged(event: Event, rule: NumberRule) -> tuple[Event, tuple[str, ...]]:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connector.core.fields import NUMBERS
 from connector.core.settings import Settings, Source
 from connector.inbound.believed import believed
+from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
 from connector.vendors.destinations import name_of
 from mappings.dialable import NumberRule, judged
@@ -18,6 +20,7 @@ from tests.outbound_steps import dial, dialler, lead
 
 MOBILE, FIXED = Phone(57, "3001234567"), Phone(57, "6012345678")
 TOLL_FREE, ABROAD, EITHER = Phone(57, "18001234567"), Phone(371, "21234567"), Phone(1, "3055550123")
+PREMIUM, SATELLITE, NOBODY = Phone(57, "19001234567"), Phone(881, "612345678"), Phone(34, "511234567")
 RULE = NumberRule(("CO",), ("mobile", "fixed"), 5)
 
 
@@ -31,6 +34,16 @@ RULE = NumberRule(("CO",), ("mobile", "fixed"), 5)
         (replace(RULE, numbers=("mobile",)), FIXED, "a fixed number is left out"),
         (replace(RULE, countries=("US",), numbers=("fixed",)), EITHER, ""),
         (replace(RULE, countries=("US",), numbers=("voip",)), EITHER, "a fixed_or_mobile number is left out"),
+        (RULE, PREMIUM, "a premium number is left out"),
+        (replace(RULE, numbers=("premium",)), PREMIUM, ""),
+        (replace(RULE, countries=("ES",), numbers=("premium",)), PREMIUM, "a number of CO is left out"),
+        (RULE, SATELLITE, "a satellite number is left out"),
+        (replace(RULE, numbers=("satellite",)), SATELLITE, ""),
+        (
+            replace(RULE, countries=("ES",), numbers=NUMBERS),
+            NOBODY,
+            "a number is left out: it is not in use, or no person's",
+        ),
     ],
 )
 def test_a_number_is_judged_by_its_country_and_kind(rule: NumberRule, phone: Phone, said: str) -> None:
@@ -76,6 +89,27 @@ def test_a_person_without_a_number_that_may_be_called_is_not_called_and_it_is_sa
     [new] = _router().deliveries("landing", lead(1, phones=(ABROAD,)))
     assert new.state == "dead"
     assert "a number of LV is left out" in str(new.reason)
+
+
+@pytest.mark.parametrize("named", [("mobile", "premium"), ("mobile", "satellite", "premium")])
+def test_what_costs_extra_is_called_by_an_account_that_names_it_and_by_no_other(named: tuple[str, ...]) -> None:
+    premium = dialler(phone_format="international", numbers=named)
+    usual = dialler(name="usual", phone_format="international", numbers=("mobile", "fixed"))
+    settings = Settings(
+        accounts={"dialler": premium, "usual": usual},
+        routes=(dial(), dial(name="too", account="usual")),
+        sources={"landing": Source(name="landing", mapping="lead")},
+    )
+    router = Router(settings, name_of)
+    body = {"id": "1", "type": "lead.created", "data": {"phones": ["01 900 123 4567", "+881612345678", "3001234567"]}}
+    event = Receiver(settings, router).read(settings.sources["landing"], body)
+    assert isinstance(event, Lead)
+    rows = {new.account: json.loads(new.record) for new in router.deliveries("landing", event)}
+    called = {account: [row[f"tel{n}"] for n in (1, 2, 3) if row[f"tel{n}"]] for account, row in rows.items()}
+    satellite = ["881612345678"] if "satellite" in named else []
+    assert called == {"dialler": ["5719001234567", *satellite, "573001234567"], "usual": ["573001234567"]}
+    notes = {new.account: " ".join(new.notes) for new in router.deliveries("landing", event)}
+    assert "phones.0: a premium number is left out: add premium to numbers" in notes["usual"]
 
 
 def test_a_time_ahead_is_noted_and_left_out() -> None:

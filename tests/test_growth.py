@@ -136,6 +136,7 @@ def _deep(levels: int, inner: Any) -> Any:
 # --- the texts of mappings/ -----------------------------------------------------------------------------------------
 
 LOCALE = Locale()
+EVERY_KIND = Locale(costly=mappings.base.COSTLY)
 BOGOTA = LOCALE.timezone
 FIELDS = {
     name: make
@@ -178,6 +179,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     **{f"texts.{name}": getattr(texts, name) for name in ("spoken", "whole")},
     "translated.inside": lambda value: translated.inside({"a": {str(value): value}}, f"a.{value}"),
     "phones.kinds.kind_of_digits": lambda value: kinds.kind_of_digits(57, str(value)),
+    "phones.kinds.any_kind_of_digits": lambda value: kinds.any_kind_of_digits(57, str(value)),
     **{
         f"texts.{name}": getattr(texts, name) for name in ("unescaped", "written", "is_blank", "mended", "is_of_a_test")
     },
@@ -195,6 +197,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "times.read_time": lambda value: read_time(value, LOCALE),
     "phones.reader.read_phones": lambda value: read_phones(value, LOCALE),
     "phones.reader.read_phones, hints": lambda value: read_phones("3001234567", LOCALE, country=value, area=value),
+    "phones.reader.read_phones, every kind": lambda value: read_phones(value, EVERY_KIND),
     "phones.reader.read_each": lambda value: list(read_each([value], LOCALE)),
     "phones.hints.hints": lambda value: hints(country=value, code=value, area=value),
     "phones.hints.hints_beside": lambda value: hints_beside({"pais": value, str(value): value}),

@@ -15,6 +15,7 @@ from connector.admin.explain import explain
 from connector.admin.may import may
 from connector.admin.status import status
 from connector.core.errors import ConfigError
+from connector.core.fields import NUMBERS
 from connector.core.quota import Wait
 from connector.core.reasons import Code
 from connector.core.settings import Account, Alarms, Source
@@ -143,6 +144,25 @@ def test_nobody_is_called_in_a_country_that_left_the_configuration(database: Dat
     assert phones_of(looks(out)) == [["573001234567"]]
     [dead] = out.deliveries("dead")
     assert code(dead) == Code.NO_RECORD and "a number of US is left out" in str(dead.reason_facts)
+
+
+def test_what_costs_extra_is_not_called_once_no_account_names_it(database: Database) -> None:
+    out = configured(database, calling(numbers=("mobile", "premium")), SIGNED)
+    put(out, "crm", (Phone(57, "19001234567"), MOBILE), (Phone(57, "19001234568"),))
+    reload(out, calling(), SIGNED)
+    looks(out)
+    releases(out)
+    assert phones_of(looks(out)) == [["573001234567"]]
+    [dead] = out.deliveries("dead")
+    assert code(dead) == Code.NO_RECORD
+
+
+def test_a_number_of_no_country_is_called_where_its_kind_is_named(database: Database) -> None:
+    out = configured(database, calling(numbers=("satellite",), calls_per_day=(("other", 1),)), SIGNED)
+    put(out, "crm", (Phone(881, "612345678"),), (Phone(881, "612345679"),))
+    assert phones_of(looks(out)) == [["881612345678"]]
+    [waiting] = out.deliveries("pending")
+    assert code(waiting) == Code.CEILING_HELD
 
 
 def test_what_an_earlier_release_stored_is_judged_too(database: Database) -> None:
@@ -293,6 +313,17 @@ def test_may_says_which_numbers_are_not_called(database: Database) -> None:
         if one.guard == "numbers"
     ]
     assert not told.may and told.why.startswith("a number of US is left out")
+
+
+def test_kinds_of_numbers_are_named_and_others_are_a_fault(tmp_path: Path) -> None:
+    def of(said: str) -> tuple[str, ...]:
+        return load_text(tmp_path, DIALLER + f"numbers = {said}\n" + DIAL + LANDING).accounts["dialler"].numbers
+
+    for kind in NUMBERS[1:]:
+        assert of(f'["mobile", "{kind}"]') == ("mobile", kind)
+    for wrong in ("pager", "Premium", "premium_rate"):
+        with pytest.raises(ConfigError, match=r"is no kind of number: choose of .*premium"):
+            of(f'["mobile", "{wrong}"]')
 
 
 def test_ceilings_are_people_in_all_or_by_prefix(tmp_path: Path) -> None:

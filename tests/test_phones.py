@@ -17,7 +17,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 from connector.admin.privacy.person import named, person, phones, readable
 from connector.core.settings import Account, Secret, Settings
 from connector.inbound.refusing import ways as ways_to
-from mappings.base import Locale, Rendering
+from mappings.base import COSTLY, Locale, Rendering
 from mappings.events import Lead, Phone
 from mappings.phones import kinds, plan
 from mappings.phones.countries import calling_code, region_named
@@ -474,4 +474,52 @@ def test_a_number_s_kind_is_what_phonenumbers_says(region: str, kind: int, chang
     digits = (base[: at % len(base)] + "".join(map(str, changed)) + base[at % len(base) + len(changed) :]).lstrip("0")
     code = phonenumbers.country_code_for_region(region)
     number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits or 1))
-    assert kinds.kind_of_digits(code, digits or "1") == kinds.KINDS.get(phonenumbers.number_type(number), "")
+    said = phonenumbers.number_type(number)
+    assert kinds.kind_of_digits(code, digits or "1") == kinds.KINDS.get(said, "")
+    assert kinds.any_kind_of_digits(code, digits or "1") == {**kinds.KINDS, **_COSTLY_TYPES}.get(said, "")
+
+
+_COSTLY_TYPES = {
+    PhoneNumberType.PREMIUM_RATE: "premium",
+    PhoneNumberType.SHARED_COST: "shared_cost",
+    PhoneNumberType.PERSONAL_NUMBER: "personal",
+}
+#: A text in Colombia, its number, and the kind that has to be named.
+_COSTLY = [
+    ("01-900-123-4567", "+5719001234567", "premium"),
+    ("+57 1900 123 4567", "+5719001234567", "premium"),
+    ("+34 803 123 456", "+34803123456", "premium"),
+    ("0034 803 123 456", "+34803123456", "premium"),
+    ("+55 300 123 4567", "+553001234567", "shared_cost"),
+    ("+44 70 1234 5678", "+447012345678", "personal"),
+    ("+870773111632", "+870773111632", "satellite"),
+    ("+881612345678", "+881612345678", "satellite"),
+    ("+8821612345678", "+8821612345678", "satellite"),
+    ("+979123456789", "+979123456789", "international_premium"),
+]
+
+
+@pytest.mark.parametrize(("text", "e164", "kind"), _COSTLY)
+def test_a_number_that_costs_extra_is_read_where_its_kind_is_named_alone(text: str, e164: str, kind: str) -> None:
+    others = tuple(one for one in COSTLY if one != kind)
+    for left_out in ((), others):
+        reading = read_phones(text, Locale(costly=left_out))
+        assert reading.numbers == () and reading.refused
+    [number] = read_phones(text, Locale(costly=(kind,))).numbers
+    assert (number.e164, number.kind) == (e164, kind)
+
+
+@settings(max_examples=600, deadline=None)
+@given(_TEXTS, _REGIONS)
+@example("3001112233, 01 900 123 4567", "CO")
+@example("3001112233México", "CO")
+def test_naming_a_kind_that_costs_extra_changes_no_other_number(text: str, region: str) -> None:
+    usual, all_kinds = read_phones(text, Locale(region)), read_phones(text, Locale(region, costly=COSTLY))
+    assert [one for one in all_kinds.numbers if one.kind not in COSTLY] == [*usual.numbers]
+
+
+@pytest.mark.parametrize(("text", "e164", "kind"), _COSTLY)
+def test_a_number_that_costs_extra_is_suppressed_and_erased_whoever_named_it(text: str, e164: str, kind: str) -> None:
+    known = Settings(secret_key=_SECRET, accounts={"a": _ACCOUNT})
+    assert [phone.e164 for phone in phones(text, known)] == [e164], kind
+    assert named(e164, known) == e164

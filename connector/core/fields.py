@@ -13,6 +13,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 
 from connector.core.regions import REGIONS
 from connector.core.text import LONGEST_S, did_you_mean, is_loopback, is_url, listed, quote, seconds
+from mappings.base import COSTLY
 
 Kind = TypeVar("Kind")
 _HOURS = re.compile(r"([0-9]{2}):([0-5][0-9])-([0-9]{2}):([0-5][0-9])")
@@ -349,12 +350,10 @@ def known_numbers(value: Sequence[str]) -> None:
     """Validates a list of kinds of numbers."""
     for kind in value:
         if kind not in NUMBERS:
-            said = "it costs the caller extra, and is never dialled" if kind in COSTLY else "it is no kind of number"
-            raise ValidationError(f"{quote(kind)} cannot be named: {said}; choose of {listed(NUMBERS)}")
+            raise ValidationError(f"{quote(kind)} is no kind of number: choose of {listed(NUMBERS)}")
 
 
-NUMBERS: Final = ("mobile", "fixed", "toll_free", "voip")  #: as `mappings.dialable` knows them
-COSTLY: Final = ("premium", "shared_cost", "satellite", "personal", "international_premium")
+NUMBERS: Final = ("mobile", "fixed", "toll_free", "voip", *COSTLY)
 
 
 class Moment(Checked[datetime]):

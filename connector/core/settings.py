@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from connector.core.alarms import KINDS, AlarmKind, Severity
 from connector.core.caps import Cap
-from mappings.base import Locale
+from mappings.base import COSTLY, Locale
 
 
 class Secret:
@@ -452,6 +452,11 @@ class Settings:
     def dial_prefixes(self) -> tuple[str, ...]:
         """The prefixes that accounts dial before a number; dialler reports and people who copy them write them."""
         return tuple(sorted({account.dial_prefix for account in self.accounts.values()} - {""}))
+
+    @property
+    def costly(self) -> tuple[str, ...]:
+        """The kinds of numbers that cost extra and that an account calls all the same."""
+        return tuple(one for one in COSTLY if any(one in account.numbers for account in self.accounts.values()))
 
     @property
     def people(self) -> Mapping[str, Person]:

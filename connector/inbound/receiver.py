@@ -57,7 +57,11 @@ class Receiver:
         self._mappings: Final[dict[str, PayloadMapping]] = {
             name: payload_mapping(
                 source.mapping,
-                replace(source.locale or settings.locale, dial_prefixes=settings.dial_prefixes),
+                replace(
+                    source.locale or settings.locale,
+                    dial_prefixes=settings.dial_prefixes,
+                    costly=settings.costly,
+                ),
                 source.fields,
                 source.closed,
             )

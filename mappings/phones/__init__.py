@@ -14,9 +14,11 @@
 
 The numbers that `read_phones` finds in a text are the ones that may be dialled from it, and the same call finds them
 for suppression, search and erasure. ``locale`` has ``region``, ``extra_countries`` (countries of numbers without a +;
-empty: neighbours' mobiles that cannot be typing errors) and ``dial_prefixes`` (those of the accounts).
+empty: neighbours' mobiles that cannot be typing errors), ``dial_prefixes`` (those of the accounts), and ``costly``
+(kinds of numbers that cost extra and that an account names).
 
 Rules: only digits that were written as digits of the number count. Letters are digits on the North American plan only,
-in a word after a toll-free code. Every result is a number in use without special charges. No number is dialled in
+in a word after a toll-free code. Every result is a number in use, without special
+charges unless its kind is named. No number is dialled in
 another country than the one that its row names. An ambiguous text yields a note instead of a number. All of it is pure.
 """

@@ -14,6 +14,7 @@ from mappings.phones.plan import (
     is_code,
     read_abroad,
     read_as_dialled,
+    read_costly,
     read_home,
     read_international,
     read_plainly,
@@ -66,6 +67,8 @@ class Reader:
             return Cover(several)
         if (abroad := self._loose(groups)) and not self._counts(groups):
             return Cover((abroad,))
+        if costly := self._costly(groups):
+            return Cover((costly,))
         return self._apart(groups)
 
     def _whole(self, groups: tuple[Group, ...]) -> Number | None:
@@ -111,6 +114,13 @@ class Reader:
         lengths = tuple(len(group.digits) for group in groups)
         found = read_abroad(digits, self._locale, groups=lengths, blank_before=self._blank_before)
         found = found or read_as_dialled(digits, self._locale)
+        return replace(found, written=digits) if found else None
+
+    def _costly(self, groups: tuple[Group, ...]) -> Number | None:
+        if not self._locale.costly or not _joinable(groups):
+            return None
+        digits = "".join([group.digits for group in groups])
+        found = read_costly(digits, self._locale, plus=groups[0].plus or groups[0].international)
         return replace(found, written=digits) if found else None
 
     def _several(self, groups: tuple[Group, ...]) -> tuple[Number, ...]:

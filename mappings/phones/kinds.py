@@ -13,7 +13,9 @@ from typing import Any, Final
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType
 
-#: Kinds that may be dialled. Others cost extra (premium, shared cost, satellite, personal) or reach no person.
+from mappings.base import COSTLY
+
+#: Kinds that are dialled as a matter of course. Others cost extra (`COSTLY`), or reach no person.
 KINDS: Final = {
     PhoneNumberType.MOBILE: "mobile",
     PhoneNumberType.FIXED_LINE: "fixed",
@@ -23,14 +25,21 @@ KINDS: Final = {
 }
 #: phonenumbers' region of satellites, international premium numbers and the like.
 _NO_COUNTRY: Final = ("001",)
+#: The calling codes of no country whose numbers reach a person: satellites, and networks at sea and in the air.
+_OF_NO_COUNTRY: Final = {
+    **dict.fromkeys((870, 881, 882), "satellite"),
+    808: "shared_cost",
+    878: "personal",
+    979: "international_premium",
+}
 _REGIONS: Final = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
 #: Kinds of a metadata in phonenumbers' order: the first match counts.
 _ORDER: Final = (
-    ("premium_rate", ""),
+    ("premium_rate", "premium"),
     ("toll_free", "toll_free"),
-    ("shared_cost", ""),
+    ("shared_cost", "shared_cost"),
     ("voip", "voip"),
-    ("personal_number", ""),
+    ("personal_number", "personal"),
     ("pager", ""),
     ("uan", ""),
     ("voicemail", ""),
@@ -43,15 +52,21 @@ _Form = tuple[re.Pattern[str], frozenset[int]]
 
 
 def kind_of(number: PhoneNumber) -> str:
-    """Its `KINDS`; "" of a number that is not in use or may not be dialled."""
+    """Its `KINDS`; "" of a number that is not in use, costs extra or reaches no person."""
     return kind_of_digits(number.country_code or 0, phonenumbers.national_significant_number(number))
 
 
 def kind_of_digits(code: int, national: str) -> str:
     """The same for a calling code and the national significant number after it."""
+    kind = any_kind_of_digits(code, national)
+    return "" if kind in COSTLY else kind
+
+
+def any_kind_of_digits(code: int, national: str) -> str:
+    """Of `KINDS` or `COSTLY`; "" of a number that is not in use or reaches no person."""
     regions = _REGIONS.get(code, _NO_COUNTRY)
     if regions == _NO_COUNTRY:
-        return ""
+        return _OF_NO_COUNTRY.get(code, "") if _is_in_use(code, national) else ""
     if len(regions) == 1:
         return _kind_in(regions[0], national)
     for region in regions:
@@ -59,6 +74,11 @@ def kind_of_digits(code: int, national: str) -> str:
         if leads.match(national) if leads else _is_in(region, national):
             return _kind_in(region, national)
     return ""
+
+
+def _is_in_use(code: int, national: str) -> bool:
+    number = PhoneNumber(country_code=code, national_number=int(national or 0))
+    return phonenumbers.national_significant_number(number) == national and phonenumbers.is_valid_number(number)
 
 
 def _kind_in(region: str, national: str) -> str:

@@ -16,7 +16,7 @@ from phonenumbers import PhoneNumber
 from mappings.base import Locale
 from mappings.events import Phone
 from mappings.phones.countries import NEIGHBOUR_CODES, code_of_region
-from mappings.phones.kinds import kind_of, kind_of_digits
+from mappings.phones.kinds import any_kind_of_digits, kind_of, kind_of_digits
 from mappings.phones.result import Number
 
 _MOBILE: Final = ("mobile", "fixed_or_mobile")
@@ -157,6 +157,21 @@ def read_as_dialled(digits: str, locale: Locale) -> Number | None:
         if found := read_home(rest, locale) if rest[0] == "0" else read_plainly(rest, locale.region):
             return found
     return None
+
+
+def read_costly(digits: str, locale: Locale, *, plus: bool) -> Number | None:
+    """A number that costs extra, of a kind that the locale names, in today's form. For what nothing else could read."""
+    if not locale.costly or not _SHORTEST <= len(digits) <= _LONGEST:
+        return None
+    if not plus and digits.startswith(("00", "011")):
+        digits, plus = digits.removeprefix("011").lstrip("0"), True
+    try:
+        number = phonenumbers.parse(f"+{digits}" if plus else digits, None if plus else locale.region)
+    except phonenumbers.NumberParseException:
+        return None
+    code, national = number.country_code or 0, phonenumbers.national_significant_number(number)
+    kind = any_kind_of_digits(code, national)
+    return Number(Phone(code, national), kind) if kind in locale.costly else None
 
 
 def is_code(digits: str) -> bool:

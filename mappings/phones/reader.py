@@ -296,7 +296,7 @@ def _by_country_named(reading: Reading, text: str, locale: Locale, told: Hints) 
     region = region_named(words) if _may_be_country(words) else ""
     if not region or region == locale.region:
         return reading
-    there = _read_words(text, replace(locale, region=region), told)
+    there = _read_words(text, replace(locale, region=region, costly=()), told)
     if not there.numbers or there.phones == reading.phones:
         return reading
     return replace(reading, numbers=(), refused=(faults.IN_DOUBT,)) if reading.numbers else there

@@ -11,10 +11,10 @@ from mappings.events import Phone
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number in use that may be dialled. Its repr does not show the written text."""
+    """A number in use that a person may have. Its repr does not show the written text."""
 
     phone: Phone
-    kind: str  #: "mobile" | "fixed" | "fixed_or_mobile" | "voip" | "toll_free"
+    kind: str  #: of `mappings.phones.kinds`: "mobile", "fixed_or_mobile"; of its `COSTLY` only those of the locale
     written: str = field(default="", repr=False, compare=False)  #: its digits as the text has them
 
     @property

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 from connector.core.errors import ConnectorError
 from connector.core.payload import DATA_URL, as_bytes
 from connector.core.settings import Settings
-from mappings.base import Locale
+from mappings.base import COSTLY, Locale
 from mappings.emails import addresses
 from mappings.events import Event, Lead, Phone
 from mappings.fields import clean
@@ -117,8 +117,11 @@ def phones(text: str, settings: Settings) -> list[Phone]:
 
 
 def locale_of(settings: Settings) -> Locale:
-    """The locale for reading a person's phone, with the prefixes that the accounts dial."""
-    return replace(settings.locale, dial_prefixes=settings.dial_prefixes)
+    """The locale for reading a person's phone, with the prefixes that the accounts dial.
+
+    Of every kind: what was stored while an account named one is still found.
+    """
+    return replace(settings.locale, dial_prefixes=settings.dial_prefixes, costly=COSTLY)
 
 
 def _by_email(value: str) -> Person:
