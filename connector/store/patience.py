@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 #: What tells whether the database is there waits so long, and once more where a connection that was kept has to be
-#: made anew. Probes give up after some 10 s.
+#: made again. Probes give up after some 10 s.
 PROBE_S: Final = 3.0
 _LEAST_CONNECT_S: Final = 2  #: libpq's own least
 
