@@ -278,8 +278,8 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def _redact_entry(_logger: Any, _method: str, entry: EventDict) -> EventDict:
-    told = {masked(str(key)): redacted(value, str(key)) for key, value in entry.items() if key != "event"}
-    return {**told, "event": redacted(entry.get("event"))}  # "event" is the message here
+    values = {masked(str(key)): redacted(value, str(key)) for key, value in entry.items() if key != "event"}
+    return {**values, "event": redacted(entry.get("event"))}  # "event" is the message here
 
 
 def _as_json(_logger: Any, _method: str, entry: EventDict) -> str:

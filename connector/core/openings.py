@@ -250,5 +250,5 @@ def _why(clock: Clocked, moment: int) -> str:
     """Which hours are closed, and on which clock: "the law of CO; 2026-07-13 09:00 in Bogota, …"."""
     local = datetime.fromtimestamp(moment / 1000, clock.zone)
     name = contact_hours.holiday(clock.hours, local.date())
-    told = f"{clock.hours.name}; it is {local:%A %H:%M} in {str(clock.zone).rsplit('/', 1)[-1].replace('_', ' ')}"
-    return f"{told}, {name}" if name else told
+    sentence = f"{clock.hours.name}; it is {local:%A %H:%M} in {str(clock.zone).rsplit('/', 1)[-1].replace('_', ' ')}"
+    return f"{sentence}, {name}" if name else sentence

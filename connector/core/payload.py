@@ -25,14 +25,14 @@ class Payload:
 def as_text(raw: bytes) -> str:
     """Bytes as the database keeps them: text if they are UTF-8 without NUL (Postgres refuses NUL), else a data: URL."""
     try:
-        given = raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError:
-        given = "\0"
-    return given if "\0" not in given else DATA_URL + base64.b64encode(raw).decode()
+        text = "\0"
+    return text if "\0" not in text else DATA_URL + base64.b64encode(raw).decode()
 
 
-def as_bytes(kept: str) -> bytes:
+def as_bytes(stored: str) -> bytes:
     """The bytes that `as_text` was given."""
-    if kept.startswith(DATA_URL):
-        return base64.b64decode(kept.removeprefix(DATA_URL), validate=False)
-    return kept.encode()
+    if stored.startswith(DATA_URL):
+        return base64.b64decode(stored.removeprefix(DATA_URL), validate=False)
+    return stored.encode()

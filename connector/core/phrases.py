@@ -50,9 +50,9 @@ def plural(one: str, many: str, number: int, /, **facts: Any) -> Phrase:
 
 def joined(parts: Iterable[str], between: str = "") -> Phrase:
     """Texts one after another, each translated by itself."""
-    given = [part for part in parts if part]
-    facts = {f"part{at}": part for at, part in enumerate(given)}
-    return Phrase(between.join(given), between.join(f"{{{name}}}" for name in facts), facts)
+    filled = [part for part in parts if part]
+    facts = {f"part{at}": part for at, part in enumerate(filled)}
+    return Phrase(between.join(filled), between.join(f"{{{name}}}" for name in facts), facts)
 
 
 def names(template: str) -> set[str]:

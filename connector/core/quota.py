@@ -73,10 +73,10 @@ def a_window(calls: int, seconds: float) -> Window:
     return Window(calls, int(seconds * 1000), why, calls // KEPT_OF_A_WINDOW)
 
 
-def lowered(found: Limits, told: int | None) -> Limits:
+def lowered(found: Limits, reported: int | None) -> Limits:
     """The limits with the daily quota that the vendor reports (``told``), if that is lower."""
-    if told and found.paced and told < found.windows[0].calls:
-        return replace(found, windows=(a_day(told), *found.windows[1:]))
+    if reported and found.paced and reported < found.windows[0].calls:
+        return replace(found, windows=(a_day(reported), *found.windows[1:]))
     return found
 
 

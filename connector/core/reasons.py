@@ -133,8 +133,8 @@ class Reason:
         """The facts as they are stored: words are encrypted where there is a key."""
         if not self.facts:
             return None
-        kept = _with_words(self.facts, at_rest.sealed_alike) if at_rest.newest() else self.facts
-        return orjson.dumps(kept).decode()
+        facts = _with_words(self.facts, at_rest.sealed_alike) if at_rest.newest() else self.facts
+        return orjson.dumps(facts).decode()
 
     def nested(self) -> dict[str, Any]:
         """This reason as the fact "because" of another one."""
@@ -142,10 +142,10 @@ class Reason:
 
     def forgotten(self) -> Reason:
         """The facts that may be kept once the person is forgotten: all that do not quote a person."""
-        kept = {name: fact for name, fact in self.facts.items() if name != _QUOTED}
+        facts = {name: fact for name, fact in self.facts.items() if name != _QUOTED}
         if (because := _because(self.facts)) is not None:
-            kept[_BECAUSE] = because.forgotten().nested()
-        return Reason(Code.ONCE_FORGOTTEN if self.code is Code.ONCE else self.code, kept)
+            facts[_BECAUSE] = because.forgotten().nested()
+        return Reason(Code.ONCE_FORGOTTEN if self.code is Code.ONCE else self.code, facts)
 
     def words(self) -> set[str]:
         """The words that `forgotten` removes."""
@@ -327,8 +327,8 @@ FORGOTTEN: Final = phrase("the words were forgotten")
 
 def sentence(reason: Reason) -> Phrase:
     """What a person reads: the words of the code, in which facts that were forgotten read so."""
-    template, told = ENGLISH[reason.code], _said(reason)
-    known = dict(reason.facts) | {"said": told or FORGOTTEN, "behind": joined([": ", told]) if told else ""}
+    template, answer = ENGLISH[reason.code], _said(reason)
+    known = dict(reason.facts) | {"said": answer or FORGOTTEN, "behind": joined([": ", answer]) if answer else ""}
     facts = {name: known.get(name, FORGOTTEN) for name in names(template)}
     return Phrase(template.format_map(facts), template, facts)
 

@@ -279,13 +279,13 @@ class Condition:
 
     def in_words(self) -> str:
         """ "be one of “MBA”, “Derecho”", for "city must …"."""
-        said = [f"be {_one_of(self.among)}"] if self.among else []
-        said += [f"not be {_one_of(self.unlike)}"] if self.unlike else []
-        said += [f"be like {' or '.join(f'“{one}”' for one in self.like)}"] if self.like else []
-        said += [f"be at least {self.start}"] if self.start is not None else []
-        said += [f"be at most {self.end}"] if self.end is not None else []
-        said += ["be filled" if self.exists else "be empty"] if self.exists is not None else []
-        return " and ".join(said)
+        clauses = [f"be {_one_of(self.among)}"] if self.among else []
+        clauses += [f"not be {_one_of(self.unlike)}"] if self.unlike else []
+        clauses += [f"be like {' or '.join(f'“{one}”' for one in self.like)}"] if self.like else []
+        clauses += [f"be at least {self.start}"] if self.start is not None else []
+        clauses += [f"be at most {self.end}"] if self.end is not None else []
+        clauses += ["be filled" if self.exists else "be empty"] if self.exists is not None else []
+        return " and ".join(clauses)
 
 
 def _one_of(values: tuple[str | float | bool, ...]) -> str:
