@@ -21,9 +21,9 @@ def believed(event: Event, now: datetime | None = None) -> Event:
         notes.append(f"time: {event.time:%Y-%m-%d %H:%M} is ahead of our clock, and is left out")
         event = replace(event, time=None)
     if isinstance(event, Lead) and event.callback_at is not None and event.callback_at > now + CALLBACK_AHEAD:
-        said = (
+        note = (
             f"callback_at: {event.callback_at:%Y-%m-%d} is more than {CALLBACK_AHEAD.days} days ahead, and is left out"
         )
-        notes.append(said)
+        notes.append(note)
         event = replace(event, callback_at=None)
     return replace(event, notes=(*event.notes, *notes)) if notes else event

@@ -43,8 +43,8 @@ def captured(raw: bytes, suffix: str = "") -> Captured:
         return _request(raw[found.end() :], found[1].decode("latin-1"))
     if suffix == ".http":
         return _request(raw, "")
-    if suffix == ".json" and (kept := _kept(raw)) is not None:
-        return kept
+    if suffix == ".json" and (request := _kept(raw)) is not None:
+        return request
     return Captured(raw, CONTENT_TYPES.get(suffix) or content_type_of(raw, as_sent=True))
 
 
@@ -69,12 +69,12 @@ def _request(raw: bytes, path: str) -> Captured:
 def _kept(raw: bytes) -> Captured | None:
     """The request of a test's file."""
     try:
-        said: Any = orjson.loads(raw)
+        body: Any = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
     if not (
-        isinstance(said, dict) and isinstance(said.get("headers"), dict) and isinstance(said.get("body_text"), str)
+        isinstance(body, dict) and isinstance(body.get("headers"), dict) and isinstance(body.get("body_text"), str)
     ):
         return None
-    headers = {str(name).lower(): str(value) for name, value in said["headers"].items()}
-    return Captured(said["body_text"].encode(), headers.get("content-type", ""), headers, str(said.get("path", "")))
+    headers = {str(name).lower(): str(value) for name, value in body["headers"].items()}
+    return Captured(body["body_text"].encode(), headers.get("content-type", ""), headers, str(body.get("path", "")))

@@ -41,12 +41,12 @@ class Reply:
 
     __slots__ = ("_fault", "_known", "_stored", "_tell", "rescue")
 
-    def __init__(self, tell: Callable[[], None] | None = None) -> None:
+    def __init__(self, notify: Callable[[], None] | None = None) -> None:
         self._known = threading.Lock()
         self._known.acquire()
         self._stored: list[Stored] = []
         self._fault: BaseException | None = None
-        self._tell = tell
+        self._tell = notify
         #: asked first, when the database did not take them; True: it ends the reply
         self.rescue: Callable[[Reply, StoreUnavailable], bool] | None = None
 

@@ -43,10 +43,10 @@ class Consents:
 
     def _consent(self, event: Event, paths: ProofPaths) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        given = lookup(event, paths.of) if paths.of else True
+        value = lookup(event, paths.of) if paths.of else True
         if paths.of:
-            found["of"] = given is not None and _is_yes(given)
-        if (at := self._moment(event, paths)) is not None and given is not None:
+            found["of"] = value is not None and _is_yes(value)
+        if (at := self._moment(event, paths)) is not None and value is not None:
             found["at"] = at
         if paths.words and (words := lookup(event, paths.words)) is not None:
             found["words"] = self._hash(words)

@@ -47,9 +47,9 @@ class Spooling(Protocol):
     @property
     def is_failing(self) -> bool: ...
 
-    def take(self, asked: Asked) -> bool: ...
+    def take(self, pair: Asked) -> bool: ...
 
-    def rescue(self, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool: ...
+    def rescue(self, request: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool: ...
 
 
 class Intake:
@@ -61,63 +61,63 @@ class Intake:
         self.spooler: Spooling | None = None  #: where requests go that the database does not take
         self.limits: SourceLimits | None = None  #: of what is kept
 
-    def begin(self, taken: PendingRequest) -> Reply:
+    def begin(self, request: PendingRequest) -> Reply:
         """Submits it for storing; the result comes later."""
         reply = Reply()
-        self.take_all([(taken, reply)])
+        self.take_all([(request, reply)])
         return reply
 
-    def take_all(self, asked: Iterable[Asked]) -> None:
+    def take_all(self, pairs: Iterable[Asked]) -> None:
         """Reads and stores several requests together; a fault of one concerns its own reply only.
 
         While requests of before are in the spool, these go behind them, so that the order stays.
         """
         if (spooler := self.spooler) is not None:
             if spooler.is_holding:
-                asked = [one for one in asked if not spooler.take(one)]
-            asked = list(asked)
-            for taken, reply in asked:
-                reply.rescue = partial(_rescued, spooler, taken)
-        self.store_all(asked)
+                pairs = [one for one in pairs if not spooler.take(one)]
+            pairs = list(pairs)
+            for request, reply in pairs:
+                reply.rescue = partial(_rescued, spooler, request)
+        self.store_all(pairs)
 
-    def store_all(self, asked: Iterable[Asked]) -> None:
+    def store_all(self, pairs: Iterable[Asked]) -> None:
         """The same without the spool."""
         read: list[Asked] = []
-        for _, same in groupby(sorted(asked, key=_source), key=_source):
+        for _, same in groupby(sorted(pairs, key=_source), key=_source):
             read += self._read(list(same))
-        self._committer.hand_over([(taken.arrivals, reply) for taken, reply in read])
+        self._committer.hand_over([(request.arrivals, reply) for request, reply in read])
 
-    def _read(self, asked: list[Asked]) -> list[Asked]:
+    def _read(self, pairs: list[Asked]) -> list[Asked]:
         """The readable ones, all of one source."""
         try:
-            self._read_together([taken for taken, _ in asked if taken.payloads])
+            self._read_together([request for request, _ in pairs if request.payloads])
         except Exception as fault:  # noqa: BLE001 - reported to the sender of that request
-            if len(asked) > 1:
-                return [one for each in asked for one in self._read([each])]
-            asked[0][1].set_exception(fault)
+            if len(pairs) > 1:
+                return [one for each in pairs for one in self._read([each])]
+            pairs[0][1].set_exception(fault)
             return []
-        return [one for one in asked if self._has_room(*one)]
+        return [one for one in pairs if self._has_room(*one)]
 
-    def _has_room(self, taken: PendingRequest, reply: Reply) -> bool:
+    def _has_room(self, request: PendingRequest, reply: Reply) -> bool:
         """Whether what goes nowhere of it may be kept. Without room for the rest, no conflict of it is kept either."""
-        if self.limits is None or not taken.source.is_open:
+        if self.limits is None or not request.source.is_open:
             return True
-        size = sum(len(one.payload.encode(errors="replace")) for one in taken.arrivals if one.state in _NOWHERE)
-        if wait_s := self.limits.keep(taken.source.name, size):
+        size = sum(len(one.payload.encode(errors="replace")) for one in request.arrivals if one.state in _NOWHERE)
+        if wait_s := self.limits.keep(request.source.name, size):
             reply.set_exception(KeepsTooMuch(wait_s))
             return False
-        rest = [one for one in taken.arrivals if one.state not in _NOWHERE]
-        if self.limits.is_full(taken.source.name, sum(len(one.payload) for one in rest)):
+        rest = [one for one in request.arrivals if one.state not in _NOWHERE]
+        if self.limits.is_full(request.source.name, sum(len(one.payload) for one in rest)):
             for one in rest:
                 one.is_left_out = True
         return True
 
-    def _read_together(self, taken: Sequence[PendingRequest]) -> None:
-        if not taken:
+    def _read_together(self, requests: Sequence[PendingRequest]) -> None:
+        if not requests:
             return
-        payloads = [payload for one in taken for payload in one.payloads]
-        arrivals = iter(self.receiver.read_all(taken[0].source, payloads, lane=taken[0].lane))
-        for one in taken:
+        payloads = [payload for one in requests for payload in one.payloads]
+        arrivals = iter(self.receiver.read_all(requests[0].source, payloads, lane=requests[0].lane))
+        for one in requests:
             one.arrivals = [next(arrivals) for _ in one.payloads]
             if one.limited:
                 wait_for_room(one.arrivals)
@@ -132,9 +132,9 @@ def wait_for_room(arrivals: Iterable[Arrival]) -> None:
             new.lane, new.reason = LIMITED_OF[new.lane], Reason(Code.LIMITED, {"source": arrival.source})
 
 
-def _rescued(spooler: Spooling, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
-    return spooler.rescue(taken, reply, fault)
+def _rescued(spooler: Spooling, request: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
+    return spooler.rescue(request, reply, fault)
 
 
-def _source(asked: Asked) -> tuple[str, int]:
-    return asked[0].source.name, asked[0].lane
+def _source(pair: Asked) -> tuple[str, int]:
+    return pair[0].source.name, pair[0].lane

@@ -32,8 +32,8 @@ _NAMED: Final = {name: channel for channel, names in _CHANNELS.items() for name 
 
 def refused(event: Event, hashed: Callable[[str], str | None], since_ms: int) -> tuple[Refused, ...]:
     """Every phone and e-mail of the event's person, as the do-not-contact list keeps them."""
-    said, why = lookup(event, "channel"), lookup(event, "reason")
-    channel = _NAMED.get(folded(str(said))) if said is not None else None
+    channel_name, why = lookup(event, "channel"), lookup(event, "reason")
+    channel = _NAMED.get(folded(str(channel_name))) if channel_name is not None else None
     reason = " ".join(why.split())[:REASON_KEPT] if isinstance(why, str) and not _PERSONAL.search(why) else ""
     found = {}
     for way in ways(event):

@@ -153,8 +153,8 @@ class Router:
         prepared = self._by_name[route]
         unknown = [path for path in prepared.wanted if walk(result, path) is None]
         if unknown:
-            said = f"is not known: “{prepared.route.after}” was delivered, but its vendor's answer does not say it"
-            raise Invalid(tuple(FieldError(f"result.{path}", said) for path in unknown))
+            fault = f"is not known: “{prepared.route.after}” was delivered, but its vendor's answer does not say it"
+            raise Invalid(tuple(FieldError(f"result.{path}", fault) for path in unknown))
         return self._render(prepared, source, with_result(believed(event), result), _place(event))
 
     def left_open(self, route: str, event: Event) -> Rendered:

@@ -232,11 +232,11 @@ def _demand_fresh(then_s: float, spec: Verify, proof: Proof) -> None:
         raise NotAuthentic(f"the timestamp is more than {spec.tolerance_s} s away from now")
 
 
-def _demand_match(given: Iterable[bytes], expected: Iterable[bytes], *, what: str) -> None:
+def _demand_match(signatures: Iterable[bytes], expected: Iterable[bytes], *, what: str) -> None:
     """Compares all with all, without stopping at a match, so that timing does not reveal which one matched."""
     expected = tuple(expected)
     found = False
-    for one in given:
+    for one in signatures:
         for other in expected:
             found |= hmac.compare_digest(one, other)
     if not found:
@@ -251,13 +251,13 @@ def _check_standard_webhooks(spec: Verify, proof: Proof) -> Proved:
     name = "svix" if proof.headers.get("svix-id") and not proof.headers.get("webhook-id") else "webhook"
     timestamp, message_id = _header(proof, f"{name}-timestamp"), _header(proof, f"{name}-id")
     message = _Message(proof.body, message_id=message_id, timestamp=timestamp)
-    given = _v1_signatures(_header(proof, f"{name}-signature"))
+    signatures = _v1_signatures(_header(proof, f"{name}-signature"))
     # The specification knows whole seconds only; eleven digits are the year 5138.
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 10):
         raise NotAuthentic("the header webhook-timestamp is not in unix seconds")
     _demand_fresh(int(timestamp), spec, proof)
     expected = (_webhook_signature(key, message) for key in _webhook_keys(spec.secrets))
-    _demand_match(given, expected, what="signature")
+    _demand_match(signatures, expected, what="signature")
     return Proved(sha256(_webhook_content(message)).hexdigest(), message_id.strip())
 
 
@@ -274,14 +274,14 @@ def _v1_signatures(header: str) -> list[bytes]:
 
 
 def _check_hmac(spec: Verify, proof: Proof) -> Proved:
-    given = _without_prefix(_header(proof, spec.header), spec.prefix, name=spec.header)
+    value = _without_prefix(_header(proof, spec.header), spec.prefix, name=spec.header)
     timestamp = _header(proof, spec.timestamp_header) if spec.timestamp_header else None
     message_id = _header(proof, spec.id_header) if spec.id_header else None
     if timestamp is not None:
         _demand_fresh(_seconds(timestamp), spec, proof)
     message = _Message(proof.body, message_id=message_id, timestamp=timestamp, method=proof.method, url=proof.url)
     contents = [_signed_content(spec.signed, spelt) for spelt in _spellings(message, spec.signed)]
-    signature = _wire(given.lower() if spec.encoding == "hex" else given)
+    signature = _wire(value.lower() if spec.encoding == "hex" else value)
     expected = (_hmac_signature(spec, key, content) for key in _keys(spec.secrets) for content in contents)
     _demand_match([signature], expected, what="signature")
     # Of several spellings of an address the signed one counts: all of them are the same request.
@@ -290,15 +290,15 @@ def _check_hmac(spec: Verify, proof: Proof) -> Proved:
 
 
 def _check_token(spec: Verify, proof: Proof) -> None:
-    given = _without_prefix(_header(proof, spec.header), spec.prefix, name=spec.header)
-    _demand_match([_wire(given)], _keys(spec.secrets), what="token")
+    value = _without_prefix(_header(proof, spec.header), spec.prefix, name=spec.header)
+    _demand_match([_wire(value)], _keys(spec.secrets), what="token")
 
 
 def _check_basic(spec: Verify, proof: Proof) -> None:
     name = spec.header or "Authorization"
-    given = _without_prefix(_header(proof, name), "Basic ", name=name)
+    value = _without_prefix(_header(proof, name), "Basic ", name=name)
     # Compared while encoded: nothing is decoded that is not already proven.
-    _demand_match([_wire(given)], map(b64encode, _keys(spec.secrets)), what="user or password")
+    _demand_match([_wire(value)], map(b64encode, _keys(spec.secrets)), what="user or password")
 
 
 def _check_query(spec: Verify, proof: Proof) -> None:

@@ -208,10 +208,10 @@ class SourceLimits:
         with self._database.read() as conn:
             after = self._read_until or inbox.id_before(conn, int((self._clock() - DAY_S) * 1000))
             last, rows = inbox.counted_after(conn, after, list(self._windows))
-            kept = inbox.bytes_after(conn, after, last, list(self._kept))
+            nowhere = inbox.bytes_after(conn, after, last, list(self._kept))
             waiting = limited.sources(conn)
             passed = limited.passed(conn, list(self._windows), int((self._clock() - DAY_S) * 1000))
-        found, released, sizes = _by_source(rows), _by_source(passed), _by_source(kept)
+        found, released, sizes = _by_source(rows), _by_source(passed), _by_source(nowhere)
         with self._lock:
             self._read_until = last
             self._waiting = frozenset(waiting)

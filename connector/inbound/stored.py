@@ -9,12 +9,12 @@ from connector.core.payload import Payload, as_bytes
 from connector.inbound.payloads.decode import decode
 
 
-def payload_of(kept: str, content_type: str, event_id: str, *, as_sent: bool = False) -> Payload:
+def payload_of(stored: str, content_type: str, event_id: str, *, as_sent: bool = False) -> Payload:
     """The payload of an inbox row. Raises `Unreadable` or `UnsupportedType` if its bytes cannot be read even now.
 
     ``as_sent``: its sender has a shape of its own, see `decode`.
     """
-    raw = as_bytes(kept)
+    raw = as_bytes(stored)
     if content_type == "application/json":
         try:
             return Payload(orjson.loads(raw), event_id)

@@ -83,10 +83,10 @@ _UTC: Final = re.compile(r"\b(?:UTC|GMT)\b(?!\s*[+-])")
 _NAIVE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?")
 
 
-def wish_of(said: Sequence[str], *, ids: str = "file", event_type: str = "") -> Wish:
+def wish_of(pairs: Sequence[str], *, ids: str = "file", event_type: str = "") -> Wish:
     """Parses ``--columns "phones=Nº de celular"``. Raises `ConnectorError` if it is not such a pair."""
     columns: dict[str, str] = {}
-    for pair in said:
+    for pair in pairs:
         field, separator, title = pair.partition("=")
         if not separator or not title.strip():
             raise ConnectorError(f'--columns {quote(pair)} is no “field=column”, as --columns "phones=Nº de celular"')
@@ -111,7 +111,7 @@ def weigh_persons(wish: Wish = NO_WISH) -> Weigh:
 
 def weigher(source: Source, wish: Wish = NO_WISH) -> Weigh:
     """How a cell is weighed as a title of this source's table."""
-    named = {title_key(name) for given in source.fields.values() for name in as_names(given)}
+    named = {title_key(name) for value in source.fields.values() for name in as_names(value)}
     own = _OWN.get(source.mapping)
     always = source.mapping in FLAT and PAYLOADS[source.mapping].needs_fields
 
@@ -297,10 +297,10 @@ def _extra_key(name: str, index: int) -> str:
     return ".".join(map(folded, parts)) if all(map(folded, parts)) else name or f"column_{index + 1}"
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def _unique(name: str, used: set[str]) -> str:
     """``name``, or the first of name_2, name_3, … that is not in ``taken``."""
-    found = next(n for n in chain((name,), (f"{name}_{number}" for number in count(2))) if n not in taken)
-    taken.add(found)
+    found = next(n for n in chain((name,), (f"{name}_{number}" for number in count(2))) if n not in used)
+    used.add(found)
     return found
 
 
@@ -336,8 +336,8 @@ class _NamedColumns:
     def body(self, cells: Sequence[Any]) -> dict[str, Any]:
         """Name -> cell; of several columns of one name, a list. Empty cells are left out."""
         found: dict[str, Any] = {}
-        for name, given in zip(self._names, cells, strict=False):
-            if value := cell(given):
+        for name, content in zip(self._names, cells, strict=False):
+            if value := cell(content):
                 earlier = found.get(name)
                 found[name] = (
                     value if earlier is None else [*(earlier if isinstance(earlier, list) else [earlier]), value]
@@ -353,9 +353,9 @@ _META: Final = re.compile(r"(?:p:(?=\+)|[lf]:(?=\d))")  #: prefixes by which Met
 _FAULTY: Final = re.compile(r"#(N/[AD]|¡?(NULL|NULO|NUM|REF|VALUE|VALOR|DIV/0)!|¿?(NAME|NOMBRE)\?)")
 
 
-def cell(given: Any) -> str:
+def cell(value: Any) -> str:
     """A cell's text without what only spreadsheets mean: ``="300"`` and ``'300`` are 300, ``#N/A`` is nothing."""
-    text = given.strip()
+    text = value.strip()
     if not text:
         return ""
     if "Ã" in text or "Â" in text:

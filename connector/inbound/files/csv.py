@@ -121,21 +121,21 @@ class Records:
         Databases escape a quote within a cell with a backslash: that is tried if the usual way fails.
         """
         for how in ({}, {"escapechar": "\\"}) if "\\" + self.dialect.quote in text else ({},):
-            taken = [(line, text)]
+            lines = [(line, text)]
             with contextlib.suppress(csv.Error):
-                cells = next(self._reader(self._growing(text, taken), strict=True, **how))
-                least = 0 if len(taken) == 1 else self.width
+                cells = next(self._reader(self._growing(text, lines), strict=True, **how))
+                least = 0 if len(lines) == 1 else self.width
                 if self.fits(cells, least=least):
-                    return Record(line, "".join(part for _, part in taken), cells)
-            self._returned.extendleft(reversed(taken[1:]))
+                    return Record(line, "".join(part for _, part in lines), cells)
+            self._returned.extendleft(reversed(lines[1:]))
         return self._alone(line, text)
 
-    def _growing(self, text: str, taken: list[tuple[int, str]]) -> Iterator[str]:
+    def _growing(self, text: str, lines: list[tuple[int, str]]) -> Iterator[str]:
         yield text
         for _ in range(_LINES_OF_A_RECORD):
             if (more := self._next()) is None:
                 return
-            taken.append(more)
+            lines.append(more)
             yield more[1]
 
     def _alone(self, line: int, text: str) -> Record:
@@ -170,10 +170,10 @@ def _dialect(sample: Sequence[tuple[int, str]], weigh: Weigh) -> tuple[Dialect, 
     texts = [text for _, text in sample[dropped:] if text.strip()]
     likely = list(_candidates(texts))
     if declared:
-        said = Dialect(declared[1])
-        if _likeness(texts, said, weigh)[0]:
-            return said, dropped
-        likely.insert(0, said)
+        dialect = Dialect(declared[1])
+        if _likeness(texts, dialect, weigh)[0]:
+            return dialect, dropped
+        likely.insert(0, dialect)
     return max(likely, key=lambda one: _likeness(texts, one, weigh)), dropped
 
 

@@ -93,8 +93,10 @@ def _is_own(row: Row) -> bool:
         return False
     if not isinstance(body, dict):
         return True
-    said = body.get("type")
-    return isinstance(body.get("data"), dict) or (isinstance(said, str) and said.startswith(("lead.", "ticket.")))
+    event_type = body.get("type")
+    return isinstance(body.get("data"), dict) or (
+        isinstance(event_type, str) and event_type.startswith(("lead.", "ticket."))
+    )
 
 
 class TableRows:

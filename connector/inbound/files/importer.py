@@ -166,9 +166,9 @@ class Bulk:
         keyed = [(row, *_identity(self._source.name, row)) for row in batch]
         if not self._database:
             return [(row, key) for row, key, _, _ in keyed]
-        asked = [name for _, key, own, _ in keyed for name in (key, own) if name]
+        names = [name for _, key, own, _ in keyed for name in (key, own) if name]
         with self._database.read() as conn:
-            known = _stored(conn, self._source.name, asked)
+            known = _stored(conn, self._source.name, names)
         self._called = {row.line: key for row, key, _, _ in keyed if key in known}
         return [(row, key) for row, key, own, text in keyed if key not in known and (not own or known.get(own) != text)]
 
@@ -273,8 +273,8 @@ def _identity(source: str, row: Row) -> tuple[str, str, str]:
         with contextlib.suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
             body = orjson.loads(row.raw)
             canonical, text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS), orjson.dumps(body).decode()
-            said = body.get("id") if isinstance(body, dict) else ""
-            own = event_key(str(said).strip()) if isinstance(said, str | int) and not isinstance(said, bool) else ""
+            value = body.get("id") if isinstance(body, dict) else ""
+            own = event_key(str(value).strip()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return IMPORTED + sha256(source.encode() + b"\0" + canonical).hexdigest(), own, text
 
 
@@ -287,8 +287,12 @@ def _stored(conn: Connection, source: str, keys: Sequence[str]) -> dict[str, str
 
 def _among(conn: Connection, names: Sequence[str]) -> Select[tuple[str]]:
     """Hundreds of names as one value: as that many, Postgres compares each with every row of a table that is new."""
-    given = literal(orjson.dumps(names).decode(), Text)
-    split = func.json_each(given) if conn.dialect.name == "sqlite" else func.json_array_elements_text(cast(given, JSON))
+    parameter = literal(orjson.dumps(names).decode(), Text)
+    split = (
+        func.json_each(parameter)
+        if conn.dialect.name == "sqlite"
+        else func.json_array_elements_text(cast(parameter, JSON))
+    )
     return select(split.table_valued(column("value", Text)).c.value)
 
 
@@ -305,15 +309,15 @@ def kept_before(conn: Connection, source: str, arrivals: Sequence[Arrival]) -> s
         columns.state == EventState.INVALID,
         columns.event_id.in_(_among(conn, names)),
     )
-    kept = {(row.event_id, row.payload): row.errors for row in conn.execute(query)}
-    copies = [arrival for arrival in arrivals if (arrival.event_id, arrival.payload) in kept]
+    stored = {(row.event_id, row.payload): row.errors for row in conn.execute(query)}
+    copies = [arrival for arrival in arrivals if (arrival.event_id, arrival.payload) in stored]
     # A row that is valid now may have been kept because another had its id before: it has, if that is still there.
     valid = {arrival.event_id: arrival.fingerprint for arrival in copies if arrival.state != EventState.INVALID}
     holders = select(columns.key, columns.fingerprint).where(
         columns.source == source, columns.key.in_(_among(conn, list(valid)))
     )
-    taken = {row.key for row in conn.execute(holders) if row.fingerprint != valid[row.key]} if valid else set()
-    again = [arrival for arrival in copies if arrival.state == EventState.INVALID or arrival.event_id in taken]
+    occupied = {row.key for row in conn.execute(holders) if row.fingerprint != valid[row.key]} if valid else set()
+    again = [arrival for arrival in copies if arrival.state == EventState.INVALID or arrival.event_id in occupied]
     for arrival in again:
-        arrival.errors = orjson.loads(kept[arrival.event_id, arrival.payload] or "[]")
+        arrival.errors = orjson.loads(stored[arrival.event_id, arrival.payload] or "[]")
     return {id(arrival) for arrival in again}

@@ -49,12 +49,12 @@ def _left_of(index: int, kinds: Sequence[str]) -> Codes:
 def with_codes(phone: str, cells: Sequence[Any], codes: Codes) -> str:
     """A phone behind its codes, as it would be written in one column; as it is where it has them itself."""
     for index, kind in codes:
-        given = str(cells[index]).strip() if index < len(cells) else ""
-        if not given or phone.lstrip(" '(").startswith(("+", "00")):
+        value = str(cells[index]).strip() if index < len(cells) else ""
+        if not value or phone.lstrip(" '(").startswith(("+", "00")):
             continue
-        if kind == "code" or given.startswith("+"):
-            code = calling_code(given)
+        if kind == "code" or value.startswith("+"):
+            code = calling_code(value)
             phone = f"+{code} {phone}" if code else phone
-        elif len(_NO_DIGITS.sub("", phone)) <= _WITHOUT_AREA and (area := _NO_DIGITS.sub("", given)):
+        elif len(_NO_DIGITS.sub("", phone)) <= _WITHOUT_AREA and (area := _NO_DIGITS.sub("", value)):
             phone = f"{area} {phone}"
     return phone

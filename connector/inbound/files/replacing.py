@@ -28,8 +28,8 @@ class Corrected:
 
     def event(self, cells: Sequence[Any]) -> int | None:
         """The event that a row replaces; None if it names none."""
-        said = str(cells[self._at]).strip() if 0 <= self._at < len(cells) else ""
-        found = _EVENT.fullmatch(said)
+        text = str(cells[self._at]).strip() if 0 <= self._at < len(cells) else ""
+        found = _EVENT.fullmatch(text)
         return int(found[1]) if found else None
 
     def cells(self, cells: Sequence[Any]) -> Sequence[Any]:

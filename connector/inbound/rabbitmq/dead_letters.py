@@ -25,10 +25,10 @@ def counted(settings: Settings) -> dict[str, int] | None:
             for source in queued:
                 channel = connection.channel()
                 try:
-                    told = channel.queue_declare(f"{source.queue}.dead", passive=True)
+                    answer = channel.queue_declare(f"{source.queue}.dead", passive=True)
                 except exceptions.ChannelClosedByBroker:
                     continue  # not there, or not ours to look at; the channel is gone with it
-                found[source.name] = int(told.method.message_count)
+                found[source.name] = int(answer.method.message_count)
                 channel.close()
     except (ConnectorError, exceptions.AMQPError, OSError):
         return None

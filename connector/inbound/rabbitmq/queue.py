@@ -174,9 +174,9 @@ class Queue:
         self._received.clear()
 
 
-def _text(given: Any) -> str:
+def _text(value: Any) -> str:
     """A property as text: pika leaves bytes if it is not UTF-8."""
-    return given.decode(errors="replace") if isinstance(given, bytes) else given or ""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 
 def _declare(connection: pika.BlockingConnection, source: Source) -> None:
@@ -214,8 +214,8 @@ def _declare_one(connection: pika.BlockingConnection, source: Source, name: str,
 def _left_as_it_is(fault: exceptions.ChannelClosedByBroker) -> str:
     if fault.reply_code == ACCESS_REFUSED:
         return "the user may not declare a queue: set declare = false on its source, or let the user configure it"
-    said = words_of(fault)
-    if "'durable'" in said or "'auto_delete'" in said or "'exclusive'" in said:
+    words = words_of(fault)
+    if "'durable'" in words or "'auto_delete'" in words or "'exclusive'" in words:
         return "a queue loses its messages when the broker restarts or nobody consumes it: declare it durable"
     return (
         "a queue exists with other arguments: delete it to have it declared again, "

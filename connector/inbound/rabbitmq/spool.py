@@ -133,9 +133,9 @@ class _QueueReading:
 
     def done(self, part: Part, poison: Sequence[tuple[int, str]]) -> None:
         for position, why in poison:
-            told = orjson.dumps([part.texts[position]])
+            body = orjson.dumps([part.texts[position]])
             properties = pika.BasicProperties(delivery_mode=2, headers={"connector-why": why})
-            self._channel.basic_publish("", dead(self._queue), told, properties=properties, mandatory=True)
+            self._channel.basic_publish("", dead(self._queue), body, properties=properties, mandatory=True)
         self._channel.basic_ack(part.mark, multiple=True)
 
 
@@ -168,10 +168,10 @@ def _declare(connection: pika.BlockingConnection, queue: str) -> None:
     # A reader that dies again and again must not make the broker give a request up: brokers of 4 do so after 20 returns
     # unless they are told another number. No number means "never" to all of them: -1 means "at once" to those of 3.
     arguments = {dead(queue): quorum, queue: quorum | to_dead | {"x-delivery-limit": _RETURNS}}
-    for name, given in arguments.items():
+    for name, options in arguments.items():
         try:
             with connection.channel() as channel:
-                channel.queue_declare(name, durable=True, arguments=given)
+                channel.queue_declare(name, durable=True, arguments=options)
         except exceptions.ChannelClosedByBroker as fault:
             if fault.reply_code != _REFUSED:
                 raise

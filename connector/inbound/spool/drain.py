@@ -105,17 +105,17 @@ class Drain:
         good: list[PendingRequest] = []
         for position, text in enumerate(part.texts):
             try:
-                taken = read(text, self._settings.sources)
-                if taken.payloads:
-                    taken.arrivals = self._receiver.read_all(taken.source, taken.payloads, lane=taken.lane)
-                    if taken.limited:
-                        wait_for_room(taken.arrivals)
-                good.append(taken)
+                request = read(text, self._settings.sources)
+                if request.payloads:
+                    request.arrivals = self._receiver.read_all(request.source, request.payloads, lane=request.lane)
+                    if request.limited:
+                        wait_for_room(request.arrivals)
+                good.append(request)
             except Poison as fault:
                 poison.append((position, str(fault)))
             except Exception as fault:  # noqa: BLE001 - whatever it is, the others go on
                 poison.append((position, f"it cannot be mapped ({type(fault).__name__})"))
-        poisoned, stored = self._stored([(taken.arrivals, taken) for taken in good])
+        poisoned, stored = self._stored([(request.arrivals, request) for request in good])
         positions = [at for at in range(len(part.texts)) if at not in {position for position, _ in poison}]
         poison += [(positions[at], why) for at, why in poisoned]
         for _, why in poison:

@@ -28,16 +28,16 @@ class Poison(ConnectorError):  # noqa: N818 - what it is
     """Nothing can be made of a request; the text says why and holds nothing of it."""
 
 
-def written(taken: PendingRequest) -> str:
+def written(request: PendingRequest) -> str:
     """The request as the spool keeps it, encrypted where there is a key. Raises `TypeError` if it is no JSON."""
     data = {
         "v": VERSION,
-        "source": taken.source.name,
-        "received_ns": taken.received_ns,
-        "lane": taken.lane,
-        "limited": taken.limited,
-        "payloads": [_payload(one) for one in taken.payloads],
-        "kept": [] if taken.payloads else [_kept(one) for one in taken.arrivals],
+        "source": request.source.name,
+        "received_ns": request.received_ns,
+        "lane": request.lane,
+        "limited": request.limited,
+        "payloads": [_payload(one) for one in request.payloads],
+        "kept": [] if request.payloads else [_kept(one) for one in request.arrivals],
     }
     return at_rest.sealed(orjson.dumps(data).decode(), _PLACE) or ""
 
@@ -65,10 +65,10 @@ def read(text: str, sources: Mapping[str, Source]) -> PendingRequest:
 
 
 def _payload(payload: Payload) -> dict[str, Any]:
-    told: dict[str, Any] = {"body": payload.body, "id": payload.event_id, "spare": payload.spare_id}
+    data: dict[str, Any] = {"body": payload.body, "id": payload.event_id, "spare": payload.spare_id}
     if payload.error is not None:
-        told["errors"] = [[one.field, one.message] for one in payload.error.errors]
-    return told
+        data["errors"] = [[one.field, one.message] for one in payload.error.errors]
+    return data
 
 
 def _payload_of(data: Mapping[str, Any], received_ns: int) -> Payload:

@@ -64,24 +64,24 @@ class Spooler:
         """Whether the last requests could not be written."""
         return self._is_failing
 
-    def take(self, asked: Asked) -> bool:
+    def take(self, pair: Asked) -> bool:
         """Spools it without asking the database. False: the spool is closed, or nothing is in it any more."""
         with self._state:
-            return self._is_holding and self._put(_Asked(*asked, None))
+            return self._is_holding and self._put(_Asked(*pair, None))
 
-    def rescue(self, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
+    def rescue(self, request: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
         """Spools what the database did not take. False: the spool is closed, and the fault stands."""
-        return self._put(_Asked(taken, reply, fault))
+        return self._put(_Asked(request, reply, fault))
 
-    def _put(self, asked: _Asked) -> bool:
+    def _put(self, entry: _Asked) -> bool:
         with self._state:
             if self._closed:
                 return False
-            if self._kept is not None and asked.fault is None and len(self._kept) < MOST_KEPT:
-                self._kept.append(asked)
+            if self._kept is not None and entry.fault is None and len(self._kept) < MOST_KEPT:
+                self._kept.append(entry)
                 return True
             self._pending += 1
-        self._queue.put(asked)
+        self._queue.put(entry)
         return True
 
     @property
@@ -106,19 +106,19 @@ class Spooler:
             if self._pending or self.otherwise is None:
                 self.give_up()
                 return
-            kept, self._kept = self._kept or [], None
+            waiting, self._kept = self._kept or [], None
             self._is_holding = False
-            for asked in kept:
-                asked.reply.rescue = partial(_rescued, self, asked.taken)
-            self.otherwise([(asked.taken, asked.reply) for asked in kept])
+            for entry in waiting:
+                entry.reply.rescue = partial(_rescued, self, entry.taken)
+            self.otherwise([(entry.taken, entry.reply) for entry in waiting])
 
     def give_up(self) -> None:
         """It was not to be: what waits is spooled."""
         with self._state:
-            kept, self._kept = self._kept or [], None
-            self._pending += len(kept)
-            for asked in kept:
-                self._queue.put(asked)
+            waiting, self._kept = self._kept or [], None
+            self._pending += len(waiting)
+            for entry in waiting:
+                self._queue.put(entry)
 
     def is_empty(self) -> None:
         """The drain has seen the spool empty: what comes from now on goes to the database, if nothing is on its way."""
@@ -167,11 +167,11 @@ class Spooler:
         return group, True
 
     def _write(self, group: list[_Asked]) -> None:
-        writable = [asked for asked in group if _encode(asked)]
+        writable = [entry for entry in group if _encode(entry)]
         if not writable:
             return
         try:
-            self._spool.add([asked.text for asked in writable])
+            self._spool.add([entry.text for entry in writable])
         except SpoolUnavailable as fault:
             self._fail(writable, fault)
             return
@@ -184,36 +184,36 @@ class Spooler:
         self.added.set()
         if begins:
             log.warning("the database does not take events: they go to the spool", kind=self._spool.kind)
-        for asked in writable:
+        for entry in writable:
             SPOOLED.inc()
-            EVENTS.labels(asked.taken.source.name, "spooled").inc()
-            asked.reply.set_exception(Spooled("spooled"))
+            EVENTS.labels(entry.taken.source.name, "spooled").inc()
+            entry.reply.set_exception(Spooled("spooled"))
 
     def _fail(self, group: list[_Asked], fault: SpoolUnavailable) -> None:
         log.error("requests cannot be spooled", fault=str(fault), count=len(group))
         with self._state:
             self._is_holding, self._is_failing = False, True  # then the database is asked
-        for asked in group:
-            if asked.fault is not None:
-                asked.reply.set_exception(asked.fault)
-        unasked = [(asked.taken, asked.reply) for asked in group if asked.fault is None]
-        if unasked and self.otherwise is not None:
-            self.otherwise(unasked)
+        for entry in group:
+            if entry.fault is not None:
+                entry.reply.set_exception(entry.fault)
+        untried = [(entry.taken, entry.reply) for entry in group if entry.fault is None]
+        if untried and self.otherwise is not None:
+            self.otherwise(untried)
 
 
 _TYPICAL: Final = 2_000  #: characters of an event
 
 
-def _encode(asked: _Asked) -> bool:
+def _encode(entry: _Asked) -> bool:
     """Whether it can be written; if not, its sender hears what the database said."""
     try:
-        asked.text = written(asked.taken)
+        entry.text = written(entry.taken)
     except Exception as fault:  # noqa: BLE001 - one request must not harm the others
-        log.error("a request cannot be spooled", source=asked.taken.source.name, fault=type(fault).__name__)
-        asked.reply.set_exception(asked.fault or StoreUnavailable("the event cannot be spooled"))
+        log.error("a request cannot be spooled", source=entry.taken.source.name, fault=type(fault).__name__)
+        entry.reply.set_exception(entry.fault or StoreUnavailable("the event cannot be spooled"))
         return False
     return True
 
 
-def _rescued(spooler: Spooler, taken: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
-    return spooler.rescue(taken, reply, fault)
+def _rescued(spooler: Spooler, request: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
+    return spooler.rescue(request, reply, fault)
