@@ -52,20 +52,20 @@ class PersonCaller:
 
     def asked(self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]) -> Answer:
         """The result of one call. Raises `NotCalled` and `StoreUnavailable`."""
-        answer, said = self.ask(kind, call, means)
-        if isinstance(said, Wait) or said.attempt != AttemptState.ACCEPTED or answer is None:
-            raise NotCalled(self.why_not(said))
+        answer, result = self.ask(kind, call, means)
+        if isinstance(result, Wait) or result.attempt != AttemptState.ACCEPTED or answer is None:
+            raise NotCalled(self.why_not(result))
         return answer
 
-    def why_not(self, said: Outcome | Wait) -> str:
+    def why_not(self, result: Outcome | Wait) -> str:
         """Why a call was not made, or brought nothing; on one line, and what to do."""
-        return why_not(self._account, said)
+        return why_not(self._account, result)
 
 
-def why_not(account: Account, said: Outcome | Wait) -> str:
+def why_not(account: Account, result: Outcome | Wait) -> str:
     """Why a call was not made, or brought nothing; on one line, and what to do."""
-    if isinstance(said, Wait):
-        return said.why + ("" if said.seconds is None else f": try again in {max(1.0, said.seconds):.0f} s")
-    words = masked(str(said.block or "") or said.words or "no usable answer")
-    later = "" if said.block or (said.attempt == AttemptState.REJECTED and not said.hold) else ": try again later"
+    if isinstance(result, Wait):
+        return result.why + ("" if result.seconds is None else f": try again in {max(1.0, result.seconds):.0f} s")
+    words = masked(str(result.block or "") or result.words or "no usable answer")
+    later = "" if result.block or (result.attempt == AttemptState.REJECTED and not result.hold) else ": try again later"
     return f"{account.name}: {words}{later}"

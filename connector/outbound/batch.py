@@ -47,12 +47,12 @@ class Batch:
         """
         before = self.taken
         in_turns = lane in (LIVE, BULK) and len(self.place.sources) > 1
-        asked = in_turns and self.last is not None  # several waited: they are likely to wait still
-        if asked:
+        are_waiting = in_turns and self.last is not None  # several waited: they are likely to wait still
+        if are_waiting:
             self.turn = None
             self._take_turns(lane)
         self._take(lane, self.place.batch_size - self.taken, head=head if self.taken == before else None)
-        if in_turns and not asked and self._passes_somebody_over(lane):
+        if in_turns and not are_waiting and self._passes_somebody_over(lane):
             self.taken -= outbox.let_go(self.conn, self.attempt, self.now, lane)
             self._take_turns(lane)
             self._take(lane, self.place.batch_size - self.taken)

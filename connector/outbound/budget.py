@@ -82,13 +82,13 @@ def look(conn: Connection, account: Account, stand: AccountStanding, now: int) -
     return Room(account, stand, allowed, now, in_flight, own, windows)
 
 
-def _with_others(day: Used, told: UsageReport) -> Used:
+def _with_others(day: Used, report: UsageReport) -> Used:
     """Adds calls of other programs.
 
     They count for a day after they were reported: by then the vendor's day has ended.
     """
-    first = told.at + DAY_MS if day.next_free_at is None else min(day.next_free_at, told.at + DAY_MS)
-    return Used(day.calls + told.others, first)
+    first = report.at + DAY_MS if day.next_free_at is None else min(day.next_free_at, report.at + DAY_MS)
+    return Used(day.calls + report.others, first)
 
 
 def told(conn: Connection, account: Account, used: int | None, limit: int | None, now: int) -> UsageReport:
@@ -137,8 +137,8 @@ class Pace:
         self._renew = renew
         self._credit: Credit | None = None
         if room.allowed.paced:
-            kept = room.stand.credit or pacing.first(room.budget, room.now)
-            self._credit = pacing.capped(kept, room.budget, room.left)
+            credit = room.stand.credit or pacing.first(room.budget, room.now)
+            self._credit = pacing.capped(credit, room.budget, room.left)
         self._is_grown = False
         self.renewed: Credit | None = None  #: the credit to store if no call is made
 

@@ -90,12 +90,12 @@ def _callable(place: Destination) -> tuple[str, ...]:
     return place.account.countries or (place.locale.region,)
 
 
-def _of(account: str, source: str, said: Sequence[tuple[str, int]], place: Destination) -> list[Ceiling]:
-    named = {country for prefix, _ in said for country in _countries(prefix)}
+def _of(account: str, source: str, numbers: Sequence[tuple[str, int]], place: Destination) -> list[Ceiling]:
+    named = {country for prefix, _ in numbers for country in _countries(prefix)}
     every: dict[str, frozenset[str] | None] = {"all": None, "other": frozenset({*_callable(place), ""} - named)}
     return [
         Ceiling(account, source, prefix, every.get(prefix, frozenset(_countries(prefix))), most)
-        for prefix, most in said
+        for prefix, most in numbers
     ]
 
 

@@ -109,20 +109,20 @@ class Releasing:
             now = now_ms(conn)
             rows = chains.due(conn, name, now, AT_ONCE)
             verdicts = {row.id: self._judged(row, now) for row in rows}
-            gone = [
+            released = [
                 Released(number, one.lane, one.record, one.notes, one.rule)
                 for number, one in verdicts.items()
                 if isinstance(one, _Go)
             ]
             ended = [(number, one.state, one.reason) for number, one in verdicts.items() if isinstance(one, _End)]
-            chains.go(conn, gone, now)
+            chains.go(conn, released, now)
             chains.end(conn, ended, now)
             chains.put_back(conn, [(n, one.until) for n, one in verdicts.items() if isinstance(one, _Wait)])
             self._tell_others(conn, [number for number, _, _ in ended], now)
-            if gone or ended:
+            if released or ended:
                 announce(conn)
-        if gone or ended:
-            log.info("released dependent deliveries", destination=name, sent=len(gone), ended=len(ended))
+        if released or ended:
+            log.info("released dependent deliveries", destination=name, sent=len(released), ended=len(ended))
         return len(rows)
 
     def _tell_others(self, conn: Connection, ended: list[int], now: int) -> None:

@@ -80,9 +80,9 @@ def _found(turn: _Turn) -> Claim | Wait:
     if isinstance(found, Claim) or not turn.may_ask:
         assert found is not None
         return found
-    asked = _probe(turn) or _fetch(turn, behind=False)
-    if asked is not None:
-        return asked
+    question = _probe(turn) or _fetch(turn, behind=False)
+    if question is not None:
+        return question
     found = found or _next(turn)
     return (_fetch(turn, behind=True) or found) if isinstance(found, Wait) else found
 
@@ -281,17 +281,17 @@ def _check(
     if _is_paced(turn, lanes, soonest, asks=True):
         return None
     attempt = _start(conn, turn.account, name, Kind.PRECHECK, now)
-    whose = _whose_check(turn, stand, place, lane)
-    outbox.take(conn, attempt.id, name, lane, 1, now, head=head if whose is None else None, turn=whose)
+    share = _whose_check(turn, stand, place, lane)
+    outbox.take(conn, attempt.id, name, lane, 1, now, head=head if share is None else None, turn=share)
     if _guarded(conn, place, attempt.id, attempt.kind, now):
         _end_more(turn, place, attempt.id, lane)
         attempts.forget(conn, attempt.id)
         return Wait(0, "what was due is ended, or put off, by a guard; look again")
     attempts.set_records(conn, attempt.id, 1)
-    if whose is None:
+    if share is None:
         accounts.claimed(conn, name, lane, now)
     else:
-        accounts.checked_in_turn(conn, name, lane, now, whose)
+        accounts.checked_in_turn(conn, name, lane, now, share)
     accounts.count_call(conn, turn.account.name, bulk=lanes[0] == BULK)
     return Claim(attempt, outbox.members(conn, attempt.id))
 
@@ -353,14 +353,14 @@ def _send(
     conn, now = turn.conn, turn.now
     attempt = _start(conn, turn.account, place.name, Kind.SEND, now)
     batch = Batch(conn, place, attempt.id, now, stand.claimed_turn)
-    taken = batch.fill(lane, head)
-    if lane == LIVE and taken < place.batch_size:
-        taken += batch.fill(BULK)
-    taken -= _guarded(conn, place, attempt.id, attempt.kind, now)
-    if not taken:
+    count = batch.fill(lane, head)
+    if lane == LIVE and count < place.batch_size:
+        count += batch.fill(BULK)
+    count -= _guarded(conn, place, attempt.id, attempt.kind, now)
+    if not count:
         attempts.forget(conn, attempt.id)
         return Wait(0, "what was due is ended, or put off, by a guard; look again")
-    attempts.set_records(conn, attempt.id, taken)
+    attempts.set_records(conn, attempt.id, count)
     if batch.turn == stand.claimed_turn:
         accounts.claimed(conn, place.name, lane, now)
     else:

@@ -178,8 +178,8 @@ class Polling:
         why = cut(masked(outcome.words)) or "no answer"
         wait_ms = int(max(wait_s(stand.faults + 1), self._poll.every_s if refused else 0) * 1000)
         reason = Reason(Code.POLL_FAILED, said(why, outcome.status))
-        gone = refused and "next" in stand.cursor
-        cursor = polling.given_up(stand.cursor) if gone else None
+        is_gone = refused and "next" in stand.cursor
+        cursor = polling.given_up(stand.cursor) if is_gone else None
 
         def settle() -> None:
             with self._database.write(serialise=self._lock) as conn:
@@ -201,10 +201,10 @@ class Polling:
         stored = 0
         for batch in batches:
             last = batch is batches[-1]
-            kept = self._stored(stand, batch, page if last else None, stored)
-            if kept is None:
+            number = self._stored(stand, batch, page if last else None, stored)
+            if number is None:
                 return Step(0.05, "another process has taken it over")
-            stored += kept
+            stored += number
         wait = self._poll.every_s if through and not self._span else 0.0
         return Step(wait, "", page.cursor, len(page.payloads), stored, through)
 

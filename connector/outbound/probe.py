@@ -74,15 +74,15 @@ def _to_ask(conn: Connection, question: Question) -> list[Record]:
     fit = [record for record in question.members if record[1]]
     if not question.place.all_or_nothing:
         return [r for r in fit if not outbox.sent_before(conn, question.about.destination, r[0])]
-    asked = question.answers.get("present", {})
+    probed = question.answers.get("present", {})
     if question.place.exact:
-        return [record for record in fit[:1] if str(record[0]) not in asked]
-    if len(asked) >= SAMPLE:
+        return [record for record in fit[:1] if str(record[0]) not in probed]
+    if len(probed) >= SAMPLE:
         return []
     # The same order for every probe of this attempt, without preferring its first rows.
     shuffled = random.Random(question.about.id).sample(fit, len(fit))
     for record in shuffled:
-        if str(record[0]) not in asked and not outbox.sent_before(conn, question.about.destination, record[0]):
+        if str(record[0]) not in probed and not outbox.sent_before(conn, question.about.destination, record[0]):
             return [record]
     return []
 

@@ -57,15 +57,15 @@ def judged(attempt: Attempt, refusals: Mapping[int, Facts], known: Known, now: i
     if known.works:
         dead = [One(one, DeliveryState.DEAD, Reason(Code.REFUSED, why), now) for one, why in refusals.items()]
         return Members(ones=dead, died=tuple(refusals)), None
-    told = [*known.refusals, *(str(why.get("words", "")) for why in refusals.values())][-KEPT:]
+    words = [*known.refusals, *(str(why.get("words", "")) for why in refusals.values())][-KEPT:]
     later = now + SAMPLE_WAIT_MS
-    kept = [One(one, DeliveryState.PENDING, Reason(Code.REFUSAL_KEPT, why), later) for one, why in refusals.items()]
-    return Members(ones=kept), DestinationChange(refusals=told, stopped=_stopped(attempt, told))
+    members = [One(one, DeliveryState.PENDING, Reason(Code.REFUSAL_KEPT, why), later) for one, why in refusals.items()]
+    return Members(ones=members), DestinationChange(refusals=words, stopped=_stopped(attempt, words))
 
 
-def _stopped(attempt: Attempt, told: Sequence[str]) -> Reason | None:
+def _stopped(attempt: Attempt, words: Sequence[str]) -> Reason | None:
     """Why nothing is sent there any more; None while that is not sure."""
-    if len(told) < ENOUGH and (len(told) < SAMPLES or len(set(told)) > 1):
+    if len(words) < ENOUGH and (len(words) < SAMPLES or len(set(words)) > 1):
         return None
-    facts = {"destination": attempt.destination, "account": attempt.account, "count": len(told), "words": told[-1]}
+    facts = {"destination": attempt.destination, "account": attempt.account, "count": len(words), "words": words[-1]}
     return Reason(Code.STOPPED, facts)

@@ -324,10 +324,10 @@ def _each(attempt: Attempt, outcome: Outcome, ids: Sequence[int], known: Known, 
     refused = {i: said(v.reason, outcome.status) for i, v in verdicts.items() if v.fate is Fate.REFUSED}
     judged = Members()
     if refused:
-        judged, told = refusals.judged(
+        judged, stop = refusals.judged(
             attempt, refused, refusals.Known(works=True) if works else known.destination, now
         )
-        change = change or told
+        change = change or stop
     ones = [_one(one, verdict, outcome, known, now) for one, verdict in verdicts.items() if one not in refused]
     apart = [one for one, verdict in verdicts.items() if verdict.fate is Fate.ALONE]
     return Members(ones=[*ones, *judged.ones], apart=apart, died=judged.died), change

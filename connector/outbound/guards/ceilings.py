@@ -34,16 +34,16 @@ class CeilingGuard(Guard):
             return [], 0
         found = ceilings(place, country_calls.used(members.conn, place.account.name, members.now))
         some = turns.taken_by_place(members.conn, members.attempt)
-        order = ranked(place, [whose.turn for whose, _ in some])
+        order = ranked(place, [group.turn for group, _ in some])
         some.sort(key=lambda one: order.index(one[0].turn))
-        return [], sum(_keep_back(members, found, whose, number) for whose, number in some)
+        return [], sum(_keep_back(members, found, group, number) for group, number in some)
 
 
-def _keep_back(members: Members, found: list[Ceiling], whose: Whose, number: int) -> int:
+def _keep_back(members: Members, found: list[Ceiling], group: Whose, number: int) -> int:
     """The newest of a source, with numbers of the same countries, for which there is no room. Returns how many."""
     conn, place, now = members.conn, members.destination, members.now
-    source = source_of(place, whose.turn)
-    some = called(place, whose.place or "")
+    source = source_of(place, group.turn)
+    some = called(place, group.place or "")
     mine = [one for one in found if one.counts(source.name if source else "", some)]
     least = min(mine, key=lambda one: one.left, default=None)
     goes = number if least is None else min(number, least.left)
@@ -53,8 +53,8 @@ def _keep_back(members: Members, found: list[Ceiling], whose: Whose, number: int
         return 0
     _warn(least)
     for lane in (LIVE, BULK):
-        turns.put_all_aside(conn, place.name, lane, whose, CEILING_OF, least.reason, now, most=BEHIND_AT_ONCE)
-    return turns.put_aside(conn, members.attempt, whose, CEILING_OF, least.reason, now, newest=number - goes)
+        turns.put_all_aside(conn, place.name, lane, group, CEILING_OF, least.reason, now, most=BEHIND_AT_ONCE)
+    return turns.put_aside(conn, members.attempt, group, CEILING_OF, least.reason, now, newest=number - goes)
 
 
 def _warn(one: Ceiling) -> None:
@@ -69,9 +69,9 @@ def write_down(members: Members) -> None:
     if members.kind != Kind.SEND or not has_ceilings(place):
         return
     people: Counter[country_calls.Called] = Counter()
-    for whose, number in turns.taken_by_place(members.conn, members.attempt):
-        source = source_of(place, whose.turn)
-        for country in called(place, whose.place or ""):
+    for group, number in turns.taken_by_place(members.conn, members.attempt):
+        source = source_of(place, group.turn)
+        for country in called(place, group.place or ""):
             people[country, source.name if source else ""] += number
     if not people:
         return

@@ -33,9 +33,9 @@ class ConsentGuard(Guard):
             place = people.plan.rules.demands_proof(cohort.place, cohort.purpose)
             if not place and not cohort.route.demands_proof:
                 continue
-            whose = f" (the law of {place})" if place else ""
+            law = f" (the law of {place})" if place else ""
             for member in cohort.members:
-                if (why := _unproved(member.consent or {}, cohort.route, people.asked.now, whose)) is not None:
+                if (why := _unproved(member.consent or {}, cohort.route, people.asked.now, law)) is not None:
                     decided.ended[member.id] = why
         return decided
 
@@ -43,15 +43,15 @@ class ConsentGuard(Guard):
         return phrase("proof: nobody without consent") if route.demands_proof else ""
 
 
-def _unproved(consent: Any, route: RoutePlan, now: int, whose: str) -> Reason | None:
+def _unproved(consent: Any, route: RoutePlan, now: int, law: str) -> Reason | None:
     """Why a consent is not a proof; None if it is one."""
-    facts: dict[str, Any] = {"place": whose}
+    facts: dict[str, Any] = {"place": law}
     if consent.get("of") is False:
         return Reason(Code.CONSENT_DENIED, facts)
-    given = consent.get("at")
-    if given is None or given > now + FUTURE_MS:
+    consented_at = consent.get("at")
+    if consented_at is None or consented_at > now + FUTURE_MS:
         return Reason(Code.CONSENT_MISSING, facts)
-    if route.good_for_ms and now - given > route.good_for_ms:
-        day = f"{datetime.fromtimestamp(given / 1000, UTC):%Y-%m-%d}"
+    if route.good_for_ms and now - consented_at > route.good_for_ms:
+        day = f"{datetime.fromtimestamp(consented_at / 1000, UTC):%Y-%m-%d}"
         return Reason(Code.CONSENT_OLD, {**facts, "day": day, "good_for_days": route.good_for_ms // DAY_MS})
     return None

@@ -105,11 +105,11 @@ class People:
         """Stores a decision; the guards after this one see the others only. Returns the same as `Guard.ask`."""
         for number in decided.ended.keys() & decided.held.keys():  # one list holds them, another names them
             del decided.held[number]
-        gone = {*decided.ended, *decided.held}
-        if gone:
+        ids = {*decided.ended, *decided.held}
+        if ids:
             self._write(decided)
-            self.keep(lambda member: member.id not in gone)
-            self.gone += len(gone)
+            self.keep(lambda member: member.id not in ids)
+            self.gone += len(ids)
         return list(decided.ended), len(decided.held)
 
     def keep(self, wanted: Callable[[Member], bool]) -> None:
@@ -227,9 +227,9 @@ def _proofs(people: People, cohort: Cohort) -> list[Proof]:
         if pattern not in counted:
             counted[pattern] = _counted(people, cohort, limits, member)
         alike.setdefault(counted[pattern], []).append(member)
-    told = _common(people, cohort)
+    common = _common(people, cohort)
     return [
-        Proof(orjson.dumps({**told, "caps": caps} if caps else told).decode(), some)
+        Proof(orjson.dumps({**common, "caps": caps} if caps else common).decode(), some)
         for caps, some in alike.items()
         if some
     ]
@@ -250,7 +250,7 @@ def _common(people: People, cohort: Cohort) -> dict[str, Any]:
     clocks = [*rules.clocks(place, purpose), *route.own]
     named = {contact_hours.holiday(one.hours, moment.date()) for one in clocks} - {""}
     speaking = {one.name for one in rules.lists(place, route.channel, purpose)} if purpose != "requested" else set()
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "place": place or f"{rules.contact.without_number or rules.region} (no phone)",
         "zones": [str(zone) for zone in zones],
         "local": f"{moment:%Y-%m-%dT%H:%M:%S%z}",
@@ -260,7 +260,7 @@ def _common(people: People, cohort: Cohort) -> dict[str, Any]:
         "versions": _versions(),
     }
     if named:
-        told["holiday"] = sorted(named)
+        facts["holiday"] = sorted(named)
     if speaking:
-        told["lists"] = {one.name: [one.of, one.size] for one in people.lists if one.name in speaking}
-    return told
+        facts["lists"] = {one.name: [one.of, one.size] for one in people.lists if one.name in speaking}
+    return facts

@@ -31,17 +31,17 @@ class ShareGuard(Guard):
         sharing_here = sharing(members.destination)
         if not sharing_here or members.kind not in _LANES:
             return [], 0
-        taken = _of_each(members)
-        others = any(turn not in sharing_here for turn in taken)
-        mine = {turn: source for turn, source in sharing_here.items() if turn in taken}
-        return [], sum(_keep_back(members, source, turn, taken[turn], others) for turn, source in mine.items())
+        counts = _of_each(members)
+        others = any(turn not in sharing_here for turn in counts)
+        mine = {turn: source for turn, source in sharing_here.items() if turn in counts}
+        return [], sum(_keep_back(members, source, turn, counts[turn], others) for turn, source in mine.items())
 
 
 #: Where those wait whom the same would befall.
 _LANES: Final = {Kind.SEND: (LIVE, BULK), Kind.PRECHECK: (LIVE_CHECK, BULK_CHECK)}
 
 
-def _keep_back(members: Members, source: Source, turn: int, taken: int, others: bool) -> int:
+def _keep_back(members: Members, source: Source, turn: int, number: int, others: bool) -> int:
     """The newest of a source for which there is no room. Returns how many of the members these are.
 
     ``others``: the call is made for sources without a share as well, and costs this one nothing.
@@ -50,11 +50,11 @@ def _keep_back(members: Members, source: Source, turn: int, taken: int, others: 
     share = share_of(conn, place, source, now)
     calls_left = share.calls_left if members.kind == Kind.SEND else share.checks_left
     goes = share.records_left if calls_left or (others and members.kind == Kind.SEND) else 0
-    if goes >= taken:
+    if goes >= number:
         return 0
     for lane in _LANES[Kind(members.kind)]:
         turns.put_all_aside(conn, place.name, lane, Whose(turn), ASIDE_OF, share.reason, now, most=BEHIND_AT_ONCE)
-    return turns.put_aside(conn, members.attempt, Whose(turn), ASIDE_OF, share.reason, now, newest=taken - goes)
+    return turns.put_aside(conn, members.attempt, Whose(turn), ASIDE_OF, share.reason, now, newest=number - goes)
 
 
 def write_down(members: Members) -> None:
@@ -62,10 +62,10 @@ def write_down(members: Members) -> None:
     sharing_here = sharing(members.destination)
     if not sharing_here or members.kind not in _LANES:
         return
-    taken, is_sent = _of_each(members), members.kind == Kind.SEND
-    records = {source.name: taken[turn] * is_sent for turn, source in sharing_here.items() if turn in taken}
+    counts, is_sent = _of_each(members), members.kind == Kind.SEND
+    records = {source.name: counts[turn] * is_sent for turn, source in sharing_here.items() if turn in counts}
     if records:
-        calls = int(all(turn in sharing_here for turn in taken))
+        calls = int(all(turn in sharing_here for turn in counts))
         turns.count(
             members.conn, members.destination.account.name, members.attempt, records, calls=calls, now=members.now
         )
