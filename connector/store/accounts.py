@@ -224,11 +224,11 @@ def resume(conn: Connection, name: str, now: int) -> bool:
 
 def count_call(conn: Connection, name: str, *, bulk: bool, credit: Credit | None = None) -> None:
     """Records how long bulk has waited for a call of its own, and the remaining credit if it is kept."""
-    given = {"called": name, "bulk": int(bulk)}
+    parameters = {"called": name, "bulk": int(bulk)}
     if credit is None:
-        conn.execute(_COUNT, given)
+        conn.execute(_COUNT, parameters)
     else:
-        conn.execute(_COUNT_PACED, given | {f"new_{column}": value for column, value in _credit(credit).items()})
+        conn.execute(_COUNT_PACED, parameters | {f"new_{column}": value for column, value in _credit(credit).items()})
 
 
 _COUNT: Final = (
@@ -272,8 +272,8 @@ def ask_budget_again(conn: Connection, name: str, now: int) -> None:
     conn.execute(update(accounts).where(lately).values(ask_at=now))
 
 
-def budget_told(conn: Connection, name: str, told: UsageReport) -> None:
-    values = {"others": told.others, "told_limit": told.limit, "told_at": told.at, "ask_at": told.ask_at}
+def budget_told(conn: Connection, name: str, report: UsageReport) -> None:
+    values = {"others": report.others, "told_limit": report.limit, "told_at": report.at, "ask_at": report.ask_at}
     conn.execute(update(accounts).where(_account_row.name == name).values(values))
 
 
@@ -383,6 +383,6 @@ def report_ended(
     """Stores the result of reading the report, or None. A read that provably never left may be repeated at once."""
     values: dict[str, Any] = {"asked_at": _report_row.read_at if attempt == AttemptState.NOT_SENT else now}
     if statuses is not None:
-        kept = orjson.dumps(rows).decode()
-        values |= {"asked_at": now, "read_at": now, "statuses": orjson.dumps(statuses).decode(), "rows": kept}
+        rows_json = orjson.dumps(rows).decode()
+        values |= {"asked_at": now, "read_at": now, "statuses": orjson.dumps(statuses).decode(), "rows": rows_json}
     conn.execute(update(campaign_reports).where(_report_row.account == name).values(values))

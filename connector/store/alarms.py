@@ -165,8 +165,8 @@ def lease(conn: Connection, now: int, lease_ms: int) -> Notice | None:
     if row is None:
         return None
     values = {"state": NoticeState.SENDING.value, "due_at": now + lease_ms, "tries": row.tries + 1}
-    taken = conn.execute(update(alarm_notices).where(_notice.id == row.id).values(values).returning(alarm_notices))
-    return _notice_of(taken.one())
+    notice = conn.execute(update(alarm_notices).where(_notice.id == row.id).values(values).returning(alarm_notices))
+    return _notice_of(notice.one())
 
 
 def sent(conn: Connection, notice: Notice, now: int) -> None:

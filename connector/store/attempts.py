@@ -84,12 +84,12 @@ def finish(
 
     A late answer still ends an unknown attempt. A call without an answer keeps its slot until its deadline.
     """
-    given = {"of": attempt, "to": state, "http": status, "said": words}
+    parameters = {"of": attempt, "to": state, "http": status, "said": words}
     if state == AttemptState.UNKNOWN and status is None:
-        return conn.execute(_IS_UNKNOWN, given).rowcount == 1
+        return conn.execute(_IS_UNKNOWN, parameters).rowcount == 1
     ended_at = None if state == AttemptState.NOT_SENT else now
     statement = _IS_ANSWERED if state == AttemptState.UNKNOWN else _FINISH
-    is_ended = conn.execute(statement, given | {"ended": ended_at}).rowcount == 1
+    is_ended = conn.execute(statement, parameters | {"ended": ended_at}).rowcount == 1
     if is_ended and state == AttemptState.NOT_SENT:
         conn.execute(delete(source_calls).where(source_calls.c.attempt == attempt))
         conn.execute(delete(country_calls).where(country_calls.c.attempt == attempt))

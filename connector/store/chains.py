@@ -153,7 +153,12 @@ def due(conn: Connection, destination: str, now: int, limit: int) -> Sequence[An
             _record.after,
         )
         why = (_earlier.reason_code, _earlier.reason_facts, _earlier.reason)  # of the one before
-        told = (_earlier.state.label("before_state"), *why, _delivery.reason_code.label("own_code"), before.c.result)
+        before_columns = (
+            _earlier.state.label("before_state"),
+            *why,
+            _delivery.reason_code.label("own_code"),
+            before.c.result,
+        )
         of_event = (
             _event.source,
             _event.event_id,
@@ -165,7 +170,10 @@ def due(conn: Connection, destination: str, now: int, limit: int) -> Sequence[An
         )
         ready = and_(_delivery.destination == destination, _delivery.lane == lane, IS_PENDING, _delivery.due_at <= now)
         query = (
-            select(*columns, *told, *of_event).select_from(joined).where(ready).order_by(_delivery.due_at, _delivery.id)
+            select(*columns, *before_columns, *of_event)
+            .select_from(joined)
+            .where(ready)
+            .order_by(_delivery.due_at, _delivery.id)
         )
         query = query.limit(limit - len(found)).with_for_update(of=deliveries, skip_locked=True)
         found += conn.execute(query).all() if len(found) < limit else []

@@ -53,8 +53,8 @@ def members(conn: Connection, attempt: int, since: int | None) -> list[Alike]:
 
     ``since``: unix ms, see `Alike.is_late`; without it nobody is, and the events are not read.
     """
-    given = {"attempt": attempt} if since is None else {"attempt": attempt, "since": since}
-    rows = conn.execute(_MEMBERS[conn.dialect.name, since is not None], given).all()
+    parameters = {"attempt": attempt} if since is None else {"attempt": attempt, "since": since}
+    rows = conn.execute(_MEMBERS[conn.dialect.name, since is not None], parameters).all()
     return [Alike(route, place, bool(late), _read(people)) for route, place, late, _, people in rows]
 
 
@@ -93,16 +93,16 @@ class Past:
     def __init__(self, conn: Connection, ways: Iterable[str], since: int) -> None:
         self._of_way: dict[str, list[Contact]] = {}
         self._of_delivery: dict[int, set[str]] = {}
-        asked: set[str] = set()
+        looked_up: set[str] = set()
         wanted = {*ways}
         for _ in range(ROUNDS):
             if not wanted:
                 break
             found = _rows(conn, wanted, since)
-            asked |= wanted
+            looked_up |= wanted
             for row in found:
                 self._put(row.hash, row.delivery, row)
-            wanted = _related(conn, {row.delivery for row in found}) - asked
+            wanted = _related(conn, {row.delivery for row in found}) - looked_up
 
     def _put(self, way: str, delivery: int, row: Any) -> None:
         self._of_delivery.setdefault(delivery, set()).add(way)
@@ -139,16 +139,16 @@ class Past:
 
 
 def _rows(conn: Connection, ways: Collection[str], since: int) -> Sequence[Any]:
-    given = {"given": orjson.dumps(sorted(ways)).decode(), "since": since}
-    return conn.execute(_ROWS[conn.dialect.name], given).all()
+    parameters = {"given": orjson.dumps(sorted(ways)).decode(), "since": since}
+    return conn.execute(_ROWS[conn.dialect.name], parameters).all()
 
 
 def _related(conn: Connection, some: Collection[int]) -> set[str]:
     """Every way of these deliveries."""
     if not some:
         return set()
-    given = {"given": orjson.dumps(sorted(some)).decode()}
-    return set(conn.execute(_RELATED[conn.dialect.name], given).scalars())
+    parameters = {"given": orjson.dumps(sorted(some)).decode()}
+    return set(conn.execute(_RELATED[conn.dialect.name], parameters).scalars())
 
 
 #: Both use the index by hash, whatever statistics the planner has.
@@ -255,18 +255,18 @@ def free(conn: Connection, some: Sequence[int], attempt: int, now: int) -> None:
     Other deliveries to the same people that waited for a cap become due.
     """
     for at in range(0, len(some), _AT_ONCE):
-        given = {"given": orjson.dumps(some[at : at + _AT_ONCE]).decode(), "attempt": attempt}
-        ways = {*conn.execute(_FREE[conn.dialect.name], given).scalars()}
+        parameters = {"given": orjson.dumps(some[at : at + _AT_ONCE]).decode(), "attempt": attempt}
+        ways = {*conn.execute(_FREE[conn.dialect.name], parameters).scalars()}
         if ways:
-            given = {"given": orjson.dumps(sorted(ways)).decode(), "now": now, "capped": str(Code.CAP_HELD)}
-            conn.execute(_LOOK_AGAIN[conn.dialect.name], given)
+            parameters = {"given": orjson.dumps(sorted(ways)).decode(), "now": now, "capped": str(Code.CAP_HELD)}
+            conn.execute(_LOOK_AGAIN[conn.dialect.name], parameters)
 
 
 def drop(conn: Connection, some: Sequence[int], attempt: int) -> None:
     """Removes the contacts of a call that provably never left, even if another call has the deliveries already."""
     for at in range(0, len(some), _AT_ONCE):
-        given = {"given": orjson.dumps(some[at : at + _AT_ONCE]).decode(), "attempt": attempt}
-        conn.execute(_DROP[conn.dialect.name], given)
+        parameters = {"given": orjson.dumps(some[at : at + _AT_ONCE]).decode(), "attempt": attempt}
+        conn.execute(_DROP[conn.dialect.name], parameters)
 
 
 _DROP: Final = {
@@ -348,8 +348,8 @@ def proofs(conn: Connection, delivery: int) -> list[tuple[int, int, dict[str, An
 
 def _told(row: Any, delivery: int) -> dict[str, Any]:
     consents = orjson.loads(row.consents) if row.consents else {}
-    said = consents.get(str(delivery))
-    return {**orjson.loads(row.proof), **({"consent": said} if said else {})}
+    consent = consents.get(str(delivery))
+    return {**orjson.loads(row.proof), **({"consent": consent} if consent else {})}
 
 
 def purge_proofs(conn: Connection, before: int) -> int:

@@ -175,8 +175,8 @@ def insert_rows(
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as one parameter, which costs this process a tenth of what binding them one by one does. No NUL in it."""
-    given = orjson.dumps(rows)
-    return (orjson.dumps([_without_nul(row) for row in rows]) if b"\\u0000" in given else given).decode()
+    encoded = orjson.dumps(rows)
+    return (orjson.dumps([_without_nul(row) for row in rows]) if b"\\u0000" in encoded else encoded).decode()
 
 
 #: Rows of one statement: at this many columns far from any limit on parameters. Used are the powers of two, and below
@@ -341,8 +341,8 @@ _FORBIDDEN: Final = "42501"  #: Postgres: the role lacks a privilege
 
 
 def _lacks_tables(fault: DBAPIError) -> bool:
-    said = str(fault.orig)
-    return getattr(fault.orig, "sqlstate", None) in _UNDEFINED or any(words in said for words in _LACKING)
+    text = str(fault.orig)
+    return getattr(fault.orig, "sqlstate", None) in _UNDEFINED or any(words in text for words in _LACKING)
 
 
 def _is_away(fault: DBAPIError) -> bool:
@@ -373,8 +373,8 @@ _LINE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_cou
 
 def connect_options(url: str) -> dict[str, Any]:
     """What libpq is told, as far as the URL does not say it."""
-    said = make_url(url).query
-    return connect_timeout(url) | {name: value for name, value in _LINE.items() if name not in said}
+    query = make_url(url).query
+    return connect_timeout(url) | {name: value for name, value in _LINE.items() if name not in query}
 
 
 def _engine(url: str, is_sqlite: bool) -> Engine:

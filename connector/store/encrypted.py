@@ -51,8 +51,8 @@ def _step(
     wanted = or_(*(_is_old(column, raw, begins) for column, raw in zip(columns, raws, strict=True)))
     query = select(*keys, *columns).where(wanted).order_by(*keys).limit(AT_ONCE)
     if after is not None:
-        given = [literal(value, key.type) for key, value in zip(keys, after, strict=True)]
-        query = query.where(tuple_(*keys) > tuple_(*given) if len(keys) > 1 else keys[0] > given[0])
+        last_key = [literal(value, key.type) for key, value in zip(keys, after, strict=True)]
+        query = query.where(tuple_(*keys) > tuple_(*last_key) if len(keys) > 1 else keys[0] > last_key[0])
     with database.write() as conn:
         rows = conn.execute(query).all()
         if not rows:

@@ -26,7 +26,7 @@ def insert(conn: Connection, arrivals: Mapping[Key, Arrival], fact: str) -> tupl
     Returns the time, the value of a `facts` row (None if absent), and the row ids of the new events.
     """
     texts = _Texts()
-    given = {
+    parameters = {
         "events": as_json([_event(arrival, texts) for arrival in arrivals.values()]),
         "deliveries": as_json(
             [_delivery(key, new, texts) for key, arrival in arrivals.items() for new in _one_a_route(arrival)]
@@ -34,7 +34,7 @@ def insert(conn: Connection, arrivals: Mapping[Key, Arrival], fact: str) -> tupl
         "texts": texts.joined(),
         "fact": fact,
     }
-    found = conn.exec_driver_sql(_statement(), given).all()
+    found = conn.exec_driver_sql(_statement(), parameters).all()
     fresh = {(source, key): row_id for row_id, source, key, *_ in found if row_id is not None}
     return found[0].now, found[0].fact, fresh
 
@@ -78,10 +78,10 @@ def _one_a_route(arrival: Arrival) -> Collection[NewDelivery]:
 
 def _delivery(event: Key, new: NewDelivery, texts: _Texts) -> new_rows.Row:
     row = new_rows.delivery(new)
-    kept = new_rows.record(new)
+    record = new_rows.record(new)
     row["of_source"], row["of_key"] = event
-    row["record_at"], row["record_size"] = texts.put(kept.pop("record"), _RECORD)
-    return row | sealed_row(records, kept)
+    row["record_at"], row["record_size"] = texts.put(record.pop("record"), _RECORD)
+    return row | sealed_row(records, record)
 
 
 _PAYLOAD: Final = place_of(events.c.payload)

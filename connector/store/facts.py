@@ -16,9 +16,9 @@ def some(conn: Connection, *names: str) -> dict[str, str]:
     return {row.name: row.value for row in rows}
 
 
-def add(conn: Connection, given: Mapping[str, str]) -> None:
+def add(conn: Connection, values: Mapping[str, str]) -> None:
     """Adds facts; existing ones stay."""
-    insert_rows(conn, facts, [{"name": name, "value": value} for name, value in given.items()])
+    insert_rows(conn, facts, [{"name": name, "value": value} for name, value in values.items()])
 
 
 def put(conn: Connection, name: str, value: str) -> None:

@@ -76,11 +76,11 @@ def add_rows(conn: Connection, upload: int, source: str, rows: Sequence[Imported
 
 def _ids(conn: Connection, source: str, keys: Collection[str]) -> dict[str, int]:
     """Key -> event. Of invalid events, which have no key, the newest with that id."""
-    given = list(keys)
-    keyed = select(_event.key, _event.id).where(_event.source == source, _event.key.in_(given))
+    names = list(keys)
+    keyed = select(_event.key, _event.id).where(_event.source == source, _event.key.in_(names))
     newest = func.max(_event.id)
     keyless = select(_event.event_id, newest).where(
-        _event.source == source, _event.key.is_(None), _event.event_id.in_(given)
+        _event.source == source, _event.key.is_(None), _event.event_id.in_(names)
     )
     found = {row[0]: row[1] for row in conn.execute(keyless.group_by(_event.event_id))}
     return found | {row[0]: row[1] for row in conn.execute(keyed)}
@@ -108,11 +108,11 @@ def end_replaced(conn: Connection, event: int, key: str, now: int) -> None:
         **reasons.columns(Reason(Code.REPLACED)),
     }
     conn.execute(update(deliveries).where(open_).values(values))
-    told = orjson.dumps(["a corrected row took its place"]).decode()
+    notes = orjson.dumps(["a corrected row took its place"]).decode()
     conn.execute(
         update(events)
         .where(_event.id == event, _event.state == EventState.INVALID)
-        .values(state=EventState.IGNORED, notes=told)
+        .values(state=EventState.IGNORED, notes=notes)
     )
     conn.execute(update(events).where(_event.id == event, _event.key == key).values(key=None))
 
@@ -157,10 +157,10 @@ def rows_of(conn: Connection, upload: int, fate: str, most: int | None) -> Seque
 
 def deliveries_of(conn: Connection, some: Collection[int]) -> Sequence[Any]:
     """The deliveries of these events."""
-    given = list(some)
+    ids = list(some)
     found: list[Any] = []
-    for at in range(0, len(given), 500):
-        query = select(deliveries).where(_delivery.event.in_(given[at : at + 500])).order_by(_delivery.id)
+    for at in range(0, len(ids), 500):
+        query = select(deliveries).where(_delivery.event.in_(ids[at : at + 500])).order_by(_delivery.id)
         found += conn.execute(query).all()
     return found
 

@@ -116,8 +116,8 @@ def leave_out_taken(conn: Connection, arrivals: Sequence[Arrival], key: bytes) -
     ):
         has.setdefault(rows[event], set()).add(route)
     for arrival in arrivals:
-        taken = set().union(*(has.get((arrival.source, called), ()) for called in arrival.others))
-        left = tuple(new for new in arrival.deliveries if new.route not in taken)
+        routes = set().union(*(has.get((arrival.source, called), ()) for called in arrival.others))
+        left = tuple(new for new in arrival.deliveries if new.route not in routes)
         if len(left) < len(arrival.deliveries):
             arrival.deliveries, arrival.state = left, EventState.ACCEPTED if left else EventState.IGNORED
             arrival.notes = (*arrival.notes, "its route has the same already, as it was then")
@@ -182,7 +182,7 @@ def _take_back(conn: Connection, fresh: dict[Key, int], now: int, key: bytes) ->
     Runs after the inserts: a purge that hid an earlier copy meanwhile has committed by now, or had to wait for us.
     """
     names = {(source, keyed_hash.name(key, source, called)): (source, called) for source, called in fresh}
-    known = {names[kept]: of for kept, of in _fingerprints(conn, named(conn, names), now).items()}
+    known = {names[name]: of for name, of in _fingerprints(conn, named(conn, names), now).items()}
     if known:
         copies = [fresh.pop(copy) for copy in known]
         outbox.take_back(conn, copies)
@@ -197,8 +197,8 @@ def named(conn: Connection, keys: Iterable[Key]) -> list[Key]:
 
 def _rows_named(conn: Connection, keys: Iterable[Key]) -> Sequence[Row[Any]]:
     """id, source, key and fingerprint of the events with these keys."""
-    given = orjson.dumps([{"source": source, "key": called} for source, called in keys]).decode()
-    return conn.execute(_NAMED[conn.dialect.name], {"names": given}).all() if given != "[]" else []
+    names = orjson.dumps([{"source": source, "key": called} for source, called in keys]).decode()
+    return conn.execute(_NAMED[conn.dialect.name], {"names": names}).all() if names != "[]" else []
 
 
 _NAMED: Final[dict[str, TextClause]] = {

@@ -62,13 +62,13 @@ SETTLED: Final = (
 
 def add(conn: Connection, new: Iterable[tuple[int, Sequence[NewDelivery]]], now: int) -> int:
     """Adds the deliveries of each event (row id first); (event, route) is unique for ever. Returns how many are new."""
-    given = {(event, one.route): one for event, some in new for one in some}
-    wanted = [new_rows.whole_delivery(event, one, now) for (event, _), one in given.items()]
+    by_name = {(event, one.route): one for event, some in new for one in some}
+    wanted = [new_rows.whole_delivery(event, one, now) for (event, _), one in by_name.items()]
     added = insert_rows(conn, deliveries, wanted, returning=("id", "event", "route"))
     insert_rows(
-        conn, records, [new_rows.whole_record(delivery, given[event, route]) for delivery, event, route in added]
+        conn, records, [new_rows.whole_record(delivery, by_name[event, route]) for delivery, event, route in added]
     )
-    once_keys.add(conn, [(delivery, given[event, route]) for delivery, event, route in added])
+    once_keys.add(conn, [(delivery, by_name[event, route]) for delivery, event, route in added])
     return len(added)
 
 
@@ -174,14 +174,14 @@ def take(
     ``head``: the lane's head as found in this transaction; of a split group only its own members are taken. ``turn``:
     only those of this source.
     """
-    given: dict[str, Any] = {"to": destination, "of_lane": lane, "most": limit, "now": now}
-    given |= {"new": attempt, "more": attempt_list.of(attempt)}
+    parameters: dict[str, Any] = {"to": destination, "of_lane": lane, "most": limit, "now": now}
+    parameters |= {"new": attempt, "more": attempt_list.of(attempt)}
     if turn is not None:
-        given["no_turn" if turn == UNNUMBERED else "of_turn"] = turn
+        parameters["no_turn" if turn == UNNUMBERED else "of_turn"] = turn
     if head is not None:
-        given |= {"last_due": head.due_at, "last_id": head.id}
-        given |= {"of_split": head.split} if head.split is not None else {}
-    return conn.execute(_take(frozenset(given.keys() & _NARROWED.keys())), given).rowcount
+        parameters |= {"last_due": head.due_at, "last_id": head.id}
+        parameters |= {"of_split": head.split} if head.split is not None else {}
+    return conn.execute(_take(frozenset(parameters.keys() & _NARROWED.keys())), parameters).rowcount
 
 
 @functools.cache
@@ -319,8 +319,8 @@ def settle(
     passed the pre-check change it as ``lanes`` says.
     """
     if all(one is None for one in (due_at, first, last, split, lanes)):  # what most calls come to
-        given = {"of": attempt, "to": state, "at": now, **reasons.bound(reason)}
-        return conn.execute(_SETTLE_ALL, given).rowcount
+        parameters = {"of": attempt, "to": state, "at": now, **reasons.bound(reason)}
+        return conn.execute(_SETTLE_ALL, parameters).rowcount
     chosen = _of(attempt)
     if first is not None:
         chosen = and_(chosen, _deliveries.id >= first)

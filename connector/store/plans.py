@@ -87,10 +87,10 @@ def lease(conn: Connection, now: int) -> Plan | None:
     return _read(row)
 
 
-def advance(conn: Connection, plan: Plan, done: int, sent: int, kept: Mapping[str, int], now: int) -> None:
+def advance(conn: Connection, plan: Plan, done: int, sent: int, reasons: Mapping[str, int], now: int) -> None:
     """Stores the result of a step; the last one ends the plan."""
     counts = dict(plan.kept)
-    for why, number in kept.items():
+    for why, number in reasons.items():
         known = why if why in counts or len(counts) < KEPT_REASONS else "…"
         counts[known] = counts.get(known, 0) + number
     values: dict[str, Any] = {"done": plan.done + done, "sent": plan.sent + sent, "lease_until": 0}

@@ -50,7 +50,7 @@ def says(row: Any, text: str) -> bool:
 
 def _meant(text: str) -> list[str]:
     wanted = text.casefold()
-    return [str(code) for code, said in ENGLISH.items() if wanted == code or wanted in said.casefold()]
+    return [str(code) for code, sentence in ENGLISH.items() if wanted == code or wanted in sentence.casefold()]
 
 
 def of(row: Any) -> Reason | None:

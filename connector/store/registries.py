@@ -49,9 +49,9 @@ def begin(conn: Connection, name: str) -> int:
 
 def put(conn: Connection, name: str, number: int, hashes: Sequence[str], of: int) -> None:
     """Stores the people of the file. Those who were off the list are on it again as of today."""
-    given = list(dict.fromkeys(hashes))
-    for at in range(0, len(given), _AT_ONCE):
-        some = orjson.dumps(given[at : at + _AT_ONCE]).decode()
+    ways = list(dict.fromkeys(hashes))
+    for at in range(0, len(ways), _AT_ONCE):
+        some = orjson.dumps(ways[at : at + _AT_ONCE]).decode()
         conn.execute(_PUT[conn.dialect.name], {"given": some, "name": name, "number": number, "of": of})
 
 
@@ -150,9 +150,9 @@ def _count(conn: Connection, name: str) -> None:
 
 def forget(conn: Connection, name: str) -> int:
     """Deletes a whole list. Returns how many were on it."""
-    gone = conn.execute(delete(registry_entries).where(_entry.registry == name)).rowcount
+    count = conn.execute(delete(registry_entries).where(_entry.registry == name)).rowcount
     conn.execute(delete(registries).where(_registry.name == name))
-    return gone
+    return count
 
 
 # --- queries about people -------------------------------------------------------------------------------------------
@@ -189,14 +189,14 @@ _LISTED: Final = {
 
 def unanswered(conn: Connection, registry: Registry, ways: Sequence[str], now: int) -> set[str]:
     """Those of these hashes that the registry was not asked about within its `max_age`."""
-    given = list(dict.fromkeys(ways))
+    hashes = list(dict.fromkeys(ways))
     since = now - int(registry.max_age_s * 1000)
     known: set[str] = set()
-    for at in range(0, len(given), 500):
-        some = given[at : at + 500]
+    for at in range(0, len(hashes), 500):
+        some = hashes[at : at + 500]
         query = select(_entry.hash).where(_entry.registry == registry.name, _entry.hash.in_(some), _entry.since > since)
         known |= set(conn.execute(query).scalars())
-    return {*given} - known
+    return {*hashes} - known
 
 
 def release(conn: Connection, name: str, now: int) -> int:

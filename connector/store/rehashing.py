@@ -49,7 +49,7 @@ def rewrite(conn: Connection, settings: Settings) -> int:
     """
     layer = os.urandom(LAYER_BYTES)
     key = keyed_hash.layered(hash_keys.find(conn, settings), layer)
-    again, given = _functions(conn, layer)
+    again, parameters = _functions(conn, layer)
     changes = [(table, column, again(column), which) for table, column, which in _HASHES]
     for table, column in _NAMES:
         head = f"substr({column}, 1, length({column}) - {DIGITS})"
@@ -61,7 +61,7 @@ def rewrite(conn: Connection, settings: Settings) -> int:
     count = 0
     for table, column, value, which in changes:
         where = f"{column} IS NOT NULL" + (f" AND {which}" if which else "")
-        count += conn.execute(text(f"UPDATE {table} SET {column} = {value} WHERE {where}"), given).rowcount
+        count += conn.execute(text(f"UPDATE {table} SET {column} = {value} WHERE {where}"), parameters).rowcount
     hash_keys.replace(conn, settings, key)
     known = facts.some(conn, suppression_list.KEYED, keyed_hash.FACT)
     for name in (*known, hash_keys.IN_USE):
@@ -87,9 +87,9 @@ def _functions(conn: Connection, layer: bytes) -> tuple[Any, dict[str, Any]]:
         driver.create_function("rehashed_list", 1, lambda some: _list_again(layer, some), deterministic=True)
         return "rehashed({})".format, {}
     block = layer.ljust(_BLOCK, b"\0")
-    given = {"outer": bytes(one ^ 0x5C for one in block), "inner": bytes(one ^ 0x36 for one in block)}
+    parameters = {"outer": bytes(one ^ 0x5C for one in block), "inner": bytes(one ^ 0x36 for one in block)}
     inner = "sha256(CAST(:inner AS bytea) || convert_to({}, 'UTF8'))"
-    return f"left(encode(sha256(CAST(:outer AS bytea) || {inner}), 'hex'), {DIGITS})".format, given
+    return f"left(encode(sha256(CAST(:outer AS bytea) || {inner}), 'hex'), {DIGITS})".format, parameters
 
 
 def _list_again(layer: bytes, some: str) -> str:

@@ -156,10 +156,10 @@ class _FileReading:
         ids = part.mark
         assert isinstance(ids, list)
         bad = {position for position, _ in poison}
-        kept = [number for position, number in enumerate(ids) if position not in bad]
-        self._spool.take_out(kept, [(why, ids[position]) for position, why in poison])
+        stored = [number for position, number in enumerate(ids) if position not in bad]
+        self._spool.take_out(stored, [(why, ids[position]) for position, why in poison])
 
 
 def _why(fault: Exception) -> str:
-    said = str(fault)
-    return "it is full" if "full" in said else said
+    text = str(fault)
+    return "it is full" if "full" in text else text

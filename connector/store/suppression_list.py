@@ -41,9 +41,9 @@ def add(conn: Connection, entries: Sequence[Entry]) -> int:
     An entry for some channels is extended by the new ones.
     """
     before = count(conn)
-    given = list({one.hash: _row(one) for one in entries}.values())
-    for at in range(0, len(given), _AT_ONCE):
-        insert_rows(conn, do_not_contact, given[at : at + _AT_ONCE])
+    rows = list({one.hash: _row(one) for one in entries}.values())
+    for at in range(0, len(rows), _AT_ONCE):
+        insert_rows(conn, do_not_contact, rows[at : at + _AT_ONCE])
     narrow = set(conn.execute(select(_listed.hash).where(_listed.channels.is_not(None))).scalars())
     for one in entries:
         if one.hash in narrow:
@@ -118,8 +118,8 @@ def asked_since(conn: Connection, some: Sequence[int], channel: str) -> Sequence
 
     ``channel``: a LIKE pattern on the entries' channels.
     """
-    given = {"given": orjson.dumps(sorted(some)).decode(), "channel": channel}
-    return conn.execute(_ASKED_SINCE[conn.dialect.name], given).all()
+    parameters = {"given": orjson.dumps(sorted(some)).decode(), "channel": channel}
+    return conn.execute(_ASKED_SINCE[conn.dialect.name], parameters).all()
 
 
 _ASKED_SINCE: Final = {

@@ -144,7 +144,7 @@ class Whose:
 
 
 def put_aside(
-    conn: Connection, attempt: int, whose: Whose, to: Mapping[int, int], reason: Reason, now: int, *, newest: int
+    conn: Connection, attempt: int, group: Whose, to: Mapping[int, int], reason: Reason, now: int, *, newest: int
 ) -> int:
     """Releases the ``newest`` of these members of an attempt that is about to be made, and lays them aside.
 
@@ -152,7 +152,7 @@ def put_aside(
     """
     some = (
         select(_deliveries.id)
-        .where(outbox.taken(attempt), whose.condition)
+        .where(outbox.taken(attempt), group.condition)
         .order_by(_deliveries.id.desc())
         .limit(newest)
     )
@@ -165,7 +165,7 @@ def put_all_aside(
     conn: Connection,
     destination: str,
     lane: int,
-    whose: Whose,
+    group: Whose,
     to: Mapping[int, int],
     reason: Reason,
     now: int,
@@ -173,7 +173,7 @@ def put_all_aside(
     most: int,
 ) -> int:
     """Lays the oldest due deliveries of a source aside that no call has taken yet."""
-    due = and_(outbox.pending(destination, lane), whose.condition, _deliveries.due_at <= now)
+    due = and_(outbox.pending(destination, lane), group.condition, _deliveries.due_at <= now)
     some = select(_deliveries.id).where(due).order_by(_deliveries.due_at, _deliveries.id).limit(most).scalar_subquery()
     values = {"updated_at": now} | _aside(to, reason)
     return conn.execute(update(deliveries).where(_deliveries.id.in_(some)).values(values)).rowcount
@@ -223,8 +223,8 @@ def let_in(
 
 def _is_in(country: str) -> ColumnElement[bool]:
     """Whether a place names the country: alone, with an area, or beside others."""
-    said = "+" + func.coalesce(_deliveries.place, "") + "+"
-    return or_(said.contains(f"+{country}+"), said.contains(f"+{country}/"))
+    places = "+" + func.coalesce(_deliveries.place, "") + "+"
+    return or_(places.contains(f"+{country}+"), places.contains(f"+{country}/"))
 
 
 _WHOLE: Final = case(LET_IN, value=_deliveries.lane, else_=_deliveries.lane)

@@ -117,10 +117,10 @@ class FileLock:
         return {name for name in names if _is_free(self._path(name))}
 
     def tidy(self, names: Collection[str]) -> None:
-        kept = {self._path(name) for name in names}
+        paths = {self._path(name) for name in names}
         with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
-                if path not in kept:
+                if path not in paths:
                     _is_free(path, remove=True)
 
     def release(self) -> None:
@@ -203,12 +203,12 @@ class SessionLock:
             session = psycopg.connect(self._url, autocommit=True, **connect_timeout(self._url))
             for name, value in _KEEPALIVES.items():
                 session.execute(f"SET {name} = {value}")
-            taken = session.execute("SELECT pg_try_advisory_lock(%s)", (_number(self.name),)).fetchone()
+            row = session.execute("SELECT pg_try_advisory_lock(%s)", (_number(self.name),)).fetchone()
         except psycopg.Error as fault:
             if session is not None:
                 session.close()
             raise StoreUnavailable("the database cannot be used now: the worker's lock is not held") from fault
-        if not (taken and taken[0]):  # the server has not noticed yet that our connection of before is gone
+        if not (row and row[0]):  # the server has not noticed yet that our connection of before is gone
             session.close()
             return
         if self._had_one:
