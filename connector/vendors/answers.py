@@ -67,13 +67,13 @@ def _asked_s(answer: Answer) -> float | None:
 
 def unrecognised(answer: Answer, words: str = "") -> Outcome:
     """No table knows this answer: the outcome is unknown, and the account stops if it comes for any record."""
-    told = f"HTTP {answer.status}" + (f" {words}" if words else "")
+    text = f"HTTP {answer.status}" + (f" {words}" if words else "")
     return Outcome(
         attempt=AttemptState.UNKNOWN,
-        verdict=Verdict(Fate.DOUBTFUL, told),
+        verdict=Verdict(Fate.DOUBTFUL, text),
         status=answer.status,
-        words=told,
-        block=Reason(Code.BLOCKED_UNKNOWN_ANSWER, said(told, answer.status)),
+        words=text,
+        block=Reason(Code.BLOCKED_UNKNOWN_ANSWER, said(text, answer.status)),
         suspect=True,
     )
 
@@ -111,10 +111,10 @@ def asked(outcome: Outcome) -> Seen:
 
 def classify(answer: Answer, fault: str = "", words: str = "") -> Outcome:
     """The meaning of the answer to a read; an unknown answer fails closed. ``fault``: see `Fetching.fault_of`."""
-    told = cut(f"{answer.status} {words}".strip())
+    text = cut(f"{answer.status} {words}".strip())
     kind = fault or _FAULTS.get(answer.status, "failed" if answer.status >= 500 else "")
     if kind in _MEANINGS:
-        return _MEANINGS[kind](answer, told)
+        return _MEANINGS[kind](answer, text)
     if kind or not 200 <= answer.status < 300:
         return unrecognised(answer, cut(words))
     if len(answer.body) > PIECE_BYTES:

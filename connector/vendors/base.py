@@ -120,8 +120,8 @@ class Destination:
     def channel(self) -> str:
         """The channel of the contact; "" if there is no contact, or the channel is unknown."""
         planned = next(iter(self.plan.routes.values()), None) if self.plan else None
-        said = next(iter(self.routes.values()), None)
-        return planned.channel if planned else (said.channel if said else "") or self.by_channel
+        route = next(iter(self.routes.values()), None)
+        return planned.channel if planned else (route.channel if route else "") or self.by_channel
 
     @property
     def later_ms(self) -> int:

@@ -22,15 +22,15 @@ def at_most(number: int, most: int, what: str) -> None:
         raise WrongCall(f"{number:,} {what} in one call, where at most {most:,} are allowed: split them")
 
 
-def exactly_one(given: Mapping[str, Any], names: str) -> None:
+def exactly_one(params: Mapping[str, Any], names: str) -> None:
     """Raises `WrongCall` unless one of these was given."""
-    if len(given) != 1:
+    if len(params) != 1:
         raise WrongCall(f"give exactly one of {names}")
 
 
-def at_least_one(given: Mapping[str, Any], names: str) -> None:
+def at_least_one(params: Mapping[str, Any], names: str) -> None:
     """Raises `WrongCall` if none of these is given."""
-    if not given:
+    if not params:
         raise WrongCall(f"give one of {names}")
 
 

@@ -40,5 +40,5 @@ class Caller(Protocol):
     def asked(self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]) -> Answer:
         """An accepted answer. Raises `NotCalled` and `StoreUnavailable`."""
 
-    def why_not(self, said: Outcome | Wait) -> str:
+    def why_not(self, result: Outcome | Wait) -> str:
         """Why a call was not made, or brought nothing; on one line, and what to do."""

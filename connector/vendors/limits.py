@@ -16,9 +16,9 @@ from connector.vendors import VENDORS
 WRITE_WITHIN_S: Final = 5.0
 
 
-def limits(account: Account, told: int | None = None) -> Limits:
+def limits(account: Account, reported: int | None = None) -> Limits:
     """``told``: the day's calls by the vendor's report; obeyed if they are fewer."""
-    found = quota.lowered(VENDORS[account.vendor].limits(account), told)
+    found = quota.lowered(VENDORS[account.vendor].limits(account), reported)
     if account.in_flight is None or account.in_flight >= found.in_flight:
         return found
     return replace(found, in_flight=account.in_flight)

@@ -95,8 +95,8 @@ class HubSpot:
     def words_of(answer: Answer) -> str:
         """``{"status": "error", "message", "category"}``."""
         body = answer.json()
-        said = [body.get("category"), body.get("message")] if isinstance(body, dict) else []
-        return ": ".join(text for text in said if isinstance(text, str))
+        texts = [body.get("category"), body.get("message")] if isinstance(body, dict) else []
+        return ": ".join(text for text in texts if isinstance(text, str))
 
     def _url(self, *path: str) -> str:
         return "/".join((self._base_url, "crm/v3/objects", *(quote(step, safe="") for step in path)))

@@ -213,9 +213,11 @@ def body_of(answer: Answer) -> Mapping[str, Any]:
     body, status = _body(answer), status_of(answer)
     if body and 200 <= status < 300:
         return body
-    said = body.get("message")
+    message = body.get("message")
     words = (
-        masked(" ".join(said.split())[:300]) if isinstance(said, str) and said.strip() else "nothing that can be read"
+        masked(" ".join(message.split())[:300])
+        if isinstance(message, str) and message.strip()
+        else "nothing that can be read"
     )
     raise PostCenterError(f"PostCenter answered {status}: {words}")
 

@@ -55,8 +55,8 @@ def _is_own(answer: Answer) -> bool:
 
 def _words(answer: Answer) -> str:
     body = answer.json()
-    said = body.get("message") if isinstance(body, dict) else ""
-    return cut(f"{status_of(answer) or answer.status} {said if isinstance(said, str) else ''}")
+    message = body.get("message") if isinstance(body, dict) else ""
+    return cut(f"{status_of(answer) or answer.status} {message if isinstance(message, str) else ''}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,9 +76,9 @@ class Ledger:
             self.breaches: list[Breach] = []
             self.max_in_flight: Counter[str] = Counter()  #: token -> most calls at once, a refused one included
 
-    def enter(self, operation: str, token: str, gone: Callable[[], bool]) -> Call:
+    def enter(self, operation: str, token: str, has_hung_up: Callable[[], bool]) -> Call:
         """A request's head has arrived."""
-        call = Call(operation, token, time.time(), gone=gone)
+        call = Call(operation, token, time.time(), gone=has_hung_up)
         with self._lock:
             self.calls.append(call)
         return call

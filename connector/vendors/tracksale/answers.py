@@ -30,15 +30,15 @@ def vendor_words(answer: Answer) -> str:
 def _captcha(answer: Answer, _words: str) -> Outcome:
     if answer.status == 405:
         return blocked(answer, "405 CAPTCHA: too many requests", Code.BLOCKED_CAPTCHA)
-    said = f"{answer.status} with a web page: a CAPTCHA, most likely"
+    text = f"{answer.status} with a web page: a CAPTCHA, most likely"
     # Or the page of a filter that dislikes what was sent; but no filter says 401.
-    return replace(blocked(answer, said, Code.BLOCKED_CAPTCHA), suspect=answer.status != 401)
+    return replace(blocked(answer, text, Code.BLOCKED_CAPTCHA), suspect=answer.status != 401)
 
 
 def _failed(answer: Answer, words: str) -> Outcome:
     is_unreadable = 200 <= answer.status < 300
-    said = f"an answer that cannot be read ({answer.status})" if is_unreadable else f"Tracksale failed ({words})"
-    return failed(answer, said)
+    text = f"an answer that cannot be read ({answer.status})" if is_unreadable else f"Tracksale failed ({words})"
+    return failed(answer, text)
 
 
 #: By `fault_of`. Unknown faults have none.
@@ -79,10 +79,10 @@ def _fates(
         return dict.fromkeys(range(len(customers)), _DUPLICATE)
     each = _invalid_ones(lists[1], customers)
     each |= _duplicated_ones(lists[0], customers, each)
-    told = Counter(verdict.fate for verdict in each.values())
-    if told[Fate.DUPLICATE] == duplicated and told[Fate.REFUSED] == invalid:
+    counts = Counter(verdict.fate for verdict in each.values())
+    if counts[Fate.DUPLICATE] == duplicated and counts[Fate.REFUSED] == invalid:
         return each
-    return _doubts(each, customers, duplicated - told[Fate.DUPLICATE], invalid - told[Fate.REFUSED])
+    return _doubts(each, customers, duplicated - counts[Fate.DUPLICATE], invalid - counts[Fate.REFUSED])
 
 
 HAS_ALREADY: Final = "Tracksale has this customer in the campaign already"
@@ -117,9 +117,9 @@ def _invalid_ones(rows: Sequence[Mapping[str, Any]], customers: Sequence[Mapping
     for row in rows:
         reasons[name_of(row)].append(cut(row.get("reason") or "invalid"))
     each: dict[int, Verdict] = {}
-    for name, said in reasons.items():
-        if len(by_name[name]) == len(said):
-            each |= {at: Verdict(Fate.REFUSED, why) for at, why in zip(by_name[name], said, strict=True)}
+    for name, causes in reasons.items():
+        if len(by_name[name]) == len(causes):
+            each |= {at: Verdict(Fate.REFUSED, why) for at, why in zip(by_name[name], causes, strict=True)}
     return each
 
 
@@ -184,19 +184,19 @@ _NO_LINK: Final = Verdict(Fate.REFUSED, "Tracksale's answer has no link that is 
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def settle_answers(answer: Answer, body: Mapping[str, Any], given: Sequence[Mapping[str, Any]]) -> Outcome:
+def settle_answers(answer: Answer, body: Mapping[str, Any], sent: Sequence[Mapping[str, Any]]) -> Outcome:
     """The fate of each answer: inserted, with its id; invalid; or in doubt, if it is not said which are which."""
     status = body["status"] if isinstance(body["status"], dict) else {}
     inserted, invalid = (count_of(status.get(key)) for key in ("inserted", "invalid"))
-    if inserted is None or invalid is None or inserted + invalid != len(given):
-        return unrecognised(answer, cut(f"status {dict(status)} for {len(given)} answers"))
+    if inserted is None or invalid is None or inserted + invalid != len(sent):
+        return unrecognised(answer, cut(f"status {dict(status)} for {len(sent)} answers"))
     listed = body.get("answers")
     entries = [row for row in (listed if isinstance(listed, list) else [listed]) if isinstance(row, dict)]
-    people = [{name: value for name, value in one.items() if name != "tags"} for one in given]  # tags are not listed
+    people = [{name: value for name, value in one.items() if name != "tags"} for one in sent]  # tags are not listed
     sure = matched(entries, people) if len(entries) <= inserted else {}
-    rest = _unlisted(inserted=inserted, all_told=len(sure) == inserted, of=len(given))
+    rest = _unlisted(inserted=inserted, all_told=len(sure) == inserted, of=len(sent))
     often = Counter(map(ways_of, people))
-    each = dict.fromkeys(range(len(given)), rest)
+    each = dict.fromkeys(range(len(sent)), rest)
     each |= {at: _inserted(entries[row], alone=often[ways_of(people[at])] == 1) for at, row in sure.items()}
     return Outcome(
         attempt=AttemptState.ACCEPTED, verdict=rest, each=each, status=answer.status, words=cut(body.get("msg") or "")

@@ -387,13 +387,13 @@ def _step(code: str) -> str:
     return quote(str(code), safe="")
 
 
-def _if(asked: bool, **params: str) -> dict[str, str]:
-    return params if asked else {}
+def _if(condition: bool, **params: str) -> dict[str, str]:
+    return params if condition else {}
 
 
 def _period(start: str, end: str, codes: str = "") -> dict[str, str]:
-    given = {"start": start, "end": end, "codes": codes}
-    return {name: value for name, value in given.items() if value}
+    params = {"start": start, "end": end, "codes": codes}
+    return {name: value for name, value in params.items() if value}
 
 
 def _finishing(customer: Customer, finish_time: int | None) -> Customer:
@@ -413,8 +413,8 @@ def _page(page: int, limit: int, channel: bool, tags: bool) -> dict[str, str]:
 
 
 def _person(email: str, phone: str, identification: str) -> dict[str, Any]:
-    given = {"email": email, "phone": phone, "identification": identification}
-    return {name: value for name, value in given.items() if value}
+    fields = {"email": email, "phone": phone, "identification": identification}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _is_past_the_end(answer: Answer) -> bool:

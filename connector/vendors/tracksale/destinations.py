@@ -81,10 +81,10 @@ class Dispatch(Destination):
         return vendor.can_impact(str(self.options["campaign_code"]), **{name: value}, deadline=deadline)
 
     def agreed(self, answer: Answer) -> tuple[bool | None, Outcome]:
-        said = can_impact_of(answer.json()) if 200 <= answer.status < 300 else None
-        if (unwell := meaning(answer)) is not None or said is None:
+        may = can_impact_of(answer.json()) if 200 <= answer.status < 300 else None
+        if (unwell := meaning(answer)) is not None or may is None:
             return None, unwell or unrecognised(answer, vendor_words(answer))
-        return said, delivered(answer, "may be asked" if said else "asked too recently")
+        return may, delivered(answer, "may be asked" if may else "asked too recently")
 
     def ask(
         self, vendor: Tracksale, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
@@ -202,8 +202,8 @@ class Answers(Destination):
         self, vendor: Tracksale, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
     ) -> Seen:
         """Searches all of the records in the report of answers; one call."""
-        given = {number: orjson.loads(text) for number, text in records}
-        moments = [one["create_time"] for one in given.values() if "create_time" in one] or [started_at // 1000]
+        sent = {number: orjson.loads(text) for number, text in records}
+        moments = [one["create_time"] for one in sent.values() if "create_time" in one] or [started_at // 1000]
         first, last = (datetime.fromtimestamp(at, UTC) for at in (min(moments), max(moments)))
         start, end = f"{first - timedelta(days=1):%Y-%m-%d}", f"{last + timedelta(days=1):%Y-%m-%d}"
         code = str(self.options["campaign_code"])
@@ -211,20 +211,20 @@ class Answers(Destination):
         rows = answer.json() if 200 <= answer.status < 300 else None
         if not isinstance(rows, list):
             return asked(meaning(answer) or unrecognised(answer, vendor_words(answer)))
-        found = {number: _found(rows, one) for number, one in given.items()}
+        found = {number: _found(rows, one) for number, one in sent.items()}
         results = {number: {"answer_id": ids[0]} for number, ids in found.items() if len(ids) == 1}
         return Seen({number: bool(ids) for number, ids in found.items()}, results=results)
 
 
-def _found(rows: Sequence[Any], given: Mapping[str, Any]) -> list[int]:
+def _found(rows: Sequence[Any], sent: Mapping[str, Any]) -> list[int]:
     """The ids of the rows of a report that are the answer that was sent. Without its time it cannot be known again."""
-    when, score = given.get("create_time"), given.get("score")
+    when, score = sent.get("create_time"), sent.get("score")
     return [
         number
         for row in rows
         if isinstance(row, dict) and when is not None and number_of(row.get("time")) == when
         if score is None or number_of(row.get("nps_answer")) == score
-        if fits(ways_of(row), ways_of(given)) and (number := number_of(row.get("id"))) is not None
+        if fits(ways_of(row), ways_of(sent)) and (number := number_of(row.get("id"))) is not None
     ]
 
 

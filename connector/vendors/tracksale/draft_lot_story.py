@@ -49,8 +49,8 @@ def _told(lot: Mapping[str, Any]) -> list[dict[str, str]]:
         {"at": lot["since"], "said": phrase("in {lot}: nobody is surveyed before a person fires it", lot=called)}
     ]
     if lot["asked"]:
-        asked = phrase("{what} {lot} was asked for", what=_WORDS[lot["asked"]], lot=called)
-        lines.append({"at": lot["asked_at"], "said": asked})
+        sentence = phrase("{what} {lot} was asked for", what=_WORDS[lot["asked"]], lot=called)
+        lines.append({"at": lot["asked_at"], "said": sentence})
     if lot["state"] != LotState.DRAFT:
         lines.append({"at": lot["changed_at"], "said": phrase("{lot} was {ended}", lot=called, ended=_ended(lot))})
     return lines

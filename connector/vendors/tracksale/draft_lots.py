@@ -153,8 +153,8 @@ class Drafts:
         if lot is None or not lot.listed or lot.state != LotState.DRAFT:
             raise ConnectorError(_no_draft(campaign, code, lot, [one.code for one in seen.values() if one.listed]))
         if lot.known is not None and lot.known.asked is not None:
-            asked = "lot {lot}: {what} before, and it is not known yet whether that was done: look again in a minute"
-            raise ConnectorError(phrase(asked, lot=code, what=_ASKED[lot.known.asked]))
+            template = "lot {lot}: {what} before, and it is not known yet whether that was done: look again in a minute"
+            raise ConnectorError(phrase(template, lot=code, what=_ASKED[lot.known.asked]))
         return lot
 
     def content(self, lot: Seen) -> Content:
@@ -167,8 +167,8 @@ class Drafts:
         )
         people = [one.person for one in dispatched_of(body_of(answer))]
         with self._database.read() as conn:
-            kept = draft_lot_store.records_of(conn, lot.known.id) if lot.known else []
-        mine = {identity for record in kept for identity in identities(orjson.loads(record))}
+            stored = draft_lot_store.records_of(conn, lot.known.id) if lot.known else []
+        mine = {identity for record in stored for identity in identities(orjson.loads(record))}
         is_ours = [bool(identities(_fields(person)) & mine) for person in people]
         return Content(
             ours=[person for person, ours in zip(people, is_ours, strict=True) if ours],
@@ -217,14 +217,14 @@ class Drafts:
             raise ConnectorError(phrase(changed, lot=shown.code, before=_many(shown), now=_many(again)))
         number = self._write_down(shown, what, fires_at)
         try:
-            answer, said = self._caller.ask(Kind.LOTS, call, means)
+            answer, result = self._caller.ask(Kind.LOTS, call, means)
         except StoreUnavailable:  # before the call, or after it
             raise ConnectorError(f"lot {shown.code} {_DOUBT[what]}") from None
-        if isinstance(said, Wait) or said.attempt in (AttemptState.REJECTED, AttemptState.NOT_SENT):
+        if isinstance(result, Wait) or result.attempt in (AttemptState.REJECTED, AttemptState.NOT_SENT):
             self._settle(lambda conn, now: draft_lot_store.not_done(conn, number))
-            raise NotCalled(f"lot {shown.code} is untouched: {self._caller.why_not(said)}")
-        if said.attempt != AttemptState.ACCEPTED or answer is None:
-            raise ConnectorError(f"lot {shown.code} {_DOUBT[what]} ({self._caller.why_not(said)})")
+            raise NotCalled(f"lot {shown.code} is untouched: {self._caller.why_not(result)}")
+        if result.attempt != AttemptState.ACCEPTED or answer is None:
+            raise ConnectorError(f"lot {shown.code} {_DOUBT[what]} ({self._caller.why_not(result)})")
         self._settle(lambda conn, now: draft_lot_store.become(conn, number, draft_lot_store.DONE[what], now))
         return answer
 
@@ -264,8 +264,8 @@ def _no_draft(campaign: str, code: str, lot: Seen | None, others: Sequence[str])
     facts = {"campaign": campaign, "lot": code, "there": there}
     if lot is None:
         return phrase("campaign {campaign} has no draft lot {lot}{there}", **facts)
-    said = "lot {lot} of campaign {campaign} is no draft any more: it is {state}{there}"
-    return phrase(said, **facts, state=state_word(lot.state))
+    template = "lot {lot} of campaign {campaign} is no draft any more: it is {state}{there}"
+    return phrase(template, **facts, state=state_word(lot.state))
 
 
 def _many(lot: Seen) -> str:

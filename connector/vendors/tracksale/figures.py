@@ -33,10 +33,10 @@ def survey_rows(account: Account, caller: Caller, codes: Sequence[str], since: s
     rows = []
     with closing(Figures(account, caller)) as figures:
         for code in codes:
-            said = figures.nps(Asked(campaign=code, since=since, until=until), compare=True)
-            before = said.compare.nps if said.compare else None
-            answers = (said.promoters, said.passives, said.detractors)
-            rows.append(SurveyRow(code, said.dispatches, *answers, said.nps, before))
+            nps = figures.nps(Asked(campaign=code, since=since, until=until), compare=True)
+            before = nps.compare.nps if nps.compare else None
+            answers = (nps.promoters, nps.passives, nps.detractors)
+            rows.append(SurveyRow(code, nps.dispatches, *answers, nps.nps, before))
     return rows
 
 

@@ -195,7 +195,7 @@ class AnswersOptions(Strict):
     @validates_schema(skip_on_field_errors=True)
     def _has_one_question_or_several(self, data: dict[str, Any], **_: Any) -> None:
         if bool(data["score"]) == bool(data["questions"]):
-            said = 'score = "nps" for a campaign of one question, or questions = [{ id = 11, score = "nps" }, …]'
-            raise ValidationError(f"needs one of the two: {said}", "score")
+            examples = 'score = "nps" for a campaign of one question, or questions = [{ id = 11, score = "nps" }, …]'
+            raise ValidationError(f"needs one of the two: {examples}", "score")
         if data["justification"] and not data["score"]:
             raise ValidationError("goes with score: give it to the question it belongs to", "justification")

@@ -47,10 +47,10 @@ _FAULTS: Final = {401: "credentials", 403: "credentials", 429: "slow"} | dict.fr
 def words_of(answer: Answer) -> str:
     """The vendor's words for the fault, on one line, maybe in Portuguese; "" if it has none."""
     body = answer.json()
-    said = (body.get("error") or body.get("msg") or "") if isinstance(body, dict) else ""
-    if isinstance(said, dict):  # the older envelope: {"error": {"code", "msg"}}
-        said = said.get("msg") or said
-    return " ".join(str(said).split())
+    error = (body.get("error") or body.get("msg") or "") if isinstance(body, dict) else ""
+    if isinstance(error, dict):  # the older envelope: {"error": {"code", "msg"}}
+        error = error.get("msg") or error
+    return " ".join(str(error).split())
 
 
 def body_of(answer: Answer) -> Any:

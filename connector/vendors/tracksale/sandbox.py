@@ -357,8 +357,8 @@ class Tracksale:
         return dict(WIDGETS[key])
 
     def _answer_single(self, request: Request) -> dict[str, Any]:
-        given = check_single(request.payload)
-        return self._insert(request, given, single, ids=request.query.get("return_answer_id") == "1")
+        answers = check_single(request.payload)
+        return self._insert(request, answers, single, ids=request.query.get("return_answer_id") == "1")
 
     def _answer_several(self, request: Request) -> dict[str, Any]:
         return self._insert(request, check_several(request.payload), several, ids=True)
@@ -366,21 +366,21 @@ class Tracksale:
     def _insert(
         self,
         request: Request,
-        given: list[dict[str, Any]],
+        answers: list[dict[str, Any]],
         read: Callable[[Campaign, Mapping[str, Any]], dict[str, Any] | None],
         *,
         ids: bool,
     ) -> dict[str, Any]:
         """Keeps valid answers; the others are counted as invalid."""
         campaign = self._campaign(check_campaign_code(request.payload))
-        kept = [fields for one in given if (fields := read(campaign, one)) is not None]
+        valid = [fields for one in answers if (fields := read(campaign, one)) is not None]
         inserted = [
             {"answer_id": self._answers.add(**fields)} | {name: fields[name] for name in ("name", *IDENTIFICATIONS)}
-            for fields in kept
+            for fields in valid
         ]
         answer: dict[str, Any] = {
-            "msg": f"{len(kept)} Answer inserted",
-            "status": {"invalid": len(given) - len(kept), "inserted": len(kept)},
+            "msg": f"{len(valid)} Answer inserted",
+            "status": {"invalid": len(answers) - len(valid), "inserted": len(valid)},
         }
         return answer | ({"answers": inserted} if ids else {})
 

@@ -41,8 +41,8 @@ def check_several(body: Any) -> list[dict[str, Any]]:
     for number, one in enumerate(data):
         check_object(one, (*_WHOSE, "answers"), "answer")
         _check_whose(one, number)
-        for said in _check_list(one.get("answers"), "answers"):
-            _check_said(check_object(said, _SAID, "answer"), number)
+        for reply in _check_list(one.get("answers"), "answers"):
+            _check_said(check_object(reply, _SAID, "answer"), number)
     return data
 
 
@@ -63,13 +63,13 @@ def _check_whose(one: Mapping[str, Any], number: int) -> None:
         check_tags(one["tags"])
 
 
-def _check_said(said: Mapping[str, Any], number: int) -> None:
-    if not isinstance(said.get("question_id"), int) or isinstance(said["question_id"], bool):
+def _check_said(reply: Mapping[str, Any], number: int) -> None:
+    if not isinstance(reply.get("question_id"), int) or isinstance(reply["question_id"], bool):
         raise BadRequest("answer", f"answer {number}: question_id is no number")
-    if not isinstance(said.get("score"), int | str | None) or isinstance(said.get("score"), bool):
+    if not isinstance(reply.get("score"), int | str | None) or isinstance(reply.get("score"), bool):
         raise BadRequest("answer", f"answer {number}: score is neither number nor string")
     for name in ("justification", "option", "comment"):
-        if not isinstance(said.get(name), str | None):
+        if not isinstance(reply.get(name), str | None):
             raise BadRequest("answer", f"answer {number}: {name} is no string")
 
 
@@ -85,27 +85,27 @@ def single(campaign: Campaign, answer: Mapping[str, Any]) -> dict[str, Any] | No
 
 def several(campaign: Campaign, one: Mapping[str, Any]) -> dict[str, Any] | None:
     """The same. Answers in another order than the campaign's questions are invalid."""
-    told = one["answers"]
-    in_order = [said["question_id"] for said in told] == [question["id"] for question in campaign.questions]
+    replies = one["answers"]
+    in_order = [reply["question_id"] for reply in replies] == [question["id"] for question in campaign.questions]
     if not in_order or not campaign.reachable(one):
         return None
     fields = _whose(campaign, one)
-    for said, question in zip(told, campaign.questions, strict=True):
-        if not _fits(said, question["type"]):
+    for reply, question in zip(replies, campaign.questions, strict=True):
+        if not _fits(reply, question["type"]):
             return None
         if question["type"] == "NPS":
-            fields |= {"nps_answer": int(said["score"]), "nps_comment": said.get("justification") or ""}
+            fields |= {"nps_answer": int(reply["score"]), "nps_comment": reply.get("justification") or ""}
         elif shown := QUESTION_TYPES[question["type"]]:
-            fields[shown] = [*fields.get(shown, ()), {name: said[name] for name in _SAID if name in said}]
+            fields[shown] = [*fields.get(shown, ()), {name: reply[name] for name in _SAID if name in reply}]
     return fields
 
 
-def _fits(said: Mapping[str, Any], kind: str) -> bool:
+def _fits(reply: Mapping[str, Any], kind: str) -> bool:
     if kind == "Single Choice":
         return True  # the question may be optional
     if kind == "Open Question":
-        return bool((said.get("comment") or "").strip())
-    text = str(said.get("score", ""))
+        return bool((reply.get("comment") or "").strip())
+    text = str(reply.get("score", ""))
     return text.isascii() and text.isdigit() and int(text) <= 10
 
 

@@ -87,10 +87,10 @@ def check_time(body: Mapping[str, Any], name: str, *, zero: bool = False) -> int
 def check_person(value: Any, rule: str, *, others: tuple[str, ...] = (), exactly_one: bool = False) -> dict[str, Any]:
     """An object with at least one (or exactly one) of e-mail, phone and identification, all filled strings."""
     person = check_object(value, (*IDENTIFICATIONS, *others), rule)
-    given = [name for name in IDENTIFICATIONS if name in person]
-    if not given or (exactly_one and len(given) > 1):
+    names = [name for name in IDENTIFICATIONS if name in person]
+    if not names or (exactly_one and len(names) > 1):
         raise BadRequest(rule, "needs one of email, phone, identification")
-    for name in given:
+    for name in names:
         if not isinstance(person[name], str) or not person[name].strip():
             raise BadRequest(rule, f"{name} is no string, or empty")
     return person

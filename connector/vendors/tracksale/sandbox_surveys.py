@@ -176,22 +176,22 @@ class Answers:
 
     def fill(self, answer_id: int, tags: list[dict[str, str]]) -> None:
         """Sets the tags that are empty, leaves the others."""
-        kept = self.tags[answer_id]
+        values = self.tags[answer_id]
         for tag in tags:
-            kept[tag["name"]] = kept.get(tag["name"]) or tag["value"]
+            values[tag["name"]] = values.get(tag["name"]) or tag["value"]
 
     def within(self, start: float, end: float, codes: Collection[int] = ()) -> list[dict[str, Any]]:
         """Those given from ``start`` to before ``end`` (unix seconds), to these campaigns (empty: to any)."""
         of_period = (answer for answer in self.by_id.values() if start <= answer["time"] < end)
         return [answer for answer in of_period if not codes or answer["campaign_code"] in codes]
 
-    def shown(self, answer_id: int, asked: Collection[str]) -> dict[str, Any]:
+    def shown(self, answer_id: int, options: Collection[str]) -> dict[str, Any]:
         """As in report/answer, with the requested ones of `ON_REQUEST`."""
         answer = self.by_id[answer_id]
         listed = [{"name": name, "value": value} for name, value in self.tags[answer_id].items()]
-        shown = {**answer, "tags": listed if "tags" in asked else []}
-        shown |= {name: list(answer[name]) if name in asked else [] for name in ON_REQUEST[1:]}
-        if "return_update_time" not in asked:
+        shown = {**answer, "tags": listed if "tags" in options else []}
+        shown |= {name: list(answer[name]) if name in options else [] for name in ON_REQUEST[1:]}
+        if "return_update_time" not in options:
             del shown["update_time"]
         return shown
 

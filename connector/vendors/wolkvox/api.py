@@ -132,8 +132,8 @@ def body_of(answer: Answer) -> Any:
         is_envelope = code is not None and 200 <= code < 300 and body.get("error") in (None, "")
         if is_envelope or isinstance(body, list):
             return body
-    said = _words(body) or "nothing that can be read"
-    raise WolkvoxError(f"wolkvox answered {answer.status if code is None else code}: {said}")
+    words = _words(body) or "nothing that can be read"
+    raise WolkvoxError(f"wolkvox answered {answer.status if code is None else code}: {words}")
 
 
 def rows_of(body: Any) -> list[dict[str, Any]] | None:
@@ -255,5 +255,5 @@ def _text(value: Any) -> str:
 
 def _words(body: Any) -> str:
     """The vendor's words on one line, short, without phones."""
-    said = body.get("msg") or body.get("error") or "" if isinstance(body, dict) else ""
-    return masked(" ".join(str(said).split())[:300])
+    text = body.get("msg") or body.get("error") or "" if isinstance(body, dict) else ""
+    return masked(" ".join(str(text).split())[:300])

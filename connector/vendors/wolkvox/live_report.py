@@ -88,21 +88,21 @@ def _read_now(database: Database, account: Account, caller: Caller) -> str:
         return None
 
     with closing(Wolkvox.of(account)) as vendor:
-        answer, said = caller.ask(
+        answer, result = caller.ask(
             REPORT.kind,
             lambda deadline: REPORT.read(vendor, deadline),
             lambda answer: REPORT.means(answer, account).outcome,
             gate=turn,
         )
-    if isinstance(said, Wait):
-        return caller.why_not(said)
-    looked = REPORT.means(answer, account) if answer is not None else LookupResult(said, HelpState.UNKNOWN)
+    if isinstance(result, Wait):
+        return caller.why_not(result)
+    looked = REPORT.means(answer, account) if answer is not None else LookupResult(result, HelpState.UNKNOWN)
 
     def settle() -> None:
         with database.write(serialise=account.name) as conn:
             now = now_ms(conn)
-            helps.note(conn, account.name, REPORT.help, looked.state, now, words=said.words)
-            REPORT.store(conn, account.name, looked.value, said.attempt, now)
+            helps.note(conn, account.name, REPORT.help, looked.state, now, words=result.words)
+            REPORT.store(conn, account.name, looked.value, result.attempt, now)
 
     patiently(settle)
-    return "" if looked.value is not None else caller.why_not(said)
+    return "" if looked.value is not None else caller.why_not(result)

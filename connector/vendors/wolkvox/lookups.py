@@ -110,8 +110,8 @@ def read_count(answer: Answer, zone: ZoneInfo) -> LookupResult:
     body = answer.json()
     use = token_use_of(body) if is_success(answer, body) else None
     if use is not None and (use.token_use_today is not None or use.token_limit is not None):
-        said = [f"{'?' if number is None else number}" for number in (use.token_use_today, use.token_limit)]
-        words = f"{said[0]} of {said[1]} calls used today, by wolkvox's own count"
+        counts = [f"{'?' if number is None else number}" for number in (use.token_use_today, use.token_limit)]
+        words = f"{counts[0]} of {counts[1]} calls used today, by wolkvox's own count"
         return LookupResult(delivered(answer, words), HelpState.WORKS, Count(use.token_limit, use.token_use_today))
     outcome = meaning(answer, zone) or unrecognised(answer, words_of(body))
     if outcome.over_budget and (outcome.hold_s or 0.0) > HALF_A_DAY_S:
@@ -134,5 +134,5 @@ def checked(answer: Answer, zone: ZoneInfo) -> Outcome:
         return replace(looked.outcome, words=f"the token is known; {looked.outcome.words}")
     if looked.outcome.block or looked.outcome.hold:
         return looked.outcome
-    said = f"token_info, which no document names, is {looked.state.value} ({looked.outcome.words})"
-    return delivered(answer, f"{said}: whether the token is known shows with the first delivery")
+    text = f"token_info, which no document names, is {looked.state.value} ({looked.outcome.words})"
+    return delivered(answer, f"{text}: whether the token is known shows with the first delivery")
