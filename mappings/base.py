@@ -255,5 +255,5 @@ def fingerprint(event: Event) -> bytes:
     """16 bytes that are equal for two events exactly if their contents are; notes do not count."""
     if PASSING in event.extra:
         event = replace(event, extra={name: value for name, value in event.extra.items() if name != PASSING})
-    said = orjson.dumps(_WHAT_MATTERS[type(event)](event), option=orjson.OPT_SORT_KEYS)
-    return blake2b(said, digest_size=16).digest()
+    content = orjson.dumps(_WHAT_MATTERS[type(event)](event), option=orjson.OPT_SORT_KEYS)
+    return blake2b(content, digest_size=16).digest()

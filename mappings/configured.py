@@ -14,7 +14,7 @@ def payload_mapping(
 ) -> PayloadMapping:
     """The mapping of a source, with its ``fields`` and its ``closed`` states."""
     build: Callable[..., PayloadMapping] = PAYLOADS[name]  # type: ignore[assignment]
-    given: dict[str, Any] = {"fields": fields or {}} if PAYLOADS[name].takes_fields else {}
+    options: dict[str, Any] = {"fields": fields or {}} if PAYLOADS[name].takes_fields else {}
     if PAYLOADS[name].takes_closed:
-        given["closed"] = closed
-    return build(locale, **given)
+        options["closed"] = closed
+    return build(locale, **options)

@@ -36,8 +36,8 @@ class NumberRule:
     @property
     def mark(self) -> int:
         """A number by which two rules are told apart, whatever their order."""
-        said = "|".join((*sorted({*self.countries}), "", *sorted({*self.numbers}), str(self.most)))
-        return zlib.crc32(said.encode()) & 0x7FFF_FFFF
+        text = "|".join((*sorted({*self.countries}), "", *sorted({*self.numbers}), str(self.most)))
+        return zlib.crc32(text.encode()) & 0x7FFF_FFFF
 
     def fault(self, phone: Phone) -> str:
         """Why a number is not called; "" if it may be."""
@@ -91,23 +91,23 @@ def judged(event: Event, rule: NumberRule) -> tuple[Event, tuple[str, ...]]:
         phone = event.customer.phone
         fault = rule.fault(phone) if phone else ""
         return (_without(event), (f"customer.phone: {fault}",)) if fault else (event, ())
-    kept: list[Phone] = []
+    callable_phones: list[Phone] = []
     notes: list[str] = []
     for index, phone in enumerate(event.phones):
         fault = rule.fault(phone)
-        if not fault and len(kept) >= rule.most:
+        if not fault and len(callable_phones) >= rule.most:
             fault = f"left out: phones_per_lead is {rule.most}"
         if fault:
             notes.append(f"phones.{index}: {fault}")
         else:
-            kept.append(phone)
+            callable_phones.append(phone)
     back = event.callback_phone
     if back and (fault := rule.fault(back)):
         notes.append(f"callback_phone: {fault}")
         back = None
     if not notes:
         return event, ()
-    return replace(event, phones=tuple(kept), callback_phone=back), tuple(notes)
+    return replace(event, phones=tuple(callable_phones), callback_phone=back), tuple(notes)
 
 
 def _without(event: Event) -> Event:

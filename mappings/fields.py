@@ -163,8 +163,8 @@ class Text(Loose[str]):
     def _text(self, value: Any) -> str:
         if isinstance(value, str):
             text = clean(texts.encoded_right(value), lines=self.lines, most=self.max_length * ROOM)
-            said = texts.whole(texts.written(text if self.lines else texts.spoken(text)))
-            return text if said is text else clean(said, lines=self.lines)
+            whole = texts.whole(texts.written(text if self.lines else texts.spoken(text)))
+            return text if whole is text else clean(whole, lines=self.lines)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             text = number_text(value)
             if text:
@@ -180,10 +180,10 @@ class Text(Loose[str]):
         raise ValidationError("must be text")
 
     def _first(self, values: list[Any]) -> str:
-        given = [text for one in _flat(values) if one is not None and (text := self._text(one))]
-        if len(set(given)) > 1:
-            raise kept(f"has {len(given)} values: the first is taken", given[0][: self.max_length].rstrip())
-        return given[0] if given else ""
+        all_texts = [text for one in _flat(values) if one is not None and (text := self._text(one))]
+        if len(set(all_texts)) > 1:
+            raise kept(f"has {len(all_texts)} values: the first is taken", all_texts[0][: self.max_length].rstrip())
+        return all_texts[0] if all_texts else ""
 
 
 class OneOf(Text):
@@ -246,10 +246,10 @@ class Email(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if isinstance(value, str):
-            given = value.strip()[:_LONGEST_EMAIL]
-            if len(given) <= 254 and _EMAIL.fullmatch(given) and not is_chat(given):
-                return given
-            value = given
+            address = value.strip()[:_LONGEST_EMAIL]
+            if len(address) <= 254 and _EMAIL.fullmatch(address) and not is_chat(address):
+                return address
+            value = address
         found = addresses(value if isinstance(value, list | dict) else self._text(value))
         if len(found) > 1:
             raise kept(f"holds {len(found)} addresses: the first is taken", found[0])

@@ -44,9 +44,9 @@ class PayloadSchema(Schema):
         for name, make in self._made:
             good[name] = make()
         messages: dict[str, Any] = {}
-        given = payload.get
+        get = payload.get
         for name, deserialize in self._reading:
-            value = given(name)
+            value = get(name)
             if value is None and name not in self._required:
                 continue
             try:

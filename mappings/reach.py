@@ -151,10 +151,10 @@ def _named(elements: Iterator[Any], name: str) -> Any:
     return None
 
 
-def _is_called(said: Any, name: str, wanted: str) -> bool:
+def _is_called(value: Any, name: str, wanted: str) -> bool:
     """A name, or an object that has one: {"custom_field": {"label": …}}."""
-    if isinstance(said, Mapping):
-        return any(_is_called(said[key], name, wanted) for key in NAME_KEYS if key in said)
-    if isinstance(said, int) and not isinstance(said, bool):
-        said = str(said)
-    return isinstance(said, str) and (said == name or (wanted != "" and folded(said) == wanted))
+    if isinstance(value, Mapping):
+        return any(_is_called(value[key], name, wanted) for key in NAME_KEYS if key in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return isinstance(value, str) and (value == name or (wanted != "" and folded(value) == wanted))

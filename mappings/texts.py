@@ -212,7 +212,7 @@ def mended(value: Any) -> Any:
     if isinstance(value, str):
         return written(value, _NOTHING_ANYWHERE)
     if isinstance(value, dict):
-        return {key: said for key, inner in value.items() if (said := mended(inner)) != "" or inner == ""}
+        return {key: text for key, inner in value.items() if (text := mended(inner)) != "" or inner == ""}
     return [mended(inner) for inner in value] if isinstance(value, list) else value
 
 

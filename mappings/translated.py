@@ -107,18 +107,18 @@ class KeyedTicketSender(TicketSender):
         heads = (path for ours in self._paths.keys() - {"status"} for path in self._paths[ours])
         self._taken = frozenset(name for path in heads for name in (path, path.partition(".")[0]))
 
-    def said(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def said(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
         """Our field -> the object's value; None if it has none. Keys may be in camelCase."""
-        snaked = {names.snake(key): value for key, value in given.items()}
-        places = (given,) if snaked.keys() == given.keys() else (given, snaked)
+        snaked = {names.snake(key): value for key, value in ticket.items()}
+        places = (ticket,) if snaked.keys() == ticket.keys() else (ticket, snaked)
         return {ours: _filled(places, paths) for ours, paths in self._paths.items()}
 
-    def ticket(self, given: Mapping[str, Any], said: dict[str, Any], *, type: str) -> dict[str, Any]:
+    def ticket(self, body: Mapping[str, Any], fields: dict[str, Any], *, type: str) -> dict[str, Any]:
         """Our own ticket JSON; what no field of ours was made of is its extra."""
-        envelope = {ours: said.pop(ours, None) for ours in _ENVELOPE}
-        rest = {k: v for k, v in given.items() if not {k, names.snake(k)} & self._taken and not is_empty(v)}
+        envelope = {ours: fields.pop(ours, None) for ours in _ENVELOPE}
+        rest = {k: v for k, v in body.items() if not {k, names.snake(k)} & self._taken and not is_empty(v)}
         data: dict[str, Any] = {"extra": rest}
-        for path, value in said.items():
+        for path, value in fields.items():
             _put(data, path, value)
         return {**envelope, "type": envelope["type"] or type, "data": data}
 
@@ -285,11 +285,11 @@ class AnswersSender(LeadSender):
         if not left:
             return ()
         others = [a for a in left if a.names_another and self.is_phone(a.value)]
-        told = [FieldError(f"{EXTRA}{a.called}", _ANOTHERS) for a in others]
+        faults = [FieldError(f"{EXTRA}{a.called}", _ANOTHERS) for a in others]
         if not own["data"]["phones"]:
             nobodys = (a for a in left if not a.names_another and self.is_phone(a.value))
-            told += [unforeseen(a.called, f"{EXTRA}{a.called}") for a in nobodys]
-        return told[:MOST_REMARKS]
+            faults += [unforeseen(a.called, f"{EXTRA}{a.called}") for a in nobodys]
+        return faults[:MOST_REMARKS]
 
     def _field_of(self, answer: Answer) -> str:
         if self._ours and (named := self._ours.get(answer.name) or self._ours.get(answer.title)):

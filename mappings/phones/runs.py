@@ -46,14 +46,14 @@ class Run:
 def runs(text: str) -> tuple[list[Run], str]:
     """The runs of a text, and all that stands between them and around."""
     found: list[Run] = []
-    said: list[str] = []
+    around: list[str] = []
     words, is_open, end = "", False, 0
     for match in _DIGITS.finditer(text):
         stretch, digits = text[end : match.start()], match[0]
         parts = _parting(stretch)
         if parts >= 0 or not is_open:
             if parts >= 0:
-                said.append(stretch)
+                around.append(stretch)
             words += stretch
             _taint_before(found, stretch, is_open)
             is_open = False
@@ -72,9 +72,9 @@ def runs(text: str) -> tuple[list[Run], str]:
             words = ""
         found[-1].groups.append(group)
         is_open = True
-    said.append(text[end:])
+    around.append(text[end:])
     _taint_before(found, text[end:], is_open)
-    return found, " 0 ".join(said)
+    return found, " 0 ".join(around)
 
 
 def _parting(stretch: str) -> int:

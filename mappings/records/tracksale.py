@@ -161,8 +161,8 @@ class CollectedAnswer(_Reading):
             draft.fault("email", "; ".join(["no e-mail and no usable phone: an answer needs one", *draft.notes]))
         elif not name:
             draft.note("name", f"the {'e-mail' if email else 'phone'} stands for it: an answer needs one")
-        given = {"name": name or email or phone, "email": email, "phone": phone, "identification": identification}
-        draft.update({key: value for key, value in {**given, "tags": self._tags(event)}.items() if value})
+        fields = {"name": name or email or phone, "email": email, "phone": phone, "identification": identification}
+        draft.update({key: value for key, value in {**fields, "tags": self._tags(event)}.items() if value})
         if event.time:
             draft["create_time"] = int(event.time.timestamp())
         if self._questions:

@@ -61,15 +61,15 @@ class FormMapping(LeadSender):
 
     def _type(self, payload: dict[str, Any]) -> Any:
         constant = next((name for name in self._types if name in EVENT_TYPES), EVENT_TYPES[0])
-        said = _first(payload, self._types)
-        return constant if is_empty(said) else said
+        value = _first(payload, self._types)
+        return constant if is_empty(value) else value
 
     def _numbers(self, payload: dict[str, Any]) -> Any:
         """One text may hold several numbers, as long as it is alone."""
-        given = [value for name in self._phone_fields if not is_empty(value := at(payload, name))]
-        if len(given) == 1:
-            return given[0]
-        return [number for value in given for number in _each(value)]
+        values = [value for name in self._phone_fields if not is_empty(value := at(payload, name))]
+        if len(values) == 1:
+            return values[0]
+        return [number for value in values for number in _each(value)]
 
 
 def _each(value: Any) -> list[Any]:
@@ -83,10 +83,10 @@ def _first(payload: dict[str, Any], names: Sequence[str]) -> Any:
 def _leaves(value: Any, path: str, levels: int) -> Iterator[tuple[str, Any]]:
     """(path as ``fields`` would have it, text or number) of everything inside."""
     if isinstance(value, dict) and levels:
-        said = value_of(value)
-        if said is not value:
+        content = value_of(value)
+        if content is not value:
             name = next((value[key] for key in NAME_KEYS if isinstance(value.get(key), str)), "")
-            yield from _leaves(said, f"{path.rpartition('.')[0]}.{name}".strip(".") if name else path, levels - 1)
+            yield from _leaves(content, f"{path.rpartition('.')[0]}.{name}".strip(".") if name else path, levels - 1)
             return
         for key, inner in list(value.items())[:_MOST]:
             yield from _leaves(inner, f"{path}.{key}" if path else key, levels - 1)

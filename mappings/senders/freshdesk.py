@@ -64,11 +64,11 @@ class FreshdeskMapping(KeyedTicketSender):
 
     def own(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Our own ticket JSON. `Ignored`: tickets deleted or marked as spam."""
-        given = table(payload.get("freshdesk_webhook")) or payload
-        said = self.said(given)
-        happened, status = word(said.pop("triggered_event"))[:_LONGEST_WORD].lower(), said.pop("status")
-        said["comment"] = _plain_text(said["comment"])
-        return self.ticket(given, said, type=self._type(happened, status))
+        body = table(payload.get("freshdesk_webhook")) or payload
+        fields = self.said(body)
+        happened, status = word(fields.pop("triggered_event"))[:_LONGEST_WORD].lower(), fields.pop("status")
+        fields["comment"] = _plain_text(fields["comment"])
+        return self.ticket(body, fields, type=self._type(happened, status))
 
     def _type(self, happened: str, status: Any) -> str:
         """The type by the trigger of the rule; if its words are unknown, by the ticket's status."""

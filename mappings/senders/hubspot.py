@@ -104,26 +104,26 @@ class HubSpotMapping(PlainSender):
 
     def read(self, payload: Any) -> Thin:
         """Which contact or ticket to fetch. `Ignored`: deletions, merges and other changes that make no event."""
-        given, faults = load(self._thin, payload)
+        body, faults = load(self._thin, payload)
         wrong = [f for f in faults if f.field in ("payload", "subscriptionType")]
         if wrong:
             raise Invalid(tuple(wrong))
-        name, _, change = given["subscriptionType"].partition(".")
-        what = OBJECTS.get(name) or OBJECTS.get(_object_type(given), "")
-        if (what, change) not in CHANGES or (change == _ASSOCIATED and not _brings_a_contact(payload, given)):
-            raise Ignored(f"{given['subscriptionType'][:80]}: nothing here acts on it")
-        ref = given.get("objectId") or given.get("fromObjectId", "")
+        name, _, change = body["subscriptionType"].partition(".")
+        what = OBJECTS.get(name) or OBJECTS.get(_object_type(body), "")
+        if (what, change) not in CHANGES or (change == _ASSOCIATED and not _brings_a_contact(payload, body)):
+            raise Ignored(f"{body['subscriptionType'][:80]}: nothing here acts on it")
+        ref = body.get("objectId") or body.get("fromObjectId", "")
         if not _is_number(ref):
             raise Invalid((FieldError("objectId", "must be the object's number"),))
-        moved = what == "ticket" and (change == _ASSOCIATED or given.get("propertyName") == _STAGE)
-        stage = given.get("propertyValue", "") if moved else ""
+        moved = what == "ticket" and (change == _ASSOCIATED or body.get("propertyName") == _STAGE)
+        stage = body.get("propertyValue", "") if moved else ""
         closes = self._closing.has(stage) if self._closing.named else stage == CLOSED_STAGE
         return Thin(
-            id=_identity(given, what, ref),
+            id=_identity(body, what, ref),
             type="ticket.closed" if closes else CHANGES[what, change],
             what=MOVED if moved and stage not in _FIRST_STAGES else what,
             ref=ref,
-            time=given.get("occurredAt"),
+            time=body.get("occurredAt"),
         )
 
     def complete(self, payload: Any, fetched: Mapping[str, Any]) -> Event:
@@ -175,13 +175,13 @@ class HubSpotMapping(PlainSender):
         }
         extra = _extra(own, payload)
         for ours, theirs in self._named.items():
-            said = [own[name] for name in theirs if not is_empty(own.get(name))]
-            if ours.startswith(EXTRA) and said:
-                extra[ours.removeprefix(EXTRA)] = said[0]
+            values = [own[name] for name in theirs if not is_empty(own.get(name))]
+            if ours.startswith(EXTRA) and values:
+                extra[ours.removeprefix(EXTRA)] = values[0]
             elif ours == "phones":
-                data["phones"] = list(dict.fromkeys([*_phones(own), *said]))
-            elif said:
-                data[ours] = said[0]
+                data["phones"] = list(dict.fromkeys([*_phones(own), *values]))
+            elif values:
+                data[ours] = values[0]
         moment = thin.time and thin.time.isoformat()
         return {"id": thin.ref, "type": thin.type, "time": moment, "data": {**data, "extra": extra}}
 
@@ -193,23 +193,23 @@ class HubSpotMapping(PlainSender):
         return super().second_key(event)
 
 
-def _object_type(given: Mapping[str, Any]) -> str:
-    return str(given.get("objectTypeId") or given.get("fromObjectTypeId", ""))
+def _object_type(body: Mapping[str, Any]) -> str:
+    return str(body.get("objectTypeId") or body.get("fromObjectTypeId", ""))
 
 
-def _brings_a_contact(payload: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+def _brings_a_contact(payload: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
     """Of associations, only a ticket's new contact is of interest."""
-    with_contact = "CONTACT" in given.get("associationType", "").upper() or given.get("toObjectTypeId") == "0-1"
+    with_contact = "CONTACT" in body.get("associationType", "").upper() or body.get("toObjectTypeId") == "0-1"
     return with_contact and payload.get("associationRemoved") is not True
 
 
-def _identity(given: Mapping[str, Any], what: str, ref: str) -> str:
+def _identity(body: Mapping[str, Any], what: str, ref: str) -> str:
     """Object, change, time, and HubSpot's number of it; "" if that is too little to distinguish two of them."""
-    if not given.get("eventId") and given.get("occurredAt") is None:
+    if not body.get("eventId") and body.get("occurredAt") is None:
         return ""
-    moment = given["occurredAt"].timestamp() if given.get("occurredAt") else 0
-    happened = ".".join(filter(None, (given["subscriptionType"], given.get("propertyName"), given.get("toObjectId"))))
-    return f"{what}.{ref}.{happened}.{int(moment * 1000)}.{given.get('eventId', '')}"
+    moment = body["occurredAt"].timestamp() if body.get("occurredAt") else 0
+    happened = ".".join(filter(None, (body["subscriptionType"], body.get("propertyName"), body.get("toObjectId"))))
+    return f"{what}.{ref}.{happened}.{int(moment * 1000)}.{body.get('eventId', '')}"
 
 
 def _moment(value: Any) -> datetime | None:
@@ -267,8 +267,8 @@ def _lower(value: Any) -> Any:
 
 def _extra(own: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
     """The other properties, and what brought the event about."""
-    told = {"change_source": payload.get("changeSource"), "portal_id": payload.get("portalId")}
+    change = {"change_source": payload.get("changeSource"), "portal_id": payload.get("portalId")}
     if payload.get("propertyName"):
-        told["changed"] = payload["propertyName"]
-    kept = {name: value for name, value in own.items() if name not in _READ}
-    return {name: value for name, value in (kept | told).items() if value not in (None, "")}
+        change["changed"] = payload["propertyName"]
+    others = {name: value for name, value in own.items() if name not in _READ}
+    return {name: value for name, value in (others | change).items() if value not in (None, "")}

@@ -70,8 +70,8 @@ class LeadMapping(PlainSender):
         if remarks:
             faults = (*faults, *remarks(bool(person.get("phones"))))
         # The channel and reason of a refusal. Other leads may have a channel, too.
-        if said := {name: text for name in ("channel", "reason") if (text := person.pop(name, ""))}:
-            person["extra"] = {**said, **person.get("extra", {})}
+        if refusal := {name: text for name in ("channel", "reason") if (text := person.pop(name, ""))}:
+            person["extra"] = {**refusal, **person.get("extra", {})}
         if not person.get("phones") and person.get("callback_phone"):
             person["phones"] = (person["callback_phone"],)
         if not person.get("phones") and not person.get("email"):

@@ -82,7 +82,7 @@ class MetaLeadgenMapping(AnswersSender):
         thin, lead = self.read(payload), fetched.get("leadgen")
         if not isinstance(lead, dict):
             raise Invalid((FieldError("leadgen", "was not fetched"),))
-        if any(map(is_of_a_test, (one for _, *given in _answers(lead) for one in given))):
+        if any(map(is_of_a_test, (one for _, *answers in _answers(lead) for one in answers))):
             raise Ignored("a test lead")
         time = thin.time.isoformat() if thin.time else lead.get("created_time")
         return self.lead({"id": thin.ref, "time": time, "lead": lead, "value": payload["value"]})
@@ -103,5 +103,7 @@ class MetaLeadgenMapping(AnswersSender):
 
 def _answers(lead: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """(question, answer, …) of every question that has an answer."""
-    asked = [(one.get("name"), one.get("values")) for one in tables(lead.get("field_data"))]
-    return [(name, *values) for name, values in asked if isinstance(name, str) and isinstance(values, list) and values]
+    questions = [(one.get("name"), one.get("values")) for one in tables(lead.get("field_data"))]
+    return [
+        (name, *values) for name, values in questions if isinstance(name, str) and isinstance(values, list) and values
+    ]

@@ -189,7 +189,7 @@ def _customer(messages: list[Mapping[str, Any]], channel: str, agent: Mapping[st
 
 def _is_agent(author: Mapping[str, Any], agent: Mapping[str, Any]) -> bool:
     own = (_lower(agent.get("name")), _lower(agent.get("email")))
-    return any(said and said in own for said in (_lower(author.get("name")), _lower(author.get("email"))))
+    return any(value and value in own for value in (_lower(author.get("name")), _lower(author.get("email"))))
 
 
 def _domain(person: Mapping[str, Any]) -> str:

@@ -51,8 +51,8 @@ class RdStationMapping(AnswersSender):
         if kind not in TYPES:
             raise Invalid((FieldError("event_type", f"must be one of {', '.join(TYPES)}"),))
         moment, conversion = payload.get("event_timestamp"), payload.get("event_identifier")
-        told = (table(payload.get("contact")).get("uuid"), moment, conversion, kind)
-        return {"type": TYPES[kind], "id": _id(*told), "time": moment or payload.get("timestamp")}
+        parts = (table(payload.get("contact")).get("uuid"), moment, conversion, kind)
+        return {"type": TYPES[kind], "id": _id(*parts), "time": moment or payload.get("timestamp")}
 
     def lead(self, payload: dict[str, Any]) -> Lead:
         """The lead; a change is an event of its own, with the contact as of then."""
@@ -97,7 +97,7 @@ def _contact(payload: dict[str, Any]) -> dict[str, Any]:
     return table(payload["contact"]) if "contact" in payload else payload
 
 
-def _id(*told: Any) -> str:
+def _id(*parts: Any) -> str:
     """The same for the same conversion; "" if the contact or the moment is missing."""
-    words = [word(one) for one in told]
+    words = [word(one) for one in parts]
     return hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest() if all(words[:2]) else ""

@@ -153,7 +153,7 @@ def _text(value: Any) -> str:
 def _tags(value: Any) -> dict[str, str]:
     """{name: value} of a list of tags, or of an object that is one already."""
     pairs = [(one.get("name"), one.get("value")) for one in tables(value)] or table(value).items()
-    return {_text(name): _text(said) for name, said in pairs if _text(name) and _text(said)}
+    return {_text(name): _text(content) for name, content in pairs if _text(name) and _text(content)}
 
 
 def _labels(value: Any, depth: int = _DEEPEST) -> list[str]:

@@ -65,10 +65,10 @@ def _title(fields: Any, levels: int, found: dict[Any, str]) -> None:
     for one in tables(fields):
         title, ref, id = one.get("title"), one.get("ref"), one.get("id")
         if title:
-            said = word(title)
+            text = word(title)
             for key in (ref, id):
                 if isinstance(key, (str, int)):
-                    found[key] = said
+                    found[key] = text
         if (properties := one.get("properties")) and levels:
             _title(table(properties).get("fields"), levels - 1, found)
         if "fields" in one and levels:

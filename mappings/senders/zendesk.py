@@ -127,11 +127,11 @@ class ZendeskMapping(KeyedTicketSender):
 
     def _of_trigger(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """The body has no event id, the invocation's header has: an ``id`` in here is the ticket's."""
-        said = self.said(ticket)
-        status = said.pop("status")
+        fields = self.said(ticket)
+        status = fields.pop("status")
         for who in ("customer.name", "agent.name"):
-            said[who] = _name(said[who])
-        return self.ticket(ticket, said, type=self._trigger_type(status))
+            fields[who] = _name(fields[who])
+        return self.ticket(ticket, fields, type=self._trigger_type(status))
 
     def _trigger_type(self, status: Any) -> str:
         if self._closing.has(status):
