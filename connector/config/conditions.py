@@ -34,9 +34,9 @@ class Conditions(Checked[tuple[Condition, ...]]):
             raise ValidationError(f"must be a table of paths and what they must lead to, {_EXAMPLE}")
         found: list[Condition] = []
         wrong: dict[str, list[str]] = {}
-        for path, said in _flat(value, ""):
+        for path, test in _flat(value, ""):
             try:
-                found.append(_condition(path, said))
+                found.append(_condition(path, test))
             except ValueError as fault:
                 wrong[path] = [str(fault)]
         if wrong:
@@ -53,57 +53,57 @@ def _flat(table: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
             yield before + key, value
 
 
-def _condition(path: str, said: Any) -> Condition:
+def _condition(path: str, test: Any) -> Condition:
     """Raises ValueError, in words."""
     if not is_path(path):
         raise ValueError('must be a path into the event, like "city" or "extra.program"')
     if path.startswith(RESULT):
         raise ValueError("result is not known when routes are chosen: take it out")
-    if not isinstance(said, dict):
-        return Condition(path=path, among=_values(said))
-    if unknown := [key for key in said if key not in OPERATORS]:
+    if not isinstance(test, dict):
+        return Condition(path=path, among=_values(test))
+    if unknown := [key for key in test if key not in OPERATORS]:
         hint = did_you_mean(unknown[0], OPERATORS) or f": there is {listed(OPERATORS)}"
         raise ValueError(f"unknown test {quote(unknown[0])}{hint}")
-    if not said:
+    if not test:
         raise ValueError(f"says nothing: there is {listed(OPERATORS)}, or a value")
-    exists = said.get("exists")
+    exists = test.get("exists")
     if exists not in (None, True, False):
         raise ValueError("exists must be true or false")
-    limits = {name: _limit(said[name]) for name in ("from", "to") if name in said}
+    limits = {name: _limit(test[name]) for name in ("from", "to") if name in test}
     if len({isinstance(one, datetime) for one in limits.values()}) > 1:
         raise ValueError("from and to must both be numbers, or both moments")
     return Condition(
         path=path,
-        unlike=_values(said["not"]) if "not" in said else (),
-        like=_patterns(said["like"]) if "like" in said else (),
+        unlike=_values(test["not"]) if "not" in test else (),
+        like=_patterns(test["like"]) if "like" in test else (),
         start=limits.get("from"),
         end=limits.get("to"),
         exists=exists,
     )
 
 
-def _values(said: Any) -> tuple[str | float | bool, ...]:
-    values = said if isinstance(said, list) else [said]
+def _values(value: Any) -> tuple[str | float | bool, ...]:
+    values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(one, bool | int | float) or (isinstance(one, str) and one) for one in values):
         raise ValueError("must be a text, a number, true or false, or a list of them; for no value: { exists = false }")
     return tuple(values)
 
 
-def _patterns(said: Any) -> tuple[str, ...]:
-    patterns = said if isinstance(said, list) else [said]
+def _patterns(value: Any) -> tuple[str, ...]:
+    patterns = value if isinstance(value, list) else [value]
     if not patterns or not all(isinstance(one, str) and one.strip() for one in patterns):
         raise ValueError('like must be a text with * for anything, "black*", or a list of them')
     return tuple(patterns)
 
 
-def _limit(said: Any) -> float | datetime:
+def _limit(value: Any) -> float | datetime:
     """A number or a moment, naive if no zone is written."""
-    if isinstance(said, int | float) and not isinstance(said, bool):
-        return said
-    if isinstance(said, date) and not isinstance(said, datetime):
-        return datetime.combine(said, time())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time())
     try:
-        return said if isinstance(said, datetime) else datetime.fromisoformat(said)
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
     except (TypeError, ValueError):
         raise ValueError('from and to must be a number or a moment, like 7 or "2026-11-20"') from None
 
@@ -164,5 +164,5 @@ def check_otherwise(index: int, routes: list[Any], faults: Faults) -> None:
         return
     others = [one for one in routes if isinstance(one, dict) and one is not table and one.get("to") == table.get("to")]
     if not any(one.get("otherwise") in (None, False, "false") for one in others):
-        said = f"no other route does {quote(str(table.get('to')))}: without otherwise it takes everything"
-        faults.add(("routes", index, "otherwise"), said)
+        fault = f"no other route does {quote(str(table.get('to')))}: without otherwise it takes everything"
+        faults.add(("routes", index, "otherwise"), fault)

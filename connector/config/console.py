@@ -107,8 +107,8 @@ def _oidc(table: Any, faults: Faults) -> Oidc | None:
         faults.add((*place, "groups"), "nobody would have a role: write groups or emails with their roles")
     if faults.under(*place):
         return None
-    given = {name: data[name] for name in ("issuer", "client_id", "scope", "groups_claim", "groups", "emails")}
-    return Oidc(**given, client_secret=Secret(data["client_secret"]))
+    values = {name: data[name] for name in ("issuer", "client_id", "scope", "groups_claim", "groups", "emails")}
+    return Oidc(**values, client_secret=Secret(data["client_secret"]))
 
 
 def _person(name: str, table: Any, faults: Faults) -> Person | None:
@@ -117,8 +117,8 @@ def _person(name: str, table: Any, faults: Faults) -> Person | None:
     data = read_shape(PersonShape(), table, place, faults)
     token = data.get("token", "")
     if token and len(token) < SHORTEST:
-        said = f"is shorter than {SHORTEST} letters, and could be guessed: `connector console key {name}` makes one"
-        faults.add((*place, "token"), said)
+        fault = f"is shorter than {SHORTEST} letters, and could be guessed: `connector console key {name}` makes one"
+        faults.add((*place, "token"), fault)
     if faults.under(*place):
         return None
     return Person(name, Role(data["role"]), Secret(token), data["token_hash"])

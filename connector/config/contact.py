@@ -41,8 +41,8 @@ class Areas(Words):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> tuple[str, ...]:
         words = super()._deserialize(value, attr, data)
         for word in words:
-            if said := wrong_area(word):
-                raise ValidationError(said)
+            if fault := wrong_area(word):
+                raise ValidationError(fault)
         return words
 
 
@@ -136,8 +136,8 @@ class ContactShape(Strict):
     def _says_why(self, data: dict[str, Any], **_: Any) -> None:
         if not data["law"] and not data["why"]:
             raise ValidationError('is required: who leaves the law out says why = "…"', "why")
-        if data["without_number"] and (said := wrong_area(data["without_number"])):
-            raise ValidationError(said, "without_number")
+        if data["without_number"] and (fault := wrong_area(data["without_number"])):
+            raise ValidationError(fault, "without_number")
 
 
 class HoursShape(Strict):
@@ -223,16 +223,16 @@ def rules_of(
 
 def _own_hours(area: str, data: dict[str, Any]) -> OwnHours:
     country, _, region = area.partition("-")
-    kept = data["holidays"] if contact_hours.has_holidays(country) else ()
+    holidays = data["holidays"] if contact_hours.has_holidays(country) else ()
     hours = ContactHours(
         name=f"hours of {area}",
         weekdays=cast(Span, data["weekdays"]),
         saturday=data["saturday"],
         sunday=data["sunday"],
         holidays=None,
-        country=country if kept else "",
+        country=country if holidays else "",
         region=region,
-        categories=kept or ("public",),
+        categories=holidays or ("public",),
         closed=data["closed"],
     )
     return OwnHours(hours=hours, purposes=data["purposes"])

@@ -183,9 +183,9 @@ def _is_private(database_url: str, environ: Mapping[str, str]) -> bool:
     url = make_url(database_url)
     if not url.drivername.startswith("postgresql"):
         return True
-    asked = url.query.get("sslmode") or environ.get("PGSSLMODE", "")
+    mode = url.query.get("sslmode") or environ.get("PGSSLMODE", "")
     host = url.host or url.query.get("host") or ""
-    return asked in _TLS or not isinstance(host, str) or not host or host.startswith("/") or _is_near_host(host)
+    return mode in _TLS or not isinstance(host, str) or not host or host.startswith("/") or _is_near_host(host)
 
 
 def is_near(url: str) -> bool:

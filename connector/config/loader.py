@@ -64,8 +64,8 @@ def _document(path: str, faults: Faults) -> tuple[dict[str, Any], str]:
         content = Path(path).read_bytes()
         document = tomllib.loads(content.decode().replace("\r\n", "\n"))
     except OSError as error:
-        said = (error.strerror or "cannot be read").lower()
-        faults.add((path,), f"{said}: name the configuration file in CONNECTOR_CONFIG")
+        fault = (error.strerror or "cannot be read").lower()
+        faults.add((path,), f"{fault}: name the configuration file in CONNECTOR_CONFIG")
     except tomllib.TOMLDecodeError as error:
         faults.add((path,), f"is not TOML: {str(error).splitlines()[0]}")
     except (UnicodeDecodeError, ValueError, RecursionError):
@@ -110,8 +110,8 @@ def _filled(value: Any, place: tuple[str | int, ...], environ: Mapping[str, str]
         if not text.strip() and place[:2] == ("alarms", "to") and isinstance(environ, _Stand):
             text = _stand_in(name) if place[-1] == "secret" else "https://not-set.invalid"
         if not text.strip():
-            said = "is empty" if name in environ else "is not set"
-            faults.add_unset(place, f"{found[0]} {said}: write it into .env, or export it")
+            fault = "is empty" if name in environ else "is not set"
+            faults.add_unset(place, f"{found[0]} {fault}: write it into .env, or export it")
             return found[0]
         faults.hide(name, text)
         return text
@@ -131,5 +131,5 @@ def _refuse_signed_urls(sources: Mapping[str, Source | None], faults: Faults) ->
     for name, source in sources.items():
         verify = source.verify if source else None
         if verify and verify.scheme == "hmac" and ("{url}" in verify.signed or "{decoded_url}" in verify.signed):
-            said = "signs the address it calls: set CONNECTOR_PUBLIC_URL to https://host as the sender writes it"
-            faults.add(("sources", name, "verify"), said)
+            fault = "signs the address it calls: set CONNECTOR_PUBLIC_URL to https://host as the sender writes it"
+            faults.add(("sources", name, "verify"), fault)

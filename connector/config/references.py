@@ -26,8 +26,8 @@ def check_references(
     check_known("account", account or None, tables["accounts"], (*place, "account"), faults)
     vendor, spec = text_of(tables["accounts"].get(account), "vendor"), destinations.get(text_of(table, "to"))
     if spec and vendor in VENDORS and vendor != spec.vendor:
-        said = f"{quote(account)} is an account of {vendor}, and {table['to']} needs one of {spec.vendor}"
-        faults.add((*place, "account"), said)
+        fault = f"{quote(account)} is an account of {vendor}, and {table['to']} needs one of {spec.vendor}"
+        faults.add((*place, "account"), fault)
     if spec and not spec.contacts_people and isinstance(table, dict) and "contact_hours" in table:
         faults.add((*place, "contact_hours"), f"is of no use: {table['to']} contacts nobody; take it out")
     named = words_of(table, "sources")
@@ -180,10 +180,12 @@ def refuse_shared_queues(sources: Mapping[str, Any], faults: Faults) -> None:
     first: dict[str, str] = {}
     for name, table in sources.items():
         if queue := text_of(table, "queue"):
-            for taken in (queue, f"{queue}.dead"):
-                other = first.setdefault(taken, name)
+            for queue_name in (queue, f"{queue}.dead"):
+                other = first.setdefault(queue_name, name)
                 if other != name:
-                    faults.add(("sources", name, "queue"), f"{quote(taken)} belongs to source {quote(other)} already")
+                    faults.add(
+                        ("sources", name, "queue"), f"{quote(queue_name)} belongs to source {quote(other)} already"
+                    )
 
 
 def refuse_shared_names(routes: list[Any], faults: Faults) -> None:

@@ -159,8 +159,8 @@ class _Names(Checked[dict[str, str | tuple[str, ...]]]):
         if not isinstance(value, dict) or not value:
             raise ValidationError('must be a table of our fields and the sender\'s names, { phones = "celular" }')
         names = dict(_flat(value, ""))
-        said = "must be the sender's name of it, or a list of names"
-        wrong = {ours: [said] for ours, name in names.items() if not _is_named(name)}
+        fault = "must be the sender's name of it, or a list of names"
+        wrong = {ours: [fault] for ours, name in names.items() if not _is_named(name)}
         if wrong:
             raise ValidationError(wrong)
         return {ours: name if isinstance(name, str) else tuple(name) for ours, name in names.items()}
@@ -338,8 +338,8 @@ class OwnHoursShape(Strict):
         if not any(data[name] for name in ("weekdays", "saturday", "sunday")):
             raise ValidationError("never open: nobody could ever be contacted", "weekdays")
         if data["country"] and not guards.has_holidays(data["country"]):
-            said = f"the public holidays of {quote(data['country'])} are not known: take it out"
-            raise ValidationError(said, "country")
+            fault = f"the public holidays of {quote(data['country'])} are not known: take it out"
+            raise ValidationError(fault, "country")
         if data["holidays"] and not data["country"]:
             raise ValidationError('whose? Say so: country = "CL"', "holidays")
 
@@ -352,9 +352,9 @@ class _ContactHours(Checked[ContactHours]):
             own = OwnHoursShape().load(value)
             return ContactHours(name="its own", **own)
         if value not in guards.PRESETS:
-            said = f"{quote(value)} has no hours that are known here"
+            fault = f"{quote(value)} has no hours that are known here"
             offer = 'write your own: { weekdays = "08:00-18:00", saturday = "09:00-13:00", country = "CL" }'
-            raise ValidationError(f"{said} (there is {listed(guards.PRESETS)}): {offer}")
+            raise ValidationError(f"{fault} (there is {listed(guards.PRESETS)}): {offer}")
         return guards.PRESETS[value]
 
 

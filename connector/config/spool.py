@@ -40,11 +40,11 @@ def read_spool(document: Mapping[str, Any], *, has_broker: bool, on_dyno: bool, 
         faults.add(("spool", "kind"), 'needs a broker: set AMQP_URL, or write kind = "file"')
     if kind == "file" and on_dyno:
         faults.add(("spool", "kind"), "a dyno loses its disk every day, and what waits there with it: set AMQP_URL")
-    taken = (
+    queues = (
         {source.get("queue") for source in sources.values() if isinstance(source, dict)}
         if isinstance(sources, dict)
         else set()
     )
-    if kind == "queue" and {data["queue"], f"{data['queue']}.dead"} & taken:
+    if kind == "queue" and {data["queue"], f"{data['queue']}.dead"} & queues:
         faults.add(("spool", "queue"), "is a source's queue: give the spool one of its own")
     return Spool(kind=kind, queue=data["queue"], path=Path(data["path"]), max_bytes=data["max_size"])

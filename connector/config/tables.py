@@ -79,12 +79,12 @@ def read_tables(
         references.check_after(index, tables, destinations, faults)
         conditions.check_when(index, tables, faults)
         conditions.check_otherwise(index, tables["routes"], faults)
-    refusals, told = _refusals(tables, faults)
+    refusals, telling = _refusals(tables, faults)
     return {
         "locale": locale,
         "accounts": accounts,
         "sources": sources,
-        "routes": tuple(_without_open_ones(route, sources) for route in (*routes, *told) if route is not None),
+        "routes": tuple(_without_open_ones(route, sources) for route in (*routes, *telling) if route is not None),
         "refusals": tuple(_without_open_ones(one, sources) for one in refusals),
         "retention": _retention(tables.get("retention"), faults),
         "contact": _contact(tables, destinations, faults),
@@ -134,8 +134,8 @@ def _contact(
         for area, one in data.get("hours", {}).items()
     }
     for area in hours:
-        if said := contact.wrong_area(str(area)):
-            faults.add((*place, "hours", area), said)
+        if fault := contact.wrong_area(str(area)):
+            faults.add((*place, "hours", area), fault)
     caps = [
         read_shape(contact.CapShape(), one, (*place, "caps", index), faults)
         for index, one in enumerate(data.get("caps", ()))
@@ -164,12 +164,12 @@ def _refusals(tables: dict[str, Any], faults: Faults) -> tuple[tuple[Refusal, ..
                 faults.add((*place, "tell"), f"{quote(account)} is an account of {vendor}: only wolkvox can be told")
         if not faults.under(*place):
             found.append(Refusal(**{key: data[key] for key in ("name", "on", "sources", "tell")}))
-    told = [
+    telling = [
         Route(name=f"{one.name} (tell {account})", on=one.on, sources=one.sources, to=TELLING, account=account)
         for one in found
         for account in one.tell
     ]
-    return tuple(found), tuple(told)
+    return tuple(found), tuple(telling)
 
 
 REFUSING = "do_not_contact.add"  #: where a route sends a "no" to
@@ -231,8 +231,8 @@ def _source(name: str, table: Any, everywhere: Locale, faults: Faults) -> Source
         data["poll"] = _poll(data["poll"], data.get("mapping", ""), (*place, "poll"), locale.timezone, faults)
     _check_fields(mapping, data.get("mapping", ""), data.get("fields", {}), (*place, "fields"), faults)
     if data.get("closed") and mapping is not None and not mapping.takes_closed:
-        said = f"is of no use: {quote(data['mapping'])} needs no closed states, or reads no tickets; take it out"
-        faults.add((*place, "closed"), said)
+        fault = f"is of no use: {quote(data['mapping'])} needs no closed states, or reads no tickets; take it out"
+        faults.add((*place, "closed"), fault)
     own = None if locale == everywhere else locale
     if faults.under(*place):
         return None
@@ -268,19 +268,19 @@ def _locale(data: dict[str, Any], everywhere: Locale) -> Locale:
 
 
 def _verify(table: dict[str, Any], place: tuple[str | int, ...], faults: Faults) -> Verify | None:
-    given = {**table, **_spelt_out(table)}
-    scheme = text_of(given, "scheme")
+    spelt = {**table, **_spelt_out(table)}
+    scheme = text_of(spelt, "scheme")
     shape = SCHEMES.get(scheme) or loose(VerifyShape, SCHEMES.values())
-    data = read_shape(shape(), given, place, faults)
+    data = read_shape(shape(), spelt, place, faults)
     check_known("scheme", data.get("scheme"), [*SCHEMES, *mappings.PROOFS], (*place, "scheme"), faults)
     if scheme not in SCHEMES:
         return None
     verify = Verify(**{**data, "handshake": Secret(data.get("handshake", ""))})
     for problem in problems(verify):
-        key, _, said = problem.partition(": ")
+        key, _, fault = problem.partition(": ")
         where = (*place, *(int(step) if step.isdecimal() else step for step in key.split(".")))
         if not faults.under(*where):
-            faults.add(where, said)
+            faults.add(where, fault)
     return verify
 
 
@@ -293,8 +293,8 @@ def _poll(
     check_known("call", data.get("call"), POLLS, (*place, "call"), faults)
     read_by = {name for name, one in mappings.PAYLOADS.items() if one.polled_by == call}
     if call in POLLS and mapping in mappings.PAYLOADS and mapping not in read_by:
-        said = f"brings what {listed(sorted(read_by))} reads, not {quote(mapping)}: change the source's mapping"
-        faults.add((*place, "call"), said)
+        fault = f"brings what {listed(sorted(read_by))} reads, not {quote(mapping)}: change the source's mapping"
+        faults.add((*place, "call"), fault)
     if faults.under(*place):
         return None
     since: datetime | None = data["since"]
