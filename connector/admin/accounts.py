@@ -28,8 +28,8 @@ def pause(database: Database, settings: Settings, account: str, by: By) -> None:
         now = now_ms(conn)
         accounts.ensure(conn, [account], [], now)
         before = accounts.account(conn, account)
-        kept = str(before.reason) if before.state == AccountState.PAUSED and before.reason and not act.why else None
-        accounts.pause(conn, account, kept or act.why or PAUSED, now)
+        earlier = str(before.reason) if before.state == AccountState.PAUSED and before.reason and not act.why else None
+        accounts.pause(conn, account, earlier or act.why or PAUSED, now)
         acts.append(conn, [act], now)
         announce(conn)
 

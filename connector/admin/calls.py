@@ -35,14 +35,14 @@ def call(database: Database, settings: Settings, number: int, *, near: int | Non
         if row is None:
             raise NotThere(phrase("There is no such call here."))
         scene = Scene(conn, settings, now_ms(conn), show_record=False)
-        asked = select(attempts).where(_attempts.about == number, _attempts.kind == Kind.PROBE)
+        probes = select(attempts).where(_attempts.about == number, _attempts.kind == Kind.PROBE)
         members = _members(conn, number, near if near is not None else _last_before(conn, row.started_at))
         return {
             **attempt_shown(scene, row),
             "account": row.account,
             "destination": row.destination,
             "about": f"a{row.about}" if row.about is not None and row.kind == Kind.PROBE else None,
-            "probes": [attempt_shown(scene, one) for one in conn.execute(asked.order_by(_attempts.id))],
+            "probes": [attempt_shown(scene, one) for one in conn.execute(probes.order_by(_attempts.id))],
             "members": [{"delivery": f"d{one.id}", "event": f"e{one.event}", "state": one.state} for one in members],
         }
 

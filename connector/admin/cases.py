@@ -49,8 +49,8 @@ def case_of(settings: Settings, stored: StoredEvent) -> Case:
     payload = invented.value(stored.payload.body)
     fetched = None if stored.fetched is None else invented.value(stored.fetched)
     made = outcome(mapping, payload, fetched)
-    given = _given(source.fields, source.closed, locale, fetched)
-    expected = given | {name: plain(value) for name, value in made.items()}
+    options = _given(source.fields, source.closed, locale, fetched)
+    expected = options | {name: plain(value) for name, value in made.items()}
     if left := remains(invented, [payload, expected]):
         raise ConnectorError(f"{len(left)} real names or numbers would be left in it: nothing was written")
     return Case(source.mapping, payload, expected, _difference(real, made))
@@ -74,11 +74,11 @@ def outcome(mapping: Any, payload: Any, fetched: Any) -> dict[str, Any]:
 
 
 def _given(named: Mapping[str, Any], closed: tuple[str, ...], locale: Locale, fetched: Any) -> dict[str, Any]:
-    said: dict[str, Any] = {"region": locale.region, "timezone": locale.timezone.key}
-    said |= {"extra_countries": list(locale.extra_countries)} if locale.extra_countries else {}
-    said |= {"fields": {k: list(v) if isinstance(v, tuple) else v for k, v in named.items()}} if named else {}
-    said |= {"closed": list(closed)} if closed else {}
-    return said | ({"fetched": fetched} if fetched is not None else {})
+    options: dict[str, Any] = {"region": locale.region, "timezone": locale.timezone.key}
+    options |= {"extra_countries": list(locale.extra_countries)} if locale.extra_countries else {}
+    options |= {"fields": {k: list(v) if isinstance(v, tuple) else v for k, v in named.items()}} if named else {}
+    options |= {"closed": list(closed)} if closed else {}
+    return options | ({"fetched": fetched} if fetched is not None else {})
 
 
 def plain(value: Any) -> Any:

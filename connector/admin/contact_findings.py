@@ -60,11 +60,11 @@ def _of_lists(rules: ContactRules, mine: Sequence[law.Row], purposes: set[str]) 
     for row in mine:
         for name in row.lists if any(map(row.covers, purposes)) else ():
             if name not in rules.lists:
-                said = f"the law of {row.place} wants the list {name} to be asked: add [contact.lists.{name}]"
-                yield "contact", "warning", said
+                warning = f"the law of {row.place} wants the list {name} to be asked: add [contact.lists.{name}]"
+                yield "contact", "warning", warning
             elif row.lists_days and rules.lists[name].max_age_s > row.lists_days * 86400:
-                said = f'the law of {row.place} wants it to be newer: max_age = "{row.lists_days}d"'
-                yield f"list {name}", "warning", said
+                warning = f'the law of {row.place} wants it to be newer: max_age = "{row.lists_days}d"'
+                yield f"list {name}", "warning", warning
 
 
 #: What no connector can do.
@@ -88,10 +88,10 @@ def _hours_of(settings: Settings, route: Route) -> tuple[ContactHours, ZoneInfo 
 
 def _longer_closed_than_kept(settings: Settings, route: Route, now: int) -> str:
     """A route that lets go of people before it may contact them; "" when it keeps them long enough."""
-    kept = _hours_of(settings, route)
-    if kept is None:
+    closed = _hours_of(settings, route)
+    if closed is None:
         return ""
-    hours_, clock = kept[0], kept[1] or settings.locale.timezone
+    hours_, clock = closed[0], closed[1] or settings.locale.timezone
     ends, opens = contact_hours.longest_closed(hours_, clock, now)
     if opens - ends <= route.expires_after_s * 1000:
         return ""

@@ -83,25 +83,25 @@ def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
 
 def conditions(conn: Connection, settings: Settings, search: Search) -> list[ColumnElement[bool] | TextClause]:
     """What the filters demand of a row, persons and events aside."""
-    given: list[ColumnElement[bool] | TextClause] = []
+    found: list[ColumnElement[bool] | TextClause] = []
     if search.state:
-        given.append(_deliveries.state == search.state)
+        found.append(_deliveries.state == search.state)
     if search.state in INDEXED:
-        given.append(INDEXED[search.state])
+        found.append(INDEXED[search.state])
     for column, wanted in (
         (_deliveries.destination, search.destination),
         (_deliveries.route, search.route),
         (_deliveries.reason_code, search.cause),
     ):
-        given += [column == wanted] if wanted else []
+        found += [column == wanted] if wanted else []
     if search.source:
         sent = select(_events.id).where(_events.id == _deliveries.event, _events.source == search.source)
-        given.append(sent.exists())
+        found.append(sent.exists())
     if search.since or search.until:
         now = now_ms(conn)
-        given += [_deliveries.updated_at >= since_ms(search.since, settings, now)] if search.since else []
-        given += [_deliveries.updated_at < since_ms(search.until, settings, now)] if search.until else []
-    return given
+        found += [_deliveries.updated_at >= since_ms(search.since, settings, now)] if search.since else []
+        found += [_deliveries.updated_at < since_ms(search.until, settings, now)] if search.until else []
+    return found
 
 
 def rows_of(conn: Connection, ids: Sequence[int]) -> dict[int, Any]:

@@ -200,8 +200,8 @@ class _Walk:
 
     def _cut(self, marks: list[Mark], edge: Mark | None, *, is_top: bool) -> _Found:
         if len(marks) > self._limit:
-            kept = marks[: self._limit]
-            return _Found(kept, kept[-1], None, is_top)
+            page = marks[: self._limit]
+            return _Found(page, page[-1], None, is_top)
         return _Found(marks, edge, edge, is_top)
 
     def _select(self, further: Sequence[Condition], order: Any, limit: int) -> list[Mark]:

@@ -93,7 +93,7 @@ def _is_named(text: str) -> bool:
 def _event(scene: Scene, row_id: int, only: int | None) -> dict[str, Any]:
     row = scene.conn.execute(select(events).where(_events.id == row_id)).one()
     query = select(deliveries).where(_deliveries.event == row_id).order_by(_deliveries.id)
-    told = [_delivery(scene, one) for one in scene.conn.execute(query) if only in (None, one.id)]
+    shown_deliveries = [_delivery(scene, one) for one in scene.conn.execute(query) if only in (None, one.id)]
     shown: dict[str, Any] = {
         "event": f"e{row.id}",
         "event_id": row.event_id,
@@ -111,7 +111,7 @@ def _event(scene: Scene, row_id: int, only: int | None) -> dict[str, Any]:
         "due_at": iso(row.due_at) if row.state == EventState.WAITING and row.released_at != 0 else None,
         "waits_for_room": row.released_at == 0,
         "had_room_at": iso(row.released_at),
-        "deliveries": told,
+        "deliveries": shown_deliveries,
     }
     if scene.show_record:
         shown["payload"] = row.payload
@@ -119,7 +119,12 @@ def _event(scene: Scene, row_id: int, only: int | None) -> dict[str, Any]:
     upload = imports.of_event(scene.conn, row.id)
     if upload is not None:
         shown["import"] = {"import": upload.id, "file": upload.name, "line": upload.line, "who": upload.who}
-    story = [*_received(shown, how), *fetches.told(shown["event"], shown["fetches"]), *_sent(told), *_forgotten(shown)]
+    story = [
+        *_received(shown, how),
+        *fetches.told(shown["event"], shown["fetches"]),
+        *_sent(shown_deliveries),
+        *_forgotten(shown),
+    ]
     story += _decided(scene, row, shown)
     shown["story"] = sorted(story, key=lambda line: line["at"])
     shown["now"], shown["next"] = _event_now(scene, shown)
@@ -150,21 +155,23 @@ def _called(event_id: str) -> str:
 
 def _forgotten(shown: Mapping[str, Any]) -> list[dict[str, str]]:
     at = shown["forgotten_at"]
-    said = phrase("its data was forgotten: payload, records, ids and what vendors said; what stays is this story")
-    return [{"at": at, "said": said}] if at else []
+    sentence = phrase("its data was forgotten: payload, records, ids and what vendors said; what stays is this story")
+    return [{"at": at, "said": sentence}] if at else []
 
 
-def _sent(told: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    return [line for delivery in told for line in delivery["story"]]
+def _sent(shown_deliveries: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [line for delivery in shown_deliveries for line in delivery["story"]]
 
 
 def _decided(scene: Scene, row: Any, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The acts of operators about it, and about its accounts while it waited for them."""
-    told = shown["deliveries"]
-    lines = acts.told(scene.conn, row.id, [int(one["delivery"][1:]) for one in told])
-    over = all(one["state"] in SETTLED for one in told)
-    until = max((unix_ms(one["changed_at"]) for one in told), default=row.received_at) if over else scene.now
-    names = {one["account"] for one in told}
+    shown_deliveries = shown["deliveries"]
+    lines = acts.told(scene.conn, row.id, [int(one["delivery"][1:]) for one in shown_deliveries])
+    over = all(one["state"] in SETTLED for one in shown_deliveries)
+    until = (
+        max((unix_ms(one["changed_at"]) for one in shown_deliveries), default=row.received_at) if over else scene.now
+    )
+    names = {one["account"] for one in shown_deliveries}
     return lines + (acts.told_of_accounts(scene.conn, names, row.received_at, until) if names else [])
 
 
@@ -176,14 +183,14 @@ _EVENT_NOW: Final[Mapping[str, str]] = {
 
 
 def _event_now(scene: Scene, shown: Mapping[str, Any]) -> tuple[str, list[str]]:
-    said, name = _EVENT_NOW.get(shown["state"], shown["state"]), shown["event"]
+    sentence, name = _EVENT_NOW.get(shown["state"], shown["state"]), shown["event"]
     if shown["forgotten_at"]:
-        return phrase("{said}; its data was forgotten at {at}", said=said, at=shown["forgotten_at"]), []
+        return phrase("{said}; its data was forgotten at {at}", said=sentence, at=shown["forgotten_at"]), []
     if shown["state"] == EventState.INVALID:
         again = phrase(
             "or, once the mapping or the configuration is corrected: connector replay --event {event}", event=name
         )
-        return said, [phrase("ask the sender for a corrected copy: it is welcome under the same id"), again]
+        return sentence, [phrase("ask the sender for a corrected copy: it is welcome under the same id"), again]
     if shown["state"] == EventState.IGNORED:
         step = phrase(
             'if it should go somewhere: add a route with on = "{type}" and sources with "{source}", '
@@ -192,20 +199,20 @@ def _event_now(scene: Scene, shown: Mapping[str, Any]) -> tuple[str, list[str]]:
             source=shown["source"],
             event=name,
         )
-        return said, [step]
+        return sentence, [step]
     if shown["state"] == EventState.WAITING:
         waits, todo = fetches.now(shown, outlook.account_stand(scene, shown["fetched_by"]))
         return waits, [todo]
     if shown["source"] not in scene.settings.sources:
-        said = phrase("{said}; its source {source} left the configuration", said=said, source=shown["source"])
-    return said, []
+        sentence = phrase("{said}; its source {source} left the configuration", said=sentence, source=shown["source"])
+    return sentence, []
 
 
 # --- a delivery -----------------------------------------------------------------------------------------------------
 
 
 def _delivery(scene: Scene, row: Any) -> dict[str, Any]:
-    kept = scene.conn.execute(select(records).where(records.c.delivery == row.id)).first()
+    stored = scene.conn.execute(select(records).where(records.c.delivery == row.id)).first()
     tried = _attempts_of(scene, row)
     kind = operation_of(row.destination)
     story = kind.story(scene.conn, row.id) if kind else None
@@ -221,10 +228,10 @@ def _delivery(scene: Scene, row: Any) -> dict[str, Any]:
         "changed_at": iso(row.updated_at),
         "due_at": iso(row.due_at) if row.state == DeliveryState.PENDING and row.lane not in UNREAD_LANES else None,
         "expires_at": iso(row.expires_at),
-        "after": kept.after if kept else None,
-        "record": _record(scene, row, kept.record if kept else ""),
-        "result": _record(scene, row, (kept.result if kept else None) or ""),
-        "record_notes": [scene.words(note) for note in _list(kept.notes if kept else None)],
+        "after": stored.after if stored else None,
+        "record": _record(scene, row, stored.record if stored else ""),
+        "result": _record(scene, row, (stored.result if stored else None) or ""),
+        "record_notes": [scene.words(note) for note in _list(stored.notes if stored else None)],
         "attempts": tried,
         "allowed": [
             {"at": iso(at), "attempt": f"a{attempt}", **proof}
@@ -264,13 +271,13 @@ def _probes(scene: Scene, about: Sequence[int]) -> dict[int, list[dict[str, Any]
     """The probes of these attempts. They come after the first of them, in the order of the log."""
     if not about:
         return {}
-    asked = (
+    probes = (
         select(attempts)
         .where(_attempts.id > min(about), _attempts.about.in_(about), _attempts.kind == Kind.PROBE)
         .order_by(_attempts.id)
     )
     found: dict[int, list[dict[str, Any]]] = {}
-    for row in scene.conn.execute(asked):
+    for row in scene.conn.execute(probes):
         found.setdefault(row.about, []).append(attempt_shown(scene, row))
     return found
 
@@ -314,8 +321,10 @@ def _call(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
     others = one["records"] - 1
     company = plural(" with {number} other", " with {number} others", others) if others > 0 else ""
     facts = {"delivery": name, "attempt": one["attempt"]}
-    said = phrase("{delivery}: attempt {attempt} by {worker}{company}", **facts, worker=one["worker"], company=company)
-    begun: dict[str, str] = {"at": one["started_at"], "said": said}
+    sentence = phrase(
+        "{delivery}: attempt {attempt} by {worker}{company}", **facts, worker=one["worker"], company=company
+    )
+    begun: dict[str, str] = {"at": one["started_at"], "said": sentence}
     if one["state"] == AttemptState.STARTED:
         return [begun]
     # An unknown call keeps its slot until the deadline; when the connection was lost is nowhere written.
@@ -325,14 +334,14 @@ def _call(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _check(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
     words = f" ({one['words']})" if one["words"] else ""
-    said = phrase(
+    sentence = phrase(
         "{delivery}: the vendor was asked first whether it may be sent (call {attempt}): {answer}{words}",
         delivery=name,
         attempt=one["attempt"],
         answer=_SAID[one["state"]],
         words=words,
     )
-    return [{"at": one["ended_at"] or one["started_at"], "said": said}]
+    return [{"at": one["ended_at"] or one["started_at"], "said": sentence}]
 
 
 _SAID: Final = {
@@ -361,21 +370,21 @@ def _ended(one: Mapping[str, Any]) -> str:
 def _question(name: str, one: Mapping[str, Any], probe: Mapping[str, Any]) -> list[dict[str, str]]:
     facts = {"delivery": name, "attempt": one["attempt"], "call": probe["attempt"]}
     if probe["state"] == AttemptState.NOT_SENT and probe["words"] == NOTHING_TO_ASK:
-        said = phrase("{delivery}: nothing was left to be asked about attempt {attempt} (call {call})", **facts)
-        return [{"at": probe["started_at"], "said": said}]
+        sentence = phrase("{delivery}: nothing was left to be asked about attempt {attempt} (call {call})", **facts)
+        return [{"at": probe["started_at"], "said": sentence}]
     answered = (
         phrase("answered")
         if probe["state"] == AttemptState.ACCEPTED
         else _ENDS.get(probe["state"], phrase("is being asked"))
     )
     words = f" ({probe['words']})" if probe["words"] else ""
-    asked = phrase(
+    asked_sentence = phrase(
         "{delivery}: the vendor was asked about attempt {attempt} (call {call}): {answered}{words}",
         **facts,
         answered=answered,
         words=words,
     )
-    return [{"at": probe["ended_at"] or probe["started_at"], "said": asked}]
+    return [{"at": probe["ended_at"] or probe["started_at"], "said": asked_sentence}]
 
 
 def _list(text: str | None) -> list[Any]:

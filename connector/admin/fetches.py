@@ -49,19 +49,19 @@ _ENDS: Final = {
 
 def _ended(one: Mapping[str, Any]) -> str:
     words, status = one["words"] or "", str(one["status"] or "")
-    said = words if words.startswith(status) else f"{status} {words}".strip()
-    return joined([_ENDS.get(one["state"], str(one["state"])), f" ({said})" if said else ""])
+    answer = words if words.startswith(status) else f"{status} {words}".strip()
+    return joined([_ENDS.get(one["state"], str(one["state"])), f" ({answer})" if answer else ""])
 
 
 def now(shown: Mapping[str, Any], stand: str) -> tuple[str, str]:
     """The state of a waiting event, and what an operator can do; ``stand``: why its account makes no calls, if so."""
     made, account = shown["fetches"], shown["fetched_by"]
     if made and made[-1]["state"] == AttemptState.STARTED:
-        said = "its rest is being fetched from {account}, by {at} at the latest"
-        return phrase(said, account=account, at=made[-1]["deadline"]), phrase("wait")
+        template = "its rest is being fetched from {account}, by {at} at the latest"
+        return phrase(template, account=account, at=made[-1]["deadline"]), phrase("wait")
     if shown["waits_for_room"]:
-        said = "its source sent more than its limit; the rest of it is fetched once there is room, the oldest first"
-        return phrase(said), phrase("wait")
+        template = "its source sent more than its limit; the rest of it is fetched once there is room, the oldest first"
+        return phrase(template), phrase("wait")
     waits = phrase(
         "waiting until the rest of it is fetched from {account}{tried}; due at {at}",
         account=account,

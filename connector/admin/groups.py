@@ -84,10 +84,10 @@ def _counted(conn: Connection, state: str, since: int) -> Any:
 
 def _join(found: dict[str, Group], state: str, row: Any) -> None:
     destination, code, facts, number, first, last = row
-    said = masking.reason(reasons.read(code, facts))
-    cause = "\0".join((state, destination, code or "", _NUMBER.sub("#", said)))
+    sentence = masking.reason(reasons.read(code, facts))
+    cause = "\0".join((state, destination, code or "", _NUMBER.sub("#", sentence)))
     key = hashlib.sha256(cause.encode()).hexdigest()[:12]
-    group = found.setdefault(key, Group(key, state, destination, said, first=first, last=last))
+    group = found.setdefault(key, Group(key, state, destination, sentence, first=first, last=last))
     group.number += number
     group.first, group.last = min(group.first, first), max(group.last, last)
     group.variants.add((code, facts))

@@ -46,9 +46,9 @@ class Counter:
         with self._database.read() as conn:
             now = now_ms(conn)
             this = now - now % HOUR_MS
-            kept = facts.some(conn, THROUGH).get(THROUGH)
+            stored = facts.some(conn, THROUGH).get(THROUGH)
             again = hours.due_again(conn, now)
-            through = max(int(kept or 0), this - BACK_MS)
+            through = max(int(stored or 0), this - BACK_MS)
             next_hour = hours.hour_of_next(conn, through) if through < this - HOUR_MS else None
         if next_hour is not None and next_hour < this - HOUR_MS:
             self.count(next_hour, through=next_hour + HOUR_MS)

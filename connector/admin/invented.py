@@ -81,27 +81,27 @@ class Invented:
             self._invent_phone(phone)
         self._street = event.address.strip() if isinstance(event, Lead) else ""
 
-    def value(self, given: Any, key: str = "") -> Any:
+    def value(self, json_value: Any, key: str = "") -> Any:
         """The same value with invented persons; ``key`` is the name under which it stands."""
-        if isinstance(given, dict):
-            return self._object(given, key)
-        if isinstance(given, list):
-            return [self.value(inner, key) for inner in given]
-        if isinstance(given, str):
-            return self._text(given, key)
-        if isinstance(given, int) and not isinstance(given, bool) and _is_number(key):
-            text = self._number(str(given))
-            return int(text) if text.isdecimal() else given
-        return given
+        if isinstance(json_value, dict):
+            return self._object(json_value, key)
+        if isinstance(json_value, list):
+            return [self.value(inner, key) for inner in json_value]
+        if isinstance(json_value, str):
+            return self._text(json_value, key)
+        if isinstance(json_value, int) and not isinstance(json_value, bool) and _is_number(key):
+            text = self._number(str(json_value))
+            return int(text) if text.isdecimal() else json_value
+        return json_value
 
-    def _object(self, given: dict[str, Any], key: str) -> dict[str, Any]:
+    def _object(self, json_object: dict[str, Any], key: str) -> dict[str, Any]:
         """An object; if it names a field and its value, the name stays and decides how the value is treated."""
-        if not any(name in given for name in VALUE_KEYS):
-            return {k: self.value(inner, _joined(key, k)) for k, inner in given.items()}
-        label = next((given[name] for name in NAME_KEYS if isinstance(given.get(name), str)), "")
+        if not any(name in json_object for name in VALUE_KEYS):
+            return {k: self.value(inner, _joined(key, k)) for k, inner in json_object.items()}
+        label = next((json_object[name] for name in NAME_KEYS if isinstance(json_object.get(name), str)), "")
         return {
             k: inner if k in NAME_KEYS else self.value(inner, label or key if k in VALUE_KEYS else _joined(key, k))
-            for k, inner in given.items()
+            for k, inner in json_object.items()
         }
 
     @property
@@ -124,11 +124,11 @@ class Invented:
         return self._replaced(text, key)
 
     def _replaced(self, text: str, key: str) -> str:
-        kept: list[str] = []
+        replacements: list[str] = []
 
         def keep(replacement: str) -> str:
-            kept.append(replacement)
-            return f"\x00{len(kept) - 1}\x00"
+            replacements.append(replacement)
+            return f"\x00{len(replacements) - 1}\x00"
 
         text = _ADDRESS.sub(lambda found: keep(self._email(found[0])), text)
         if len(self._street) > _SHORTEST_NICKNAME:
@@ -138,7 +138,7 @@ class Invented:
         if not _is_time(key) and (_is_number(key) or not _is_id(key)):
             text = _DIGITS.sub(lambda found: keep(self._number(found[0])), text)
         text = _WORD.sub(lambda found: self._word(found[0]), text)
-        return re.sub("\x00(\\d+)\x00", lambda found: kept[int(found[1])], text)
+        return re.sub("\x00(\\d+)\x00", lambda found: replacements[int(found[1])], text)
 
     # Names
 
@@ -171,8 +171,8 @@ class Invented:
         known = address.casefold().replace("%40", "@")
         number = len(self._emails) + 1
         if known not in self._emails:
-            said = [one for one in re.findall(_LETTERS + "+", known.partition("@")[0]) if _plain(one) not in _OFFICES]
-            self._learn_name(" ".join(one for one in said if len(one) >= _SHORTEST_NICKNAME))
+            words = [one for one in re.findall(_LETTERS + "+", known.partition("@")[0]) if _plain(one) not in _OFFICES]
+            self._learn_name(" ".join(one for one in words if len(one) >= _SHORTEST_NICKNAME))
         return self._emails.setdefault(known, f"persona{number}@example.com").replace("@", at)
 
     def _invent_phone(self, phone: Phone) -> None:
@@ -280,16 +280,16 @@ def _with_digits_of(text: str, digits: str, others: str) -> str:
     return _spaced(digits).sub(lambda found: _with_digits(found[0], others), text)
 
 
-def remains(invented: Invented, kept: Any) -> list[str]:
+def remains(invented: Invented, value: Any) -> list[str]:
     """The real words, numbers and addresses that are still in a JSON value."""
-    said = _plain("\n".join(_texts_in(kept)))
-    words = set(map(_plain, _WORD.findall(said)))
-    digits = re.sub(r"(?<=\d)[\s().\-/–]+(?=\d)", "", said)
+    text = _plain("\n".join(_texts_in(value)))
+    words = set(map(_plain, _WORD.findall(text)))
+    digits = re.sub(r"(?<=\d)[\s().\-/–]+(?=\d)", "", text)
     new = {_plain(one) for one in (*_FIRST, *_ACCENTED)}
     return sorted(
         one
         for one in invented.originals
-        if (one.isdecimal() and one in digits) or ("@" in one and one in said) or (one in words and one not in new)
+        if (one.isdecimal() and one in digits) or ("@" in one and one in text) or (one in words and one not in new)
     )
 
 

@@ -102,7 +102,7 @@ def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at
     for guard in GUARDS:
         if guard.option in NOT_ASKED:
             continue
-        with conn.begin_nested() as asked:
+        with conn.begin_nested() as savepoint:
             guard.ask(Members(conn, destination, attempt.id, Kind.SEND, at))
             columns = (
                 _delivery.id,
@@ -112,13 +112,13 @@ def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at
                 _delivery.reason_facts,
                 _delivery.reason,
             )
-            gone = conn.execute(
+            kept_back = conn.execute(
                 select(*columns).where(_delivery.id.in_(before), _delivery.state != DeliveryState.SENDING)
             ).all()
-            asked.rollback()
+            savepoint.rollback()
         look.kept += [
             Kept(row.id, guard.option, str(reasons.of(row)), row.due_at if row.state == DeliveryState.PENDING else None)
-            for row in gone
+            for row in kept_back
         ]
 
 

@@ -90,11 +90,11 @@ def route_of(settings: Settings, name: str) -> Route:
 def may(settings: Settings, database: Database, who: str | Sequence[str], route: Route, at: int) -> Answer:
     """Whether a person may be contacted through a route at a moment (unix ms). ``who``: their phones and e-mails."""
     place = places(settings)[route.account][name_of(route)]
-    asked = _Asked(settings, (who,) if isinstance(who, str) else tuple(who), route, place, at)
+    question = _Asked(settings, (who,) if isinstance(who, str) else tuple(who), route, place, at)
     verdicts: list[Verdict] = []
     try:
         with database.write() as conn:
-            verdicts += asked.verdicts(conn)
+            verdicts += question.verdicts(conn)
             raise _GiveUp
     except _GiveUp:
         pass
@@ -128,7 +128,7 @@ class _Asked:
                 continue
             if not _applies(guard, self.place):
                 continue
-            with conn.begin_nested() as asked:
+            with conn.begin_nested() as savepoint:
                 guard.ask(Members(conn, self.place, attempt, Kind.SEND, self.at))
                 columns = (
                     _deliveries.state,
@@ -138,7 +138,7 @@ class _Asked:
                     _deliveries.reason,
                 )
                 row = conn.execute(select(*columns).where(_deliveries.attempt == attempt)).one()
-                asked.rollback()
+                savepoint.rollback()
             yield _verdict(guard, row)
 
     def _shares(self, conn: Connection) -> Iterator[Verdict]:
@@ -172,8 +172,8 @@ class _Asked:
         )
         event = self._event(conn, f"may-{attempt.id}")
         outbox.add(conn, [(event, [self._delivery(conn)])], self.at)
-        taken = {"state": DeliveryState.SENDING, "attempt": attempt.id, "attempts": attempt_list.of(attempt.id)}
-        conn.execute(update(deliveries).where(_deliveries.event == event).values(taken))
+        values = {"state": DeliveryState.SENDING, "attempt": attempt.id, "attempts": attempt_list.of(attempt.id)}
+        conn.execute(update(deliveries).where(_deliveries.event == event).values(values))
         return attempt.id
 
     def _event(self, conn: Connection, name: str) -> int:
@@ -224,12 +224,12 @@ class _Asked:
         """The latest consent that is known of the person."""
         query = select(_records.consent).where(_records.contact.in_(ways), _records.consent.is_not(None))
         found = [orjson.loads(text) for text in conn.execute(query).scalars()]
-        given = [
-            {name: told for name, told in one.items() if name != "wish"}
+        consents = [
+            {name: value for name, value in one.items() if name != "wish"}
             for one in found
             if "at" in one and one["at"] <= self.at
         ]
-        latest = max(given, key=lambda one: one["at"], default=None)
+        latest = max(consents, key=lambda one: one["at"], default=None)
         return orjson.dumps(latest).decode() if latest else None
 
 

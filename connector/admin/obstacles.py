@@ -95,21 +95,21 @@ def _is_read(status: Status, settings: Settings, here: Mapping[str, Any]) -> Fou
         events[EventState.INVALID],
         events[EventState.ACCEPTED] + events[EventState.IGNORED] + events[EventState.WAITING],
     )
-    said = plural("{number:,} could not be read in 24 h", "{number:,} could not be read in 24 h", bad)
+    sentence = plural("{number:,} could not be read in 24 h", "{number:,} could not be read in 24 h", bad)
     if bad and not good:
-        return Answer.NO, said, phrase("look at one of them: the sender changed its form, or the mapping is wrong")
-    return (Answer.YES if good else Answer.UNKNOWN), said if bad else phrase("all that came could be read")
+        return Answer.NO, sentence, phrase("look at one of them: the sender changed its form, or the mapping is wrong")
+    return (Answer.YES if good else Answer.UNKNOWN), sentence if bad else phrase("all that came could be read")
 
 
 def _is_wanted(status: Status, settings: Settings, here: Mapping[str, Any]) -> Found:
     left = [one for one in status["left_configuration"] if one["destination"] == here["destination"]]
     if any(not one["still_sent"] for one in left):
-        said = phrase("route “{route}” left the configuration, and what it had waits", route=left[0]["route"])
-        return Answer.NO, said, phrase("put a route of that name back: it is followed at start")
+        sentence = phrase("route “{route}” left the configuration, and what it had waits", route=left[0]["route"])
+        return Answer.NO, sentence, phrase("put a route of that name back: it is followed at start")
     events = status["events_24h"]
     if events[EventState.IGNORED] and not events[EventState.ACCEPTED]:
-        said = phrase("no route wanted any of {number:,} events", number=events[EventState.IGNORED])
-        return Answer.NO, said, phrase("look at the routes' “on”, “sources” and “when”")
+        sentence = phrase("no route wanted any of {number:,} events", number=events[EventState.IGNORED])
+        return Answer.NO, sentence, phrase("look at the routes' “on”, “sources” and “when”")
     return Answer.YES, phrase("routes lead here: {routes}", routes=", ".join(_routes(settings, here["destination"])))
 
 
@@ -117,9 +117,9 @@ def _is_lawful(status: Status, settings: Settings, here: Mapping[str, Any]) -> F
     if not here["held"]:
         return Answer.YES, phrase("none that wait are kept back until later")
     facts = {"held": here["held"], DeliveryState.PENDING: here[DeliveryState.PENDING], "at": here["held_until"]}
-    said = phrase("{held:,} of {pending:,} that wait are kept back, the first until {at}", **facts)
+    sentence = phrase("{held:,} of {pending:,} that wait are kept back, the first until {at}", **facts)
     is_all = here["held"] >= here[DeliveryState.PENDING]
-    return (Answer.NO if is_all else Answer.YES), said, phrase("wait: the law or the route wants it so")
+    return (Answer.NO if is_all else Answer.YES), sentence, phrase("wait: the law or the route wants it so")
 
 
 def _is_guarded(status: Status, settings: Settings, here: Mapping[str, Any]) -> Found:
@@ -145,9 +145,9 @@ def _is_open(status: Status, settings: Settings, here: Mapping[str, Any]) -> Fou
     if account["state"] == AccountState.OPEN:
         return Answer.YES, phrase("{account} is {state}", account=here["account"], state=state_word(AccountState.OPEN))
     facts = {"account": here["account"], "state": state_word(account["state"]), "reason": account["reason"] or ""}
-    said = phrase("{account} is {state}: {reason}", **facts)
+    sentence = phrase("{account} is {state}: {reason}", **facts)
     step = phrase("once that is settled, resume it")
-    return Answer.NO, said, step, account["since"], ("resume", here["account"])
+    return Answer.NO, sentence, step, account["since"], ("resume", here["account"])
 
 
 def _is_held(status: Status, settings: Settings, here: Mapping[str, Any]) -> Found:
@@ -155,8 +155,8 @@ def _is_held(status: Status, settings: Settings, here: Mapping[str, Any]) -> Fou
     if account is None or not account["held_until"]:
         return Answer.YES, phrase("the vendor asked for no pause")
     facts = {"account": here["account"], "at": account["held_until"], "reason": account["held_because"] or ""}
-    said = phrase("{account} is held until {at}: {reason}", **facts)
-    return Answer.NO, said, phrase("wait, or resume it at once"), None, ("resume", here["account"])
+    sentence = phrase("{account} is held until {at}: {reason}", **facts)
+    return Answer.NO, sentence, phrase("wait, or resume it at once"), None, ("resume", here["account"])
 
 
 def _is_taken(status: Status, settings: Settings, here: Mapping[str, Any]) -> Found:
@@ -185,11 +185,11 @@ def _has_budget(status: Status, settings: Settings, here: Mapping[str, Any]) -> 
     if not budget:
         return Answer.YES, phrase("the vendor counts no calls of a day")
     facts = {"left": budget["left"], "limit": budget["limit"]}
-    said = phrase("{left:,} of {limit:,} calls of the day are left", **facts)
+    sentence = phrase("{left:,} of {limit:,} calls of the day are left", **facts)
     if not budget["left"]:
-        return Answer.NO, said, phrase("wait until calls are free again, or buy licences")
+        return Answer.NO, sentence, phrase("wait until calls are free again, or buy licences")
     lasts = phrase("; at this pace they last until {at}", at=budget["lasts_until"]) if budget["lasts_until"] else ""
-    return Answer.YES, joined([said, lasts])
+    return Answer.YES, joined([sentence, lasts])
 
 
 def _reaches(status: Status, settings: Settings, here: Mapping[str, Any]) -> Found:

@@ -49,13 +49,13 @@ def of_delivery(scene: Scene, row: Any, shown: Mapping[str, Any], story: Story |
         why, first = [*why, ": ", story.now], list(story.next)
     elif row.state == DeliveryState.DELIVERED and (idle := _idle(scene, row)):
         why, first = [*why, "; ", idle], [phrase("start it at the vendor")]
-    gone = scene.conn.execute(select(_events.forgotten_at).where(_events.id == row.event)).scalar() is not None
-    if row.state == DeliveryState.SUPPRESSED and row.reason_code in chains.AFTER and not gone:
+    is_forgotten = scene.conn.execute(select(_events.forgotten_at).where(_events.id == row.event)).scalar() is not None
+    if row.state == DeliveryState.SUPPRESSED and row.reason_code in chains.AFTER and not is_forgotten:
         after = phrase(
             "once “{route}” is delivered, by connector replay say, this follows by itself", route=shown["after"]
         )
         return joined([at, *why]), [after]
-    return joined([at, *why]), first + ([] if gone else _ended_next(row, shown["delivery"]))
+    return joined([at, *why]), first + ([] if is_forgotten else _ended_next(row, shown["delivery"]))
 
 
 def _idle(scene: Scene, row: Any) -> str:
@@ -82,11 +82,11 @@ _ENDED_NEXT: Final[Mapping[str, Callable[[str], list[str]]]] = {
 
 def _sending(scene: Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, list[str]]:
     deadline = shown["attempts"][-1]["deadline"] if shown["attempts"] else phrase("its deadline")
-    said = phrase(
+    sentence = phrase(
         "in a call now; without an answer by {deadline} it counts as unknown, and is not sent again blindly",
         deadline=deadline,
     )
-    return said, [phrase("wait")]
+    return sentence, [phrase("wait")]
 
 
 def _uncertain(scene: Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -148,18 +148,18 @@ def _parked(scene: Scene, row: Any) -> Obstacle:
     if before is None or before.state in SETTLED:
         return phrase("what it waited for is settled"), _worker(scene)
     facts = {"route": after, "delivery": f"d{before.id}", "state": state_word(before.state)}
-    said = phrase("it comes after “{route}”, whose delivery {delivery} is {state}", **facts)
+    sentence = phrase("it comes after “{route}”, whose delivery {delivery} is {state}", **facts)
     if before.state == DeliveryState.UNCERTAIN:
-        return said, phrase("connector resolve {delivery} --landed | --resend", delivery=facts["delivery"])
-    return said, phrase("wait; connector explain {delivery} tells how that stands", delivery=facts["delivery"])
+        return sentence, phrase("connector resolve {delivery} --landed | --resend", delivery=facts["delivery"])
+    return sentence, phrase("wait; connector explain {delivery} tells how that stands", delivery=facts["delivery"])
 
 
 def _made_again(scene: Scene, row: Any) -> Obstacle:
     source = scene.conn.execute(select(_events.source).where(_events.id == row.event)).scalar() or ""
     if source in scene.settings.sources:
         return phrase("its record is made again"), _worker(scene)
-    said = phrase("its source {source} left the configuration, so its record cannot be made again", source=source)
-    return said, phrase("put a source of that name and mapping back before it expires")
+    sentence = phrase("its source {source} left the configuration, so its record cannot be made again", source=source)
+    return sentence, phrase("put a source of that name and mapping back before it expires")
 
 
 def _aside(scene: Scene, row: Any) -> Obstacle:

@@ -52,8 +52,8 @@ def make(database: Database, group: Group, since_ms: int, by: By) -> int:
 def preview(database: Database, settings: Settings, plan: Plan) -> Preview:
     """Tries it without changing anything."""
     some = plan.deliveries[:TRIED]
-    sent, kept = _counted(_replayed(database, settings, some, _by(plan), dry_run=True))
-    return Preview(len(some), sent, dict(kept))
+    sent, reasons = _counted(_replayed(database, settings, some, _by(plan), dry_run=True))
+    return Preview(len(some), sent, dict(reasons))
 
 
 def begin(database: Database, number: int, by: By) -> None:
@@ -102,9 +102,9 @@ class Carrier:
         if plan is None:
             return LOOK_EVERY_S
         some = plan.deliveries[plan.done : plan.done + STEP]
-        sent, kept = _counted(_replayed(self._database, self._settings, some, _by(plan), dry_run=False))
+        sent, reasons = _counted(_replayed(self._database, self._settings, some, _by(plan), dry_run=False))
         with self._database.write(serialise="plans") as conn:
-            plans.advance(conn, plan, len(some), sent, kept, now_ms(conn))
+            plans.advance(conn, plan, len(some), sent, reasons, now_ms(conn))
         return 0.0
 
 
@@ -119,5 +119,5 @@ def _replayed(database: Database, settings: Settings, ids: tuple[int, ...], by: 
 
 
 def _counted(changes: list[Change]) -> tuple[int, Counter[str]]:
-    kept = Counter(change.why for change in changes if change.action == "keep")
-    return sum(change.action != "keep" for change in changes), kept
+    reasons = Counter(change.why for change in changes if change.action == "keep")
+    return sum(change.action != "keep" for change in changes), reasons

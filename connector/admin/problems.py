@@ -126,12 +126,12 @@ def _nobody_works(
     conn: Connection, settings: Settings, found: Sequence[Process], now: int, waiting: int | None
 ) -> Iterator[Problem]:
     for role in needed_roles(settings):
-        if said := _nobody(found, role, now):
+        if sentence := _nobody(found, role, now):
             waits = (pending(conn) if waiting is None else waiting) if role is Role.WORKER else 0
             more = plural("; {number:,} delivery waits", "; {number:,} deliveries wait", waits) if waits else ""
             urgent = bool(waits) or any(role in one.roles and one.stopped_at is None for one in found)
             start = phrase("start it: {command}, or connector run", command=COMMANDS[role])
-            yield Problem(Code.NOBODY_WORKS, role.value, joined([said, more]), start, urgent)
+            yield Problem(Code.NOBODY_WORKS, role.value, joined([sentence, more]), start, urgent)
 
 
 def pending(conn: Connection) -> int:
@@ -185,8 +185,8 @@ def _failing_questions(conn: Connection, settings: Settings) -> Iterator[Problem
                 no_answer = "{account}: {question} does not answer since {at} ({words}); deliveries go on"
                 if one.name == helps.PRECHECK:
                     no_answer = "{account}: {question} does not answer since {at} ({words}); what needs none goes on"
-                said = phrase(no_answer, **facts)
-                yield Problem(Code.QUESTION_FAILS, f"{account} {one.name}", said, urgent=False)
+                sentence = phrase(no_answer, **facts)
+                yield Problem(Code.QUESTION_FAILS, f"{account} {one.name}", sentence, urgent=False)
 
 
 # --- sources --------------------------------------------------------------------------------------------------------
@@ -194,11 +194,11 @@ def _failing_questions(conn: Connection, settings: Settings) -> Iterator[Problem
 
 def _silent(conn: Connection, settings: Settings, now: int) -> Iterator[Problem]:
     for name, number in silent_sources(conn, settings, now):
-        said = phrase(
+        sentence = phrase(
             "{source} sent nothing in the last 2 h; usually {number} events at this hour", source=name, number=number
         )
         yield Problem(
-            Code.SOURCE_SILENT, name, said, phrase("look at the sender: is its form or its integration broken?")
+            Code.SOURCE_SILENT, name, sentence, phrase("look at the sender: is its form or its integration broken?")
         )
 
 

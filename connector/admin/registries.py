@@ -52,7 +52,7 @@ def asked_about(settings: Settings, database: Database, registry: Registry) -> A
     if not registry.asked:
         raise ConnectorError(f"the list {registry.name} is imported, not asked: connector suppress import")
     people = sorted({way for some in _waiting(settings, database, registry) for way in some})
-    listed = asked = 0
+    listed = number = 0
     with closing(_Crc(registry)) as crc:
         for kind, known in (
             ("TEL", [way for way in people if "@" not in way]),
@@ -64,11 +64,11 @@ def asked_about(settings: Settings, database: Database, registry: Registry) -> A
                 answers = [(str(hashed(settings.hash_key, "", way)), way in found) for way in some]
                 with database.write(serialise="registries") as conn:
                     registries.answered(conn, registry.name, answers, now_ms(conn))
-                listed, asked = listed + len(found), asked + len(some)
+                listed, number = listed + len(found), number + len(some)
     with database.write() as conn:
         freed = registries.release(conn, registry.name, now_ms(conn))
         announce(conn)
-    return Asked(asked, listed, freed)
+    return Asked(number, listed, freed)
 
 
 def _waiting(settings: Settings, database: Database, registry: Registry) -> Iterator[list[str]]:
@@ -113,9 +113,9 @@ class _Crc:
     def close(self) -> None:
         self._client.close()
 
-    def found(self, kind: str, given: Sequence[str]) -> set[str]:
+    def found(self, kind: str, ways: Sequence[str]) -> set[str]:
         """Those of these that the registry has. Raises `ConnectorError` when its answer cannot be read."""
-        keys = {way.removeprefix(HOME): way for way in given}
+        keys = {way.removeprefix(HOME): way for way in ways}
         body = orjson.dumps({"type": kind, "keys": list(keys)})
         try:
             answer = self._client.call("POST", self._url, body=body)

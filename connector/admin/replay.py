@@ -269,12 +269,12 @@ class Replay:
         if not self._router.chooses(new.route):
             return ""
         operation = self._router.operation(new.route)
-        taken = [
+        rivals = [
             row
             for row in rows
             if row.state not in (DeliveryState.DEAD, DeliveryState.SUPPRESSED) and self._router.chooses(row.route)
         ]
-        return next((str(row.route) for row in taken if row.destination.split("/")[1] == operation), "")
+        return next((str(row.route) for row in rivals if row.destination.split("/")[1] == operation), "")
 
     def _insert(self, conn: Connection, event: Any, new: Sequence[NewDelivery]) -> None:
         now = now_ms(conn)
@@ -313,7 +313,7 @@ class Replay:
 
     def _renew(self, candidates: Sequence[_Candidate], wish: Wish) -> list[Change]:
         """In one transaction for each account, in the order given."""
-        asked = [one.row.id for one in candidates]
+        ids = [one.row.id for one in candidates]
         changes = {one.row.id: kept(one.row, one.why) for one in candidates if one.why or one.new is None}
         fit = [(one.row, one.new) for one in candidates if one.new is not None and not one.why]
         for account in sorted({new.account for _, new in fit}):
@@ -324,7 +324,7 @@ class Replay:
                         changes |= self._write(conn, row, new, wish, now)
                 if not wish.dry_run:
                     announce(conn)
-        return [changes.pop(number) for number in asked] + list(changes.values())
+        return [changes.pop(number) for number in ids] + list(changes.values())
 
     def _write(self, conn: Connection, row: Any, new: NewDelivery, wish: Wish, now: int) -> dict[int, Change]:
         """Writes the change of the delivery, and of its dependents."""

@@ -35,10 +35,10 @@ def reveal(database: Database, settings: Settings, event: int, by: By, why: str,
     """
     if why not in REASONS or (why == "other" and not words):
         raise ConnectorError(phrase("Say why you need to see the data: it is kept with your name."))
-    told = explain(database, settings, f"e{event}")["events"]
-    if told and told[0]["forgotten_at"]:
+    stories = explain(database, settings, f"e{event}")["events"]
+    if stories and stories[0]["forgotten_at"]:
         raise ConnectorError(
-            phrase("Its data was forgotten at {at}: nothing is left to show.", at=told[0]["forgotten_at"])
+            phrase("Its data was forgotten at {at}: nothing is left to show.", at=stories[0]["forgotten_at"])
         )
     with database.write() as conn:
         now = now_ms(conn)

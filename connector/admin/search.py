@@ -136,10 +136,10 @@ def _mentions(
             found.add(row.id)
     if number < SEARCHED:
         return found, ""
-    said = f"names were looked for in the newest {number:,} of about {last:,} events"
+    remark = f"names were looked for in the newest {number:,} of about {last:,} events"
     if oldest > done + 1:
-        said += f"; of {oldest - done - 1:,} older ones phones, e-mails and ids are not known yet: ask again later"
-    return found, said
+        remark += f"; of {oldest - done - 1:,} older ones phones, e-mails and ids are not known yet: ask again later"
+    return found, remark
 
 
 def _may_hold(payload: str, text: str, signs: Collection[str]) -> bool:

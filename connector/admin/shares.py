@@ -54,9 +54,11 @@ def _shown(conn: Connection, place: Destination, share: Share, now: int) -> Show
         "sent": share.used.records,
         "records": share.records,
     }
-    said = "{source} has used {used:,} of {calls:,} calls and {sent:,} of {records:,} records of its share of the day"
+    template = (
+        "{source} has used {used:,} of {calls:,} calls and {sent:,} of {records:,} records of its share of the day"
+    )
     frees_at = turns.frees_at(conn, place.account.name, share.source, now) if share.is_used else None
-    return Shown(share.source, share.is_used, phrase(said, **facts), frees_at)
+    return Shown(share.source, share.is_used, phrase(template, **facts), frees_at)
 
 
 def ceilings_of_account(conn: Connection, settings: Settings, account: str, now: int) -> list[dict[str, Any]]:
@@ -66,7 +68,7 @@ def ceilings_of_account(conn: Connection, settings: Settings, account: str, now:
     found: dict[tuple[str, str], Ceiling] = {}
     for place in some:
         found |= {(one.source, one.prefix): one for one in ceilings(place, used)}
-    said = "calls_per_day of {whose} ({prefix}): {used:,} of {most:,} people were called in the last 24 h"
+    template = "calls_per_day of {whose} ({prefix}): {used:,} of {most:,} people were called in the last 24 h"
     return [
         {
             "source": one.source,
@@ -74,7 +76,7 @@ def ceilings_of_account(conn: Connection, settings: Settings, account: str, now:
             "used": one.used,
             "most": one.most,
             "used_up": one.is_near,
-            "said": phrase(said, whose=one.whose, used=one.used, most=one.most, prefix=one.prefix),
+            "said": phrase(template, whose=one.whose, used=one.used, most=one.most, prefix=one.prefix),
         }
         for one in found.values()
     ]

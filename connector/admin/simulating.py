@@ -38,8 +38,8 @@ def simulate(
     if len(raw) > LONGEST:
         raise ConnectorError(phrase("This payload is too long: paste one event of it."))
     request = captured(raw)
-    told = mapped(settings, settings.sources[source], request.body, request.content_type, request.headers)
-    return [_event(settings, database, status, one, at) for one in told["events"][:MOST]]
+    result = mapped(settings, settings.sources[source], request.body, request.content_type, request.headers)
+    return [_event(settings, database, status, one, at) for one in result["events"][:MOST]]
 
 
 def _event(

@@ -102,9 +102,9 @@ def _processes(conn: Connection, settings: Settings, now: int) -> list[dict[str,
 def _accounts(conn: Connection, settings: Settings, now: int) -> list[dict[str, Any]]:
     known = {stand.name: stand for stand in accounts.all_accounts(conn)}
     shown = [_account(conn, settings, account, known.get(name), now) for name, account in settings.accounts.items()]
-    gone = [stand for name, stand in known.items() if name not in settings.accounts]
+    unconfigured = [stand for name, stand in known.items() if name not in settings.accounts]
     return shown + [
-        {"account": stand.name, "vendor": None, "configured": False, **_stand(stand, now)} for stand in gone
+        {"account": stand.name, "vendor": None, "configured": False, **_stand(stand, now)} for stand in unconfigured
     ]
 
 
@@ -148,17 +148,17 @@ def _account(
 
 def _budget(conn: Connection, room: Room) -> dict[str, Any]:
     """The day's calls and their pace. ``spacing_s``: time between two calls without credit."""
-    pace, told, licensed = Pace(room, lambda: budget.rate(conn, room)), room.stand.told, limits(room.account)
+    pace, report, licensed = Pace(room, lambda: budget.rate(conn, room)), room.stand.told, limits(room.account)
     waits = {kind: pace.wait(bulk=kind == "bulk") for kind in ("live", "bulk")}
     return {
         "used": room.windows[0].calls,
         "limit": room.budget,
         "left": room.left,
         "kept_for_live": room.allowed.windows[0].kept,
-        "used_by_others": told.others if told.others_count(room.now) else 0,
-        "vendor_limit": told.limit,
+        "used_by_others": report.others if report.others_count(room.now) else 0,
+        "vendor_limit": report.limit,
         "obeys_vendor_limit": room.budget < licensed.windows[0].calls,
-        "told_at": iso(told.at),
+        "told_at": iso(report.at),
         "in_hand": {"live": int(min(pace.in_hand(bulk=False), room.left)), "bulk": int(pace.in_hand(bulk=True))},
         "waits_s": {kind: wait.seconds if wait else 0.0 for kind, wait in waits.items()},
         "spacing_s": pace.spacing_s,

@@ -60,8 +60,8 @@ def remove(database: Database, settings: Settings, text: str, by: By) -> Asked:
     one = _meant(settings, text)
     with database.write() as conn:
         suppression_list.demand_key(conn, settings.hash_key)
-        gone = suppression_list.remove(conn, _hash(settings, one))
-        acts.append(conn, [by.act(What.UNSUPPRESS, number=int(gone))], now_ms(conn))
+        was_listed = suppression_list.remove(conn, _hash(settings, one))
+        acts.append(conn, [by.act(What.UNSUPPRESS, number=int(was_listed))], now_ms(conn))
     return Asked(hint(one), False, ())
 
 

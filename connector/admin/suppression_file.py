@@ -66,8 +66,8 @@ def look(database: Database, settings: Settings, name: str, raw: bytes, by: By) 
         now = now_ms(conn)
         _forget_old(conn, now)
         token = secrets.token_urlsafe(16)
-        kept = {"at": now, "who": by.who, "people": list(people.items())}
-        stored.add(conn, {f"{_WAITING}{token}": orjson.dumps(kept).decode()})
+        waiting = {"at": now, "who": by.who, "people": list(people.items())}
+        stored.add(conn, {f"{_WAITING}{token}": orjson.dumps(waiting).decode()})
         known = sum(suppression_list.listed(conn, keys[at : at + _AT_ONCE]) for at in range(0, len(keys), _AT_ONCE))
         stops = sum(_stopped(conn, settings, keys[at : at + _AT_ONCE]) for at in range(0, len(keys), _AT_ONCE))
     return Looked(
@@ -95,10 +95,10 @@ def add(database: Database, settings: Settings, token: str, by: By) -> int:
         _forget_old(conn, now)
         name = f"{_WAITING}{token}"
         found = stored.some(conn, name).get(name)
-        kept: dict[str, Any] = orjson.loads(found) if found else {}
-        if kept.get("who") != by.who:
+        waiting: dict[str, Any] = orjson.loads(found) if found else {}
+        if waiting.get("who") != by.who:
             raise ConnectorError(phrase("This look at a file is older than ten minutes: choose the file again."))
-        new = suppression_list.add(conn, [Entry(key, shown, act.why, now) for key, shown in kept["people"]])
+        new = suppression_list.add(conn, [Entry(key, shown, act.why, now) for key, shown in waiting["people"]])
         conn.execute(delete(facts).where(facts.c.name == name))
         acts.append(conn, [by.act(What.SUPPRESS, number=new)], now)
     return new
@@ -111,16 +111,16 @@ def _read(settings: Settings, name: str, raw: bytes) -> tuple[dict[str, str], Pe
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"file{Path(name).suffix[:10]}"
         path.write_bytes(raw)
-        with opened(path) as given:
-            file = PeopleFile(given, locale_of(settings))
+        with opened(path) as rows:
+            file = PeopleFile(rows, locale_of(settings))
             for line in file:
                 people |= {str(hashed(settings.hash_key, "", one)): hint(one) for one in line.people}
                 faults += [(line.line, line.fault)] if line.fault else []
                 if len(people) > MOST:
-                    said = (
+                    template = (
                         "The file names more than {most:,} people: connector suppress import reads it on the machine."
                     )
-                    raise ConnectorError(phrase(said, most=MOST))
+                    raise ConnectorError(phrase(template, most=MOST))
     if not people:
         raise ConnectorError(phrase("The file holds neither a phone nor an e-mail."))
     return people, file, faults

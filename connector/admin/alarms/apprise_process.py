@@ -15,17 +15,17 @@ def main() -> None:
     """Reads ``{"url", "title", "text", "severity"}``; prints ``{"known", "sent", "words"}``."""
     import apprise
 
-    given = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     logging.disable(logging.CRITICAL)
     sender = apprise.Apprise()
-    if not sender.add(given["url"]):
+    if not sender.add(request["url"]):
         print(json.dumps({"known": False}))
         return
     logging.disable(logging.NOTSET)
-    kind = apprise.NotifyType.FAILURE if given["severity"] == "urgent" else apprise.NotifyType.WARNING
+    kind = apprise.NotifyType.FAILURE if request["severity"] == "urgent" else apprise.NotifyType.WARNING
     with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
         plain = apprise.NotifyFormat.TEXT  # or its lines would be joined where mail is HTML
-        sent = sender.notify(body=given["text"], title=given["title"], notify_type=kind, body_format=plain)
+        sent = sender.notify(body=request["text"], title=request["title"], notify_type=kind, body_format=plain)
         words = log.getvalue().strip().splitlines()
     print(json.dumps({"known": True, "sent": bool(sent), "words": words[-1] if words and not sent else ""}))
 

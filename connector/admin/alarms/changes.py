@@ -22,9 +22,9 @@ def write(conn: Connection, rules: Alarms, findings: Findings, now: int) -> None
     known = {(one.kind, one.about): one for one in alarms.current(conn)}
     for found in findings.conditions:
         _see(conn, rules, known.pop((found.kind.value, found.about), None), found, now)
-    for gone in known.values():
-        if gone.kind not in findings.unknown and now - gone.seen_at >= ENDS_AFTER_MS:
-            _end(conn, rules, gone, now)
+    for over in known.values():
+        if over.kind not in findings.unknown and now - over.seen_at >= ENDS_AFTER_MS:
+            _end(conn, rules, over, now)
     alarms.purge(conn, now)
 
 
@@ -63,9 +63,9 @@ def _end(conn: Connection, rules: Alarms, alarm: Alarm, now: int) -> None:
         alarms.forget(conn, alarm)
         return
     alarms.end(conn, alarm, now)
-    told = {one.addressee for one in alarms.notices_of(conn, [alarm.id])}
+    addressees = {one.addressee for one in alarms.notices_of(conn, [alarm.id])}
     alarms.replace(conn, alarm.id)
-    alarms.tell(conn, alarm.id, _configured(told, rules.to), Occasion.ENDED, 0, now)
+    alarms.tell(conn, alarm.id, _configured(addressees, rules.to), Occasion.ENDED, 0, now)
 
 
 def _configured(names: set[str], to: Iterable[Addressee]) -> list[str]:

@@ -132,9 +132,9 @@ class Looker:
         for name in self._settings.accounts:
             for one in shares.ceilings_of_account(conn, self._settings, name, now):
                 if one["used_up"]:
-                    whose = one["source"] or name
-                    facts = {"account": name, "whose": whose, **{key: one[key] for key in ("prefix", "used", "most")}}
-                    yield Condition(kind=AlarmKind.CEILING_NEAR, about=f"{name} {whose} {one['prefix']}", facts=facts)
+                    owner = one["source"] or name
+                    facts = {"account": name, "whose": owner, **{key: one[key] for key in ("prefix", "used", "most")}}
+                    yield Condition(kind=AlarmKind.CEILING_NEAR, about=f"{name} {owner} {one['prefix']}", facts=facts)
 
     # --- deliveries -------------------------------------------------------------------------------------------------
 

@@ -47,16 +47,16 @@ def _post(to: Addressee, message: Message, message_id: str) -> None:
 
 
 def _by_apprise(to: Addressee, message: Message, severity: Severity) -> None:
-    given = {"url": to.url.reveal(), "title": message.title, "text": message.text, "severity": severity.value}
+    request = {"url": to.url.reveal(), "title": message.title, "text": message.text, "severity": severity.value}
     line = [sys.executable, "-m", "connector.admin.alarms.apprise_process"]
     try:
-        ended = subprocess.run(line, input=orjson.dumps(given), capture_output=True, timeout=APPRISE_S, check=False)
-        told = orjson.loads(ended.stdout)
+        ended = subprocess.run(line, input=orjson.dumps(request), capture_output=True, timeout=APPRISE_S, check=False)
+        answer = orjson.loads(ended.stdout)
     except subprocess.TimeoutExpired:
         raise NotTold(f"apprise did not end within {APPRISE_S:.0f} s") from None
     except (OSError, orjson.JSONDecodeError):
         raise NotTold("apprise could not be run") from None
-    if not told["known"]:
+    if not answer["known"]:
         raise NotTold("apprise does not know such an address")
-    if not told["sent"]:
-        raise NotTold(masking.of_others(str(told["words"])) or "apprise could not send it")
+    if not answer["sent"]:
+        raise NotTold(masking.of_others(str(answer["words"])) or "apprise could not send it")

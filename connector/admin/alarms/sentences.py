@@ -47,100 +47,102 @@ def page_of(alarm: Alarm) -> str:
 
 
 def _because(facts: Facts) -> Phrase | str:
-    told = facts.get("reason")
-    if not told:
+    reason = facts.get("reason")
+    if not reason:
         return ""
-    code = Code(told["code"]) if told["code"] in set(Code) else Code.OTHER
-    return phrase(": {reason}", reason=masking.reason(Reason(code, told["facts"])))
+    code = Code(reason["code"]) if reason["code"] in set(Code) else Code.OTHER
+    return phrase(": {reason}", reason=masking.reason(Reason(code, reason["facts"])))
 
 
 def _account_closed(facts: Facts) -> Sentences:
-    said = phrase(
+    sentence = phrase(
         "{account} is {state} since {since}",
         account=facts["account"],
         state=state_word(facts["state"]),
         since=facts["since"],
     )
     step = phrase("nothing is sent, nothing is lost; once the cause is mended, resume it")
-    return joined([said, _because(facts)]), step
+    return joined([sentence, _because(facts)]), step
 
 
 def _account_held(facts: Facts) -> Sentences:
-    said = phrase("{account} may not be called until {until}", account=facts["account"], until=facts["until"])
-    return joined([said, _because(facts)]), phrase("wait, or resume it at once")
+    sentence = phrase("{account} may not be called until {until}", account=facts["account"], until=facts["until"])
+    return joined([sentence, _because(facts)]), phrase("wait, or resume it at once")
 
 
 def _destination_stopped(facts: Facts) -> Sentences:
-    said = phrase("{destination} takes nothing since {since}", destination=facts["destination"], since=facts["since"])
-    return joined([said, _because(facts)]), phrase("once that is settled, resume its account")
+    sentence = phrase(
+        "{destination} takes nothing since {since}", destination=facts["destination"], since=facts["since"]
+    )
+    return joined([sentence, _because(facts)]), phrase("once that is settled, resume its account")
 
 
 def _leads_wait(facts: Facts) -> Sentences:
-    said = plural(
+    sentence = plural(
         "a lead for {destination} waits for {number} minute of contact hours",
         "a lead for {destination} waits for {number} minutes of contact hours",
         facts["minutes"],
         destination=facts["destination"],
     )
-    return said, phrase("look at what is in the way of the destination")
+    return sentence, phrase("look at what is in the way of the destination")
 
 
 def _deliveries_die(facts: Facts) -> Sentences:
-    said = phrase("{number:,} of {total:,} deliveries to {destination} were refused in an hour", **facts)
-    return said, phrase("look at the causes, mend them, and send again what was refused")
+    sentence = phrase("{number:,} of {total:,} deliveries to {destination} were refused in an hour", **facts)
+    return sentence, phrase("look at the causes, mend them, and send again what was refused")
 
 
 def _budget_short(facts: Facts) -> Sentences:
-    said = phrase("the calls of {account} last until {until} at this pace: {left:,} of {limit:,} are left", **facts)
-    return said, phrase("put imports off, or ask the vendor for more calls")
+    sentence = phrase("the calls of {account} last until {until} at this pace: {left:,} of {limit:,} are left", **facts)
+    return sentence, phrase("put imports off, or ask the vendor for more calls")
 
 
 def _ceiling_near(facts: Facts) -> Sentences:
-    said = phrase(
+    sentence = phrase(
         "calls_per_day of {whose} ({prefix}): {account} called {used:,} of {most:,} people in the last 24 h; "
         "beyond that the newest wait",
         **facts,
     )
-    return said, phrase("look at who sends so many, or raise calls_per_day")
+    return sentence, phrase("look at who sends so many, or raise calls_per_day")
 
 
 def _source_silent(facts: Facts) -> Sentences:
-    said = phrase("{source} sent nothing in the last 2 h; usually {number} events at this hour", **facts)
-    return said, phrase("look at the sender: is its form or its integration broken?")
+    sentence = phrase("{source} sent nothing in the last 2 h; usually {number} events at this hour", **facts)
+    return sentence, phrase("look at the sender: is its form or its integration broken?")
 
 
 def _dead_letters(facts: Facts) -> Sentences:
-    said = plural(
+    sentence = plural(
         "{number:,} message of {source} lies in the queue {queue}",
         "{number:,} messages of {source} lie in the queue {queue}",
         facts["number"],
         source=facts["source"],
         queue=facts["queue"],
     )
-    return said, phrase("connector redrive {source} puts them back, once they can be read", source=facts["source"])
+    return sentence, phrase("connector redrive {source} puts them back, once they can be read", source=facts["source"])
 
 
 def _nobody_works(facts: Facts) -> Sentences:
     role = ROLES.get(facts["role"], facts["role"])
-    said = phrase("no {role} has ever reported", role=role)
+    sentence = phrase("no {role} has ever reported", role=role)
     if facts["since"]:
-        said = phrase("no {role} works: the last sign, from {host}, is of {since}", **{**facts, "role": role})
+        sentence = phrase("no {role} works: the last sign, from {host}, is of {since}", **{**facts, "role": role})
     command = COMMANDS.get(facts["role"], "connector run")
-    return said, phrase("start it: {command}, or connector run", command=command)
+    return sentence, phrase("start it: {command}, or connector run", command=command)
 
 
 def _list_old(facts: Facts) -> Sentences:
     if not facts["day"]:
-        said = phrase("the list {list} was never imported: whom it covers waits", list=facts["list"])
+        sentence = phrase("the list {list} was never imported: whom it covers waits", list=facts["list"])
     else:
-        said = plural(
+        sentence = plural(
             "the list {list} is of {day}, older than {number} day: whom it covers waits",
             "the list {list} is of {day}, older than {number} days: whom it covers waits",
             facts["days"],
             list=facts["list"],
             day=facts["day"],
         )
-    return said, phrase("import a new one: connector suppress import --list {list}", list=facts["list"])
+    return sentence, phrase("import a new one: connector suppress import --list {list}", list=facts["list"])
 
 
 #: The calendars as conditions name them.
@@ -151,8 +153,8 @@ _CALENDARS: Final[Mapping[str, Phrase]] = {
 
 def _calendar_old(facts: Facts) -> Sentences:
     name = _CALENDARS.get(facts["calendar"], facts["calendar"])
-    said = phrase("the calendar “{calendar}” is too old: {version}", calendar=name, version=facts["version"])
-    return said, phrase("upgrade it; connector check says how")
+    sentence = phrase("the calendar “{calendar}” is too old: {version}", calendar=name, version=facts["version"])
+    return sentence, phrase("upgrade it; connector check says how")
 
 
 def _test(facts: Facts) -> Sentences:

@@ -42,14 +42,14 @@ def _shown(conn: Connection, some: Sequence[Alarm]) -> list[dict[str, Any]]:
 
 
 def _alarm(alarm: Alarm, notices: Sequence[Notice]) -> dict[str, Any]:
-    said, step = sentences(alarm.kind, alarm.facts)
+    sentence, step = sentences(alarm.kind, alarm.facts)
     return {
         "alarm": alarm.id,
         "kind": alarm.kind,
         "about": alarm.about,
         "state": alarm.state.value,
         "severity": alarm.severity.value,
-        "said": said,
+        "said": sentence,
         "next": step,
         "since": iso(alarm.since),
         "begun_at": iso(alarm.begun_at),

@@ -76,8 +76,8 @@ def guess(payload: dict[str, Any], locale: Locale) -> Guess:
         if not value.inside and (value.names[:1], str(value.value)) in inner:
             continue  # repeated beside the JSON that holds it
         ours = "id" if value is own_id else _field_of(value, locale)
-        taken = found.fields.get(ours)
-        if ours and (ours == "phones" or not taken):
+        before = found.fields.get(ours)
+        if ours and (ours == "phones" or not before):
             found.fields.setdefault(ours, []).append(value)
         elif not is_blank(str(value.value)):
             found.rest.append(value)
@@ -151,18 +151,18 @@ def _of_the_envelope(value: Value, locale: Locale) -> str:
     return ""
 
 
-def _values(given: Any, insides: list[str], path: str = "", inside: str = "", depth: int = 0) -> Iterator[Value]:
-    if isinstance(given, dict) and depth < DEEPEST:
-        for key, inner in list(given.items())[:MOST]:
+def _values(json_value: Any, insides: list[str], path: str = "", inside: str = "", depth: int = 0) -> Iterator[Value]:
+    if isinstance(json_value, dict) and depth < DEEPEST:
+        for key, inner in list(json_value.items())[:MOST]:
             yield from _values(inner, insides, f"{path}.{key}" if path else str(key), inside, depth + 1)
-    elif isinstance(given, list) and depth < DEEPEST:
-        for index, inner in enumerate(given[:10]):
+    elif isinstance(json_value, list) and depth < DEEPEST:
+        for index, inner in enumerate(json_value[:10]):
             yield from _values(inner, insides, f"{path}.{index}" if path else str(index), inside, depth + 1)
-    elif isinstance(given, str) and not inside and (body := _json(given)) is not None:
+    elif isinstance(json_value, str) and not inside and (body := _json(json_value)) is not None:
         insides.append(path)
         yield from _values(body, insides, "", path, depth + 1)
-    elif isinstance(given, str | int | float) and not isinstance(given, bool):
-        yield Value(path, given, inside)
+    elif isinstance(json_value, str | int | float) and not isinstance(json_value, bool):
+        yield Value(path, json_value, inside)
 
 
 def _json(text: str) -> dict[str, Any] | None:

@@ -37,13 +37,13 @@ def prove(name: str, folder: Path) -> Iterator[tuple[str, str]]:
             yield f"{request.name}, forged", _is_refused(request)
 
 
-def outcome_of(name: str, payload: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+def outcome_of(name: str, payload: Any, expected: Mapping[str, Any]) -> dict[str, Any]:
     """The result of a payload in the form of an expected file."""
-    region, zone = str(said.get("region", "CO")), ZoneInfo(str(said.get("timezone", "America/Bogota")))
-    locale = Locale(region, zone, tuple(said.get("extra_countries", ())))
-    fields = {ours: one if isinstance(one, str) else tuple(one) for ours, one in (said.get("fields") or {}).items()}
-    mapping = payload_mapping(name, locale, fields, tuple(said.get("closed", ())))
-    return {key: plain(value) for key, value in outcome(mapping, payload, said.get("fetched")).items()}
+    region, zone = str(expected.get("region", "CO")), ZoneInfo(str(expected.get("timezone", "America/Bogota")))
+    locale = Locale(region, zone, tuple(expected.get("extra_countries", ())))
+    fields = {ours: one if isinstance(one, str) else tuple(one) for ours, one in (expected.get("fields") or {}).items()}
+    mapping = payload_mapping(name, locale, fields, tuple(expected.get("closed", ())))
+    return {key: plain(value) for key, value in outcome(mapping, payload, expected.get("fetched")).items()}
 
 
 def read(name: str, payload: Any, locale: Locale) -> Any:
@@ -55,9 +55,9 @@ def _reads(name: str, file: Path) -> str:
     beside = file.with_name(f"{file.stem}.expected.json")
     if not beside.exists():
         return f"{beside.name} is missing"
-    said = orjson.loads(beside.read_bytes())
-    become = outcome_of(name, orjson.loads(file.read_bytes()), said)
-    wanted = {key: said[key] for key in ("event", "errors", EventState.IGNORED, "thin") if key in said}
+    expected = orjson.loads(beside.read_bytes())
+    become = outcome_of(name, orjson.loads(file.read_bytes()), expected)
+    wanted = {key: expected[key] for key in ("event", "errors", EventState.IGNORED, "thin") if key in expected}
     if become == wanted:
         return ""
     lines = _differences(wanted, become)
@@ -76,29 +76,32 @@ def _differences(wanted: Any, become: Any, path: str = "") -> list[str]:
 
 def _arrives(request: Path, file: Path) -> str:
     """Checks that the request is proved and its body is the payload."""
-    said = orjson.loads(request.read_bytes())
-    if _refusal(said, said["headers"], said["body_text"]):
+    example = orjson.loads(request.read_bytes())
+    if _refusal(example, example["headers"], example["body_text"]):
         return "its own secret does not open it"
-    kept = captured(request.read_bytes(), ".json")
+    arrival = captured(request.read_bytes(), ".json")
     try:
-        found = decode(kept.body, content_type=kept.content_type, headers={}, as_sent=True)
+        found = decode(arrival.body, content_type=arrival.content_type, headers={}, as_sent=True)
     except Unreadable as fault:
         return f"it cannot be read: {fault}"
     return "" if found.payloads[0].body == orjson.loads(file.read_bytes()) else f"its body is not {file.name}"
 
 
 def _is_refused(request: Path) -> str:
-    said = orjson.loads(request.read_bytes())
-    secrets = set(said["secrets"])
-    forged = {name: "forged" if value in secrets else value for name, value in said["headers"].items()}
-    return "" if _refusal(said, forged, said["body_text"]) else "a request without the secret passes"
+    example = orjson.loads(request.read_bytes())
+    secrets = set(example["secrets"])
+    forged = {name: "forged" if value in secrets else value for name, value in example["headers"].items()}
+    return "" if _refusal(example, forged, example["body_text"]) else "a request without the secret passes"
 
 
-def _refusal(said: Mapping[str, Any], headers: Mapping[str, str], body: str) -> str:
-    spec = Verify(**said["verify"], secrets=tuple(map(Secret, said["secrets"])))
+def _refusal(example: Mapping[str, Any], headers: Mapping[str, str], body: str) -> str:
+    spec = Verify(**example["verify"], secrets=tuple(map(Secret, example["secrets"])))
     lower = {name.lower(): value for name, value in headers.items()}
     try:
-        verify(spec, Proof(body.encode(), lower, now_s=float(said["clock"]), url=f"https://example.com{said['path']}"))
+        verify(
+            spec,
+            Proof(body.encode(), lower, now_s=float(example["clock"]), url=f"https://example.com{example['path']}"),
+        )
     except NotAuthentic as fault:
         return str(fault)
     return ""

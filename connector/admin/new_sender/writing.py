@@ -54,8 +54,8 @@ def mapping_text(sender: Sender) -> str:
     body = ["        data = {", *lead]
     body += ['            "extra": {', *extra, "            },"] if extra else []
     envelope = {ours: _source(guess.fields[ours], ours, insides) for ours in ("id", "time") if ours in guess.fields}
-    said = ", ".join([f'"{name}": {text}' for name, text in envelope.items()])
-    told = ", ".join(part for part in (said, f'"type": "{sender.event_type}"', '"data": data') if part)
+    envelope_text = ", ".join([f'"{name}": {text}' for name, text in envelope.items()])
+    members = ", ".join(part for part in (envelope_text, f'"type": "{sender.event_type}"', '"data": data') if part)
     opened = [f"        {name} = inside(payload, {_quoted(path)})" for path, name in insides.items()]
     imports = "LeadSender, inside" if insides else "LeadSender"
     return "\n".join(
@@ -83,7 +83,7 @@ def mapping_text(sender: Sender) -> str:
             *opened,
             *body,
             "        }",
-            f"        return {{{told}}}",
+            f"        return {{{members}}}",
             "",
         ]
     )

@@ -107,9 +107,9 @@ class Erasing:
             .join(records, records.c.delivery == _deliveries.id)
             .where(records.c.contact == contact)
         )
-        kept = select(_events.id).where(_events.id.in_(mine), _events.forgotten_at.is_(None)).order_by(_events.id)
+        remembered = select(_events.id).where(_events.id.in_(mine), _events.forgotten_at.is_(None)).order_by(_events.id)
         with self._database.read() as conn:
-            return list(conn.execute(kept).scalars())
+            return list(conn.execute(remembered).scalars())
 
     def _count_earlier(self) -> None:
         """Events of earlier erasures that are not settled yet."""
@@ -194,8 +194,8 @@ class Erasing:
             forget.later(conn, forget.in_hand(conn, ids), erase=True)
         for account in sorted({account for account, _, _ in ended}):
             with self._database.write(serialise=account) as conn:
-                gone = [number for theirs, number, _ in ended if theirs == account]
-                if once_keys.revive_copies(conn, gone, now_ms(conn)):
+                numbers = [number for theirs, number, _ in ended if theirs == account]
+                if once_keys.revive_copies(conn, numbers, now_ms(conn)):
                     announce(conn)
 
     def _end(self, ids: Sequence[int]) -> list[tuple[str, int, Reason | None]]:

@@ -151,11 +151,11 @@ def _forget_events(conn: Connection, rows: Sequence[Any], key: bytes, now: int) 
     """Their ids become keyed hashes; a hash of the body that has lapsed becomes nothing."""
     names = {row.id: keyed_hash.name(key, row.source, row.key) for row in rows if row.key and not _lapsed(row, now)}
     # Only a database that was changed by hand has two of one name; it must not keep everything else from going.
-    taken = set(inbox.named(conn, [(row.source, names[row.id]) for row in rows if row.id in names]))
+    names_in_use = set(inbox.named(conn, [(row.source, names[row.id]) for row in rows if row.id in names]))
     values = [
         {
             "row": row.id,
-            "to_key": None if (row.source, names.get(row.id)) in taken else names.get(row.id),
+            "to_key": None if (row.source, names.get(row.id)) in names_in_use else names.get(row.id),
             "to_second_key": keyed_hash.name(key, row.source, row.second_key) if row.second_key else None,
             "to_fingerprint": keyed_hash.fingerprint(key, row.fingerprint),
             "to_type": "" if row.state == EventState.INVALID else row.type,  # may hold anything that the sender wrote
@@ -177,20 +177,22 @@ _FORGET_REASON = update(deliveries).where(_deliveries.id == bindparam("row")).va
 def _forget_reasons(conn: Connection, settled: Sequence[Any]) -> set[str]:
     """Keeps the codes and the facts that quote nobody. Returns the removed words."""
     had = [(row.id, reason) for row in settled if (reason := reasons.of(row)) is not None]
-    changed = [{"row": number, **reasons.bound(kept)} for number, was in had if (kept := was.forgotten()) != was]
+    changed = [
+        {"row": number, **reasons.bound(forgotten)} for number, was in had if (forgotten := was.forgotten()) != was
+    ]
     if changed:
         conn.execute(_FORGET_REASON, changed)
     return set().union(*(was.words() for _, was in had)) if had else set()
 
 
 def _forget_records(conn: Connection, numbers: Sequence[int]) -> None:
-    kept = (
+    filled = (
         _records.record != "",
         _records.notes.is_not(None),
         _records.result.is_not(None),
         _records.consent.is_not(None),
     )
-    mine = and_(records.c.delivery.in_(numbers), or_(*kept))
+    mine = and_(records.c.delivery.in_(numbers), or_(*filled))
     conn.execute(update(records).where(mine).values(record="", notes=None, result=None, consent=None))
 
 
@@ -199,9 +201,9 @@ def _forget_words(conn: Connection, numbers: Sequence[int]) -> set[str]:
 
     Without an answer there are no words of a vendor; the result of a probe may quote some.
     """
-    asked = and_(_attempts.about.in_(numbers), _attempts.kind == Kind.PROBE)
+    probes = and_(_attempts.about.in_(numbers), _attempts.kind == Kind.PROBE)
     quotes = or_(_attempts.status.is_not(None), _attempts.kind == Kind.PROBE)
-    mine = and_(or_(_attempts.id.in_(numbers), asked), _attempts.words.is_not(None), quotes)
+    mine = and_(or_(_attempts.id.in_(numbers), probes), _attempts.words.is_not(None), quotes)
     rows = conn.execute(select(_attempts.id, _attempts.words).where(mine)).all()
     conn.execute(update(attempts).where(_attempts.id.in_([row.id for row in rows])).values(words=None))
     return {row.words for row in rows}
@@ -215,33 +217,33 @@ def _numbers(lists: Iterable[str | None]) -> list[int]:
 # --- where words stand once more ------------------------------------------------------------------------------------
 
 
-def _forget_standings(conn: Connection, gone: set[str]) -> None:
+def _forget_standings(conn: Connection, words: set[str]) -> None:
     """Removes these words where they are repeated: on stopped destinations and held accounts."""
     for row in conn.execute(select(accounts)).all():
-        values = _without(reasons.of(row), reasons.columns, gone) | _without(
-            reasons.hold_of(row), reasons.hold_columns, gone
+        values = _without(reasons.of(row), reasons.columns, words) | _without(
+            reasons.hold_of(row), reasons.hold_columns, words
         )
         if values:
             conn.execute(update(accounts).where(accounts.c.name == row.name).values(values))
     for row in conn.execute(select(destinations)).all():
-        values = _without(reasons.of(row), reasons.columns, gone)
-        said: list[str] = orjson.loads(row.refusals)
-        left = ["" if _names(one, gone) else one for one in said]
-        if left != said:
+        values = _without(reasons.of(row), reasons.columns, words)
+        refusals: list[str] = orjson.loads(row.refusals)
+        left = ["" if _names(one, words) else one for one in refusals]
+        if left != refusals:
             values["refusals"] = orjson.dumps(left).decode()
         if values:
             conn.execute(update(destinations).where(destinations.c.name == row.name).values(values))
 
 
-def _without(reason: Reason | None, columns: Callable[[Reason], dict[str, Any]], gone: set[str]) -> dict[str, Any]:
+def _without(reason: Reason | None, columns: Callable[[Reason], dict[str, Any]], removed: set[str]) -> dict[str, Any]:
     """The columns of a reason without these words; empty if it does not have them."""
-    if reason is None or not any(_names(words, gone) for words in reason.words()):
+    if reason is None or not any(_names(words, removed) for words in reason.words()):
         return {}
     return columns(reason.forgotten())
 
 
-def _names(words: str, gone: set[str]) -> bool:
-    return any(one in words or words in one for one in gone if one and words)
+def _names(words: str, removed: set[str]) -> bool:
+    return any(one in words or words in one for one in removed if one and words)
 
 
 # --- data that has to wait -------------------------------------------------------------------------------------------

@@ -76,10 +76,10 @@ class Person:
 
 def person(text: str, settings: Settings) -> Person:
     """The person that a text identifies. Raises `ConnectorError`, which does not repeat the text."""
-    given = _given(text)
-    if found := phones(given, settings):
+    plain = _given(text)
+    if found := phones(plain, settings):
         return _by_phone(found[0], locale_of(settings))
-    if found_too := emails(given):
+    if found_too := emails(plain):
         return _by_email(found_too[0])
     raise ConnectorError(NOBODY)
 
@@ -94,8 +94,8 @@ def named(text: str, settings: Settings) -> str | None:
 
 def everybody(text: str, settings: Settings) -> tuple[str, ...]:
     """All phones (E.164) and then e-mails (casefolded) of a text: those that the same text in a lead would yield."""
-    given = _given(text)
-    return (*(phone.e164 for phone in phones(given, settings)), *emails(given))
+    plain = _given(text)
+    return (*(phone.e164 for phone in phones(plain, settings)), *emails(plain))
 
 
 def _given(text: str) -> str:
