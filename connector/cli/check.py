@@ -79,11 +79,11 @@ def _configured(offline: bool) -> Iterator[Finding]:
     weak = live.faults(settings, os.environ)
     yield from (Finding("configuration", "fault", line) for line in weak)
     if not weak:
-        told = f"{len(settings.accounts)} accounts, {len(settings.sources)} sources, {len(settings.routes)} routes"
-        yield Finding("configuration", "ok", told)
+        finding = f"{len(settings.accounts)} accounts, {len(settings.sources)} sources, {len(settings.routes)} routes"
+        yield Finding("configuration", "ok", finding)
     yield from _processes()
     yield from _warnings(settings)
-    yield from (Finding(*told) for told in contact_findings.findings(settings, int(time.time() * 1000)))
+    yield from (Finding(*finding) for finding in contact_findings.findings(settings, int(time.time() * 1000)))
     if not offline:
         yield from _contacted(settings)
 
@@ -125,7 +125,7 @@ def _processes() -> Iterator[Finding]:
 
 
 def _warnings(settings: Settings) -> Iterator[Finding]:
-    said = {
+    warnings = {
         "CONNECTOR_SECRET_KEY is not set: hashes of phones and e-mails can be guessed; set it once, and keep it": (
             not settings.secret_key
         ),
@@ -140,7 +140,7 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
             not settings.public_url and _signs_url(settings)
         ),
     }
-    yield from (Finding("environment", "warning", line) for line, true in said.items() if true)
+    yield from (Finding("environment", "warning", line) for line, true in warnings.items() if true)
     if settings.retention is None:
         yield Finding(
             "retention", "warning", 'personal data is kept for ever: add [retention] with purge_after = "90d"'
@@ -236,7 +236,7 @@ def _account(settings: Settings, account: Account) -> Finding:
     checked = VENDORS[account.vendor].check
     database = Database(settings.database_url)
     try:
-        answer, said = calls.ask(
+        answer, result = calls.ask(
             database,
             account,
             Kind.CREDENTIALS,
@@ -244,8 +244,8 @@ def _account(settings: Settings, account: Account) -> Finding:
             lambda answer: checked.means(answer, settings.locale.timezone),
             timeout_s=LONGEST_S,
         )
-        if isinstance(said, Wait):
-            return Finding(name, "fault" if _is_blocked(database, account) else "warning", f"not tried: {said.why}")
+        if isinstance(result, Wait):
+            return Finding(name, "fault" if _is_blocked(database, account) else "warning", f"not tried: {result.why}")
         counter = VENDORS[account.vendor].counter
         if answer is not None and counter is not None and counter.read is checked.ask:
             budget.keep_answer(database, account, answer)
@@ -254,11 +254,11 @@ def _account(settings: Settings, account: Account) -> Finding:
     finally:
         vendor.close()
         database.close()
-    if said.status is None:
-        return Finding(name, "fault", f"{urlsplit(account.base_url).netloc}: {masking.of_ours(said.words)}")
-    if said.attempt == AttemptState.ACCEPTED:
-        return Finding(name, "ok", masking.of_ours(said.words))
-    return Finding(name, "fault", masking.reason(said.block) if said.block else masking.of_others(said.words))
+    if result.status is None:
+        return Finding(name, "fault", f"{urlsplit(account.base_url).netloc}: {masking.of_ours(result.words)}")
+    if result.attempt == AttemptState.ACCEPTED:
+        return Finding(name, "ok", masking.of_ours(result.words))
+    return Finding(name, "fault", masking.reason(result.block) if result.block else masking.of_others(result.words))
 
 
 def _is_blocked(database: Database, account: Account) -> bool:

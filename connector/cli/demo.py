@@ -276,7 +276,9 @@ def _leads(stage: _Stage) -> None:
         ("a lead nobody can reach", invalid),
         ("a forged signature", forged),
     ]
-    output.table(("what was sent", "HTTP", "the answer"), [(what, told.status, _said(told)) for what, told in rows])
+    output.table(
+        ("what was sent", "HTTP", "the answer"), [(what, answer.status, _said(answer)) for what, answer in rows]
+    )
     arrived_s = stage.sandbox.wolkvox.rows(CAMPAIGN)[1]["arrived_s"]
     lone_s = arrived_s - lone.sent_s
     output.line(
@@ -294,22 +296,22 @@ def _leads(stage: _Stage) -> None:
     stage.must("the forged one was refused", forged.status == 401)
 
 
-def _is(told: _Told, status: int, word: str) -> bool:
-    return told.status == status and told.body.get("status") == word
+def _is(answer: _Told, status: int, word: str) -> bool:
+    return answer.status == status and answer.body.get("status") == word
 
 
-def _said(told: _Told) -> str:
-    if "errors" in told.body:
-        return "; ".join(f"{one['field']}: {one['message']}" for one in told.body["errors"])
-    return str(told.body.get("detail") or output.compact(told.body))
+def _said(answer: _Told) -> str:
+    if "errors" in answer.body:
+        return "; ".join(f"{one['field']}: {one['message']}" for one in answer.body["errors"])
+    return str(answer.body.get("detail") or output.compact(answer.body))
 
 
 def _batch(stage: _Stage) -> None:
     batch = [_lead(20 + at, who, identity=f"10000002{at:02}", extra=_extra(at)) for at, who in enumerate(PEOPLE)]
     before = len(stage.sandbox.calls)
-    told = _post(stage, "landing", batch, message_id="batch-1")
+    answer = _post(stage, "landing", batch, message_id="batch-1")
     _until(lambda: _over(stage))
-    output.line(f"{len(batch)} leads in one array: HTTP {told.status}, {told.body.get('accepted')} accepted.")
+    output.line(f"{len(batch)} leads in one array: HTTP {answer.status}, {answer.body.get('accepted')} accepted.")
     output.line(f"wolkvox takes all of a call or nothing, and refuses the row of {' '.join(PEOPLE[BAD][:2])}:")
     calls = [call for call in stage.sandbox.calls[before:] if call.operation == "wolkvox.add_record"]
     output.table(
@@ -354,7 +356,9 @@ def _tickets(stage: _Stage) -> None:
         ),
     ]
     _until(lambda: _over(stage))
-    output.table(("what was sent", "HTTP", "the answer"), [(what, told.status, _said(told)) for what, told in sent])
+    output.table(
+        ("what was sent", "HTTP", "the answer"), [(what, answer.status, _said(answer)) for what, answer in sent]
+    )
     stage.must("two surveys are on their way", len(stage.sandbox.tracksale.customers(SURVEY)) == 2)
     tags = stage.sandbox.tracksale.tags.get(6805511, {})
     stage.must("the answer's empty tags are filled", tags == {"Canal": "email", "Ejecutivo": "Thaís Gutiérrez"})
@@ -367,7 +371,7 @@ def _circle(stage: _Stage) -> None:
     number = stage.sandbox.postcenter.add_ticket(
         900, "email", is_closed=True, account=address, updated_time=_now().removesuffix("+00:00")
     )
-    told = _notify(stage, {"event": "ticket_closed", "ticket": {"id": number}})
+    status = _notify(stage, {"event": "ticket_closed", "ticket": {"id": number}})
     surveyed = _until(lambda: address in {one["email"] for one in stage.sandbox.tracksale.customers(SURVEY)})
     answer = stage.sandbox.tracksale.add_answer(
         campaign_code=int(SURVEY),
@@ -386,7 +390,7 @@ def _circle(stage: _Stage) -> None:
     output.table(
         ("what happened", "as it was seen"),
         [
-            ("PostCenter notifies of a closed ticket", f"HTTP {told}; the ticket and its messages are read"),
+            ("PostCenter notifies of a closed ticket", f"HTTP {status}; the ticket and its messages are read"),
             ("Tracksale surveys the customer", f"campaign {SURVEY}, {address}"),
             ("the customer answers", "score 2, “Esperé demasiado.”; the answers are asked for every second"),
             ("wolkvox gets a row", f"campaign {CALL_BACK}: {row.get('tel1', '')}, opt1 {row.get('opt1', '')}"),

@@ -38,8 +38,8 @@ def fresh(environ: Mapping[str, str]) -> dict[str, str]:
 def overruled(environ: Mapping[str, str]) -> list[str]:
     """The variables of the file that have no effect, since the environment says something else."""
     path, outside = env_file(environ), fresh(environ)
-    given = _values(path) if path is not None else {}
-    return sorted(name for name, value in given.items() if outside.get(name, value) != value)
+    values = _values(path) if path is not None else {}
+    return sorted(name for name, value in values.items() if outside.get(name, value) != value)
 
 
 def _values(path: Path) -> dict[str, str]:

@@ -81,17 +81,17 @@ def import_(
     found = _source(settings, source)
     if not dry_run:
         settings = app.keyed(settings)
-    with _database(settings, dry_run) as database, opened(file, encoding) as given:
-        rows = reading(given, found, wish=wish_of(columns, ids=ids, event_type=event_type), sheet=sheet)
+    with _database(settings, dry_run) as database, opened(file, encoding) as text_file:
+        rows = reading(text_file, found, wish=wish_of(columns, ids=ids, event_type=event_type), sheet=sheet)
         if not as_json:
             _tell_columns(rows)
         if not (yes or dry_run or as_json):
             _agree(rows)
         started = time.monotonic()
-        tally, number = _take(settings, found, database, given, rows)
+        tally, number = _take(settings, found, database, text_file, rows)
         if database is not None:
             record(database, app.by().act(What.IMPORT, about=source, number=tally.rows))
-    how = {"source": source, "file": str(file), "dry_run": dry_run, "encoding": given.encoding}
+    how = {"source": source, "file": str(file), "dry_run": dry_run, "encoding": text_file.encoding}
     how |= {"import": number, "separator": rows.separator, "seconds": round(time.monotonic() - started, 3)}
     if as_json:
         output.as_json(_as_json(how | _columns(rows), tally))
@@ -238,9 +238,9 @@ def _tell(how: Mapping[str, Any], tally: Tally, region: str) -> None:
         (tally.invalid, "invalid"),
         (tally.left, "left out"),
     ]
-    said = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "nothing in it"
+    counted = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "nothing in it"
     output.line(
-        f"{Path(how['file']).name} ({_manner(how)}): {tally.rows:,} rows: {said}; {tally.deliveries:,} deliveries"
+        f"{Path(how['file']).name} ({_manner(how)}): {tally.rows:,} rows: {counted}; {tally.deliveries:,} deliveries"
     )
     if how["import"] and sys.stdout.isatty():  # for a person; what reads the lines of a pipe knows them by their order
         output.line(f"what becomes of its rows: connector imports show {how['import']}")

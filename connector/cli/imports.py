@@ -137,5 +137,5 @@ def _stored(one: Mapping[str, Any]) -> str:
         "known": "known",
     }
     every: Sequence[str] = (*_COUNTS, "added", "known", "unread")
-    told = [f"{counts[name]:,} {names.get(name, name)}" for name in every if counts.get(name)]
-    return ", ".join(told if one["ended_at"] else [*told, "not read to its end"])
+    parts = [f"{counts[name]:,} {names.get(name, name)}" for name in every if counts.get(name)]
+    return ", ".join(parts if one["ended_at"] else [*parts, "not read to its end"])

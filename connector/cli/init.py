@@ -157,8 +157,8 @@ def _timezone(country: str) -> str:
 
 
 def _several(what: str, known: list[str], default: list[str]) -> list[str]:
-    given: str = click.prompt(f"{what} ({', '.join(known)})", default=" ".join(default))
-    chosen = given.replace(",", " ").split()
+    answer: str = click.prompt(f"{what} ({', '.join(known)})", default=" ".join(default))
+    chosen = answer.replace(",", " ").split()
     for one in chosen:
         if one not in known:
             raise click.UsageError(f"{one} is none of {', '.join(known)}{did_you_mean(one, known)}")

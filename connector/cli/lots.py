@@ -52,12 +52,12 @@ def lots(context: click.Context, account: str, campaigns: Sequence[str], as_json
         return
     with app.opened() as here:
         found, faults = _look(here, account, campaigns)
-        told = [(lot, _may_not(here, lot)) for lot in found]
+        checked = [(lot, _may_not(here, lot)) for lot in found]
         zone = here.settings.locale.timezone
         if as_json:
-            output.as_json([_fields(lot) | {"may_not": [_kept(one) for one in kept]} for lot, kept in told])
+            output.as_json([_fields(lot) | {"may_not": [_kept(one) for one in refusals]} for lot, refusals in checked])
         else:
-            _list(told, zone)
+            _list(checked, zone)
     if faults:
         fail(*faults)
 
@@ -113,47 +113,49 @@ def _list(found: Sequence[tuple[Seen, Sequence[Kept]]], zone: ZoneInfo) -> None:
     counted = ("customers", "ours", "others")
     columns = ("account", "campaign", "lot", "state", *counted, "may not", "first", "last", "what of it")
     rows = []
-    for lot, kept in found:
-        said = _fields(lot)
-        when = [output.moment(said[name], zone) for name in ("first_at", "last_at")]
+    for lot, refusals in found:
+        fields = _fields(lot)
+        when = [output.moment(fields[name], zone) for name in ("first_at", "last_at")]
         names = (lot.account, lot.campaign, lot.code, lot.state)
-        counts = (*(said[name] for name in counted), len({one.delivery for one in kept}) or "")
-        rows.append((*names, *counts, *when, _what_of_it(said, zone)))
+        counts = (*(fields[name] for name in counted), len({one.delivery for one in refusals}) or "")
+        rows.append((*names, *counts, *when, _what_of_it(fields, zone)))
     if not rows:
         output.line("there is no draft lot")
         return
     output.table(columns, rows)
-    for lot, kept in found:
-        if kept:
+    for lot, refusals in found:
+        if refusals:
             output.line(f"of lot {lot.code} may not be contacted now:", "yellow")
-            _tell_kept(kept, zone)
+            _tell_kept(refusals, zone)
 
 
-def _tell_kept(kept: Sequence[Kept], zone: ZoneInfo) -> None:
-    for line in _kept_lines(kept, zone):
+def _tell_kept(refusals: Sequence[Kept], zone: ZoneInfo) -> None:
+    for line in _kept_lines(refusals, zone):
         output.line(f"  {line}", "yellow")
 
 
-def _kept_lines(kept: Sequence[Kept], zone: ZoneInfo) -> list[str]:
+def _kept_lines(refusals: Sequence[Kept], zone: ZoneInfo) -> list[str]:
     """Who of a lot may not be contacted, and until when: "d12: hours: held until … (may be: …)"."""
     shown = [
         f"d{one.delivery}: {one.guard}: {one.why} (may be: {output.moment(iso(one.until), zone) or 'never'})"
-        for one in kept[:SHOWN_KEPT]
+        for one in refusals[:SHOWN_KEPT]
     ]
-    more = len(kept) - len(shown)
+    more = len(refusals) - len(shown)
     return [*shown, f"and {more} more"] if more > 0 else shown
 
 
-def _what_of_it(said: Fields, zone: ZoneInfo) -> str:
-    at = output.moment(said["changed_at"], zone)
-    if said["asked"]:
-        word = {"fire": "firing", "discard": "discarding"}[said["asked"]]
-        return f"{word} it was asked for at {output.moment(said['asked_at'], zone)}: not known yet whether it was done"
-    if said["state"] == LotState.FIRED:
-        return f"at {at}" + (f", to be sent at {output.moment(said['fires_at'], zone)}" if said["fires_at"] else "")
-    if said["state"] == LotState.GONE:
+def _what_of_it(fields: Fields, zone: ZoneInfo) -> str:
+    at = output.moment(fields["changed_at"], zone)
+    if fields["asked"]:
+        word = {"fire": "firing", "discard": "discarding"}[fields["asked"]]
+        return (
+            f"{word} it was asked for at {output.moment(fields['asked_at'], zone)}: not known yet whether it was done"
+        )
+    if fields["state"] == LotState.FIRED:
+        return f"at {at}" + (f", to be sent at {output.moment(fields['fires_at'], zone)}" if fields["fires_at"] else "")
+    if fields["state"] == LotState.GONE:
         return f"fired or discarded at Tracksale, not from here; seen at {at}"
-    return f"at {at}" if said["state"] == LotState.DISCARDED else ""
+    return f"at {at}" if fields["state"] == LotState.DISCARDED else ""
 
 
 # --- acting ---------------------------------------------------------------------------------------------------------
@@ -284,8 +286,8 @@ def _show_people(content: Content) -> None:
         output.line(f"and {left_out} more")
 
 
-def _done(fields: Fields, said: str, as_json: bool) -> None:
+def _done(fields: Fields, sentence: str, as_json: bool) -> None:
     if as_json:
         output.as_json(fields)
     else:
-        output.line(said)
+        output.line(sentence)

@@ -82,8 +82,8 @@ def _tell(one: Mapping[str, Any]) -> None:
     for delivery in one["deliveries"]:
         _tell_delivery(delivery)
     if one["routes"]:
-        told = [(choice["route"], choice["why"] or "takes it") for choice in one["routes"]]
-        output.table(("route", "what it makes of it"), told, title="The routes")
+        rows = [(choice["route"], choice["why"] or "takes it") for choice in one["routes"]]
+        output.table(("route", "what it makes of it"), rows, title="The routes")
     if one["status"] == EventState.IGNORED:
         why = "no route wants it" if one["event"] else "it is not to be acted on"
         output.line(f"{why}: it would be kept, and sent nowhere", "yellow")

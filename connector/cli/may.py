@@ -87,5 +87,5 @@ def all_asked_for(who: Sequence[str]) -> list[str]:
     """The persons of a command; "-": each line of a pipe, or one that the terminal asks for."""
     if "-" not in who:
         return list(who)
-    given = [asked_for("-")] if sys.stdin.isatty() else sys.stdin.read().splitlines()
-    return [*(one for one in who if one != "-"), *(line.strip() for line in given if line.strip())]
+    lines = [asked_for("-")] if sys.stdin.isatty() else sys.stdin.read().splitlines()
+    return [*(one for one in who if one != "-"), *(line.strip() for line in lines if line.strip())]

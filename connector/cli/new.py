@@ -84,9 +84,9 @@ def test(name: str, folder: Path | None) -> None:
     if name not in mappings.PAYLOADS:
         fail(f"there is no mapping called {name}: {', '.join(mappings.PAYLOADS)}")
     root = own_senders.folder_of(os.environ.get("CONNECTOR_CONFIG") or env_file.DEFAULT_CONFIG).parent
-    kept = ROOT / "tests" / "payloads" if root == ROOT else root / own_senders.SAMPLES
-    given = [folder] if folder else [kept / name, *([kept / "cases" / name] if root == ROOT else ())]
-    folders = [one for one in given if one.is_dir()] or given[:1]
+    payloads = ROOT / "tests" / "payloads" if root == ROOT else root / own_senders.SAMPLES
+    candidates = [folder] if folder else [payloads / name, *([payloads / "cases" / name] if root == ROOT else ())]
+    folders = [one for one in candidates if one.is_dir()] or candidates[:1]
     wrong = 0
     for what, fault in (line for one in folders for line in proving.prove(name, one)):
         output.line(f"{what}: {fault or 'as it must be'}", "red" if fault else "green")
@@ -120,11 +120,11 @@ def _into_project(made: Sender, locale: Locale, root: Path, config: Path) -> Non
     own_senders.load(str(config))
     with config.open("a", encoding="utf-8") as text:
         text.write(writing.snippet(made.name))
-    kept = env_file.env_file({"CONNECTOR_CONFIG": str(config)}) or root / ".env"
-    with os.fdopen(os.open(kept, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "a", encoding="utf-8") as text:
+    secrets_file = env_file.env_file({"CONNECTOR_CONFIG": str(config)}) or root / ".env"
+    with os.fdopen(os.open(secrets_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "a", encoding="utf-8") as text:
         text.write(f"{writing.secret_name(made.name)}={writing.new_secret()}\n")
     _write_samples(made, locale, samples)
-    output.line(f"written: {file}, {samples}/, [sources.{made.name}] in {config}, its secret in {kept}")
+    output.line(f"written: {file}, {samples}/, [sources.{made.name}] in {config}, its secret in {secrets_file}")
     for what, fault in proving.prove(made.name, samples):
         output.line(f"{what}: {fault or 'as it must be'}", "red" if fault else "green")
     output.line(f"read {file.name} and {made.event_type}.expected.json line by line; then, after each change:")
@@ -137,11 +137,11 @@ def _write_samples(made: Sender, locale: Locale, folder: Path) -> None:
     folder.mkdir(parents=True)
     real = proving.read(made.name, made.payload, locale)
     payload, request = writing.fixtures(made, real, locale)
-    given = {"region": locale.region, "timezone": locale.timezone.key}
+    options = {"region": locale.region, "timezone": locale.timezone.key}
     stem = folder / made.event_type
     writing.write_json(Path(f"{stem}.json"), payload)
     writing.write_json(Path(f"{stem}.request.json"), request)
-    writing.write_json(Path(f"{stem}.expected.json"), given | proving.outcome_of(made.name, payload, given))
+    writing.write_json(Path(f"{stem}.expected.json"), options | proving.outcome_of(made.name, payload, options))
 
 
 def _into_product(made: Sender, locale: Locale) -> None:

@@ -59,11 +59,11 @@ def nps(
                 for code in codes or [""]:
                     about = Asked(campaign=code, since=first, until=last)
                     try:
-                        said = _KINDS[by or "nps"](figures, about, compare)
+                        lines = _KINDS[by or "nps"](figures, about, compare)
                     except ConnectorError as fault:
                         faults.append(f"campaign {code}: {fault}" if code else str(fault))
                         continue
-                    rows += [{"account": one.name, "campaign": code or None, **line} for line in said]
+                    rows += [{"account": one.name, "campaign": code or None, **line} for line in lines]
     if as_json:
         output.as_json([row | {"since": first, "until": last} for row in rows])
     else:
@@ -92,8 +92,8 @@ def _days(here: Surroundings, since: str, until: str) -> tuple[str, str]:
 
 
 def _nps(figures: Figures, about: Asked, compare: bool) -> list[Row]:
-    said = asdict(figures.nps(about, compare=compare))
-    return [said if compare else {name: value for name, value in said.items() if name != "compare"}]
+    figures_read = asdict(figures.nps(about, compare=compare))
+    return [figures_read if compare else {name: value for name, value in figures_read.items() if name != "compare"}]
 
 
 def _categories(figures: Figures, about: Asked, _compare: bool) -> list[Row]:

@@ -20,9 +20,9 @@ _KINDS: Final[Mapping[str, type[click.ParamType[Any]]]] = {"path": click.Path, "
 class Outline(click.Command):
     """A command that can only be described and completed."""
 
-    def __init__(self, name: str, told: Mapping[str, Any]) -> None:
-        super().__init__(name, params=[_param(one) for one in told["params"]], help=told["help"])
-        self.told = told
+    def __init__(self, name: str, entry: Mapping[str, Any]) -> None:
+        super().__init__(name, params=[_param(one) for one in entry["params"]], help=entry["help"])
+        self.told = entry
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return list(self.told["usage"])
@@ -34,10 +34,10 @@ class Outline(click.Command):
 class OutlinedGroup(click.Group):
     """The same for a command with subcommands."""
 
-    def __init__(self, name: str, told: Mapping[str, Any]) -> None:
-        inner = {one: command(one, what) for one, what in told["commands"].items()}
-        super().__init__(name, params=[_param(one) for one in told["params"]], help=told["help"], commands=inner)
-        self.told = told
+    def __init__(self, name: str, entry: Mapping[str, Any]) -> None:
+        inner = {one: command(one, what) for one, what in entry["commands"].items()}
+        super().__init__(name, params=[_param(one) for one in entry["params"]], help=entry["help"], commands=inner)
+        self.told = entry
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return list(self.told["usage"])
@@ -61,12 +61,12 @@ def _all() -> Mapping[str, Any]:
 
 def command_named(name: str) -> click.Command | None:
     """The outline of one of `connector`'s commands; None if the file lacks it."""
-    told = _all().get(name)
-    return command(name, told) if told else None
+    entry = _all().get(name)
+    return command(name, entry) if entry else None
 
 
-def command(name: str, told: Mapping[str, Any]) -> click.Command:
-    return OutlinedGroup(name, told) if "commands" in told else Outline(name, told)
+def command(name: str, entry: Mapping[str, Any]) -> click.Command:
+    return OutlinedGroup(name, entry) if "commands" in entry else Outline(name, entry)
 
 
 def asks_for_help(args: Sequence[str]) -> bool:
@@ -77,7 +77,7 @@ def asks_for_help(args: Sequence[str]) -> bool:
 def told_of(one: click.Command, ctx: click.Context) -> dict[str, Any]:
     """The entry of a command in outline.json. ``ctx``: the command's own."""
     params = [param for param in one.get_params(ctx) if "--help" not in param.opts]
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "usage": one.collect_usage_pieces(ctx),
         "help": one.help,
         "options": [
@@ -87,43 +87,43 @@ def told_of(one: click.Command, ctx: click.Context) -> dict[str, Any]:
     }
     if isinstance(one, click.Group):
         inner = {name: one.get_command(ctx, name) for name in one.list_commands(ctx)}
-        told["commands"] = {
+        entry["commands"] = {
             name: told_of(each, click.Context(each, info_name=name, parent=ctx)) for name, each in inner.items() if each
         }
-    return told
+    return entry
 
 
 def _told_param(param: click.Parameter) -> dict[str, Any]:
-    told: dict[str, Any] = {"names": [*param.opts, *param.secondary_opts], "nargs": param.nargs}
+    entry: dict[str, Any] = {"names": [*param.opts, *param.secondary_opts], "nargs": param.nargs}
     if isinstance(param.type, click.Choice):
-        told["choices"] = [str(choice) for choice in param.type.choices]
+        entry["choices"] = [str(choice) for choice in param.type.choices]
     elif kind := next((name for name, kind in _KINDS.items() if isinstance(param.type, kind)), ""):
-        told["kind"] = kind
+        entry["kind"] = kind
     if isinstance(param, click.Option):
-        told |= {"flag": param.is_flag, "many": param.multiple, "help": param.help}
-    return told
+        entry |= {"flag": param.is_flag, "many": param.multiple, "help": param.help}
+    return entry
 
 
-def _param(told: Mapping[str, Any]) -> click.Parameter:
-    kind: Any = click.Choice(told["choices"]) if "choices" in told else _KINDS.get(told.get("kind", ""), str)
+def _param(entry: Mapping[str, Any]) -> click.Parameter:
+    kind: Any = click.Choice(entry["choices"]) if "choices" in entry else _KINDS.get(entry.get("kind", ""), str)
     made = kind() if isinstance(kind, type) and issubclass(kind, click.ParamType) else kind
-    if "flag" not in told:
-        return click.Argument(told["names"][:1], type=made, nargs=told["nargs"], required=False)
-    if told["flag"]:
+    if "flag" not in entry:
+        return click.Argument(entry["names"][:1], type=made, nargs=entry["nargs"], required=False)
+    if entry["flag"]:
         return click.Option(
-            ["/".join(told["names"])] if len(told["names"]) == 2 and _is_pair(told) else told["names"],
+            ["/".join(entry["names"])] if len(entry["names"]) == 2 and _is_pair(entry) else entry["names"],
             is_flag=True,
-            help=told["help"],
+            help=entry["help"],
         )
-    return click.Option(told["names"], type=made, nargs=told["nargs"], multiple=told["many"], help=told["help"])
+    return click.Option(entry["names"], type=made, nargs=entry["nargs"], multiple=entry["many"], help=entry["help"])
 
 
-def _is_pair(told: Mapping[str, Any]) -> bool:
-    return bool(told["names"][1].startswith("--no-"))
+def _is_pair(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["names"][1].startswith("--no-"))
 
 
 def _write(one: Outline | OutlinedGroup, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     own = one.get_help_option(ctx)
     last = own.get_help_record(ctx) if own else None
     with formatter.section("Options"):
-        formatter.write_dl([*((name, said) for name, said in one.told["options"]), *([last] if last else [])])
+        formatter.write_dl([*((name, text) for name, text in one.told["options"]), *([last] if last else [])])

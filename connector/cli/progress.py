@@ -33,8 +33,8 @@ def bar(said: str, unit: str, *, total: int | None = None) -> Iterator[Bar]:
         shown = progress.add_task(output.printable(said), total=total, count=0)
 
         def update(count: int, *, done: int | None = None, total: int | None = None, said: str = "") -> None:
-            given = {"completed": done, "total": total, "description": output.printable(said) or None}
-            more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            values = {"completed": done, "total": total, "description": output.printable(said) or None}
+            more: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
             progress.update(shown, count=count, **more)
 
         yield update

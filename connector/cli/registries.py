@@ -71,10 +71,10 @@ def import_list(
         registries.finish(conn, registry.name, number, of, replaces=replaces, now=now)
         registries.release(conn, registry.name, now)
         announce(conn)
-    gone = 1
-    while replaces and gone:
+    swept_rows = 1
+    while replaces and swept_rows:
         with here.database.write() as conn:
-            gone = registries.sweep(conn, registry.name)
+            swept_rows = registries.sweep(conn, registry.name)
     return count
 
 
@@ -144,12 +144,12 @@ def ask(name: str, as_json: bool) -> None:
     """
     with app.opened() as here:
         registry = registry_of(here, name)
-        told = asked_about(here.settings, here.database, registry)
+        result = asked_about(here.settings, here.database, registry)
     if as_json:
-        output.as_json(asdict(told))
+        output.as_json(asdict(result))
         return
     output.line(
-        f"asked about {told.asked}; on the list: {told.listed}; waiting deliveries that became due: {told.freed}"
+        f"asked about {result.asked}; on the list: {result.listed}; waiting deliveries that became due: {result.freed}"
     )
 
 

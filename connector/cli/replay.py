@@ -99,8 +99,8 @@ def replay(
 
         if asks and not yes:
             _confirm(changes(replace(wish, dry_run=True)))
-        told = _tell(changes(wish), dry_run=dry_run, as_json=as_json)
-    if set(told) == {"keep"}:
+        counts = _tell(changes(wish), dry_run=dry_run, as_json=as_json)
+    if set(counts) == {"keep"}:
         sys.exit(1)
 
 
@@ -144,26 +144,26 @@ def _confirm(would: Iterable[Change]) -> None:
 
 def _tell(changes: Iterable[Change], *, dry_run: bool, as_json: bool) -> Counter[str]:
     """Prints the changes that were or would be made; counts the actions."""
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     def counted() -> Iterable[Change]:
         for change in changes:
-            told[change.action] += 1
+            counts[change.action] += 1
             yield change
 
     stream = iter(counted())
     if as_json:
         output.as_json([change.as_json() for change in stream])
-        return told
+        return counts
     rows = [_row(change, dry_run=dry_run) for change in islice(stream, LISTED)]
     for _ in stream:
         pass  # carried out, too many to be listed
     if rows:
         output.table(("delivery", "event", "route", "what", "why"), rows)
-    left_out = sum(told.values()) - len(rows)
-    counts = ", ".join(f"{number} {_ACTIONS[action][dry_run]}" for action, number in told.items())
-    output.line((counts or "nothing fits") + (f" ({left_out} not listed)" if left_out else ""))
-    return told
+    left_out = sum(counts.values()) - len(rows)
+    summary = ", ".join(f"{number} {_ACTIONS[action][dry_run]}" for action, number in counts.items())
+    output.line((summary or "nothing fits") + (f" ({left_out} not listed)" if left_out else ""))
+    return counts
 
 
 def _row(change: Change, *, dry_run: bool) -> tuple[str, ...]:

@@ -172,8 +172,8 @@ def _with_field(body: bytes, content_type: str, field: str, secret: str) -> byte
     try:
         return orjson.dumps({**orjson.loads(body), field: secret})
     except (orjson.JSONDecodeError, TypeError) as fault:
-        said = "the secret of this source is a field of the body, and this is no object"
-        raise ConnectorError(f"{said}: {fault}") from None
+        why = "the secret of this source is a field of the body, and this is no object"
+        raise ConnectorError(f"{why}: {fault}") from None
 
 
 def _post(request: Request, wait_s: float) -> requests.Response:
@@ -196,7 +196,7 @@ def _post(request: Request, wait_s: float) -> requests.Response:
 def _wait_for_listener(url: str, wait_s: float) -> None:
     """Waits until the address accepts connections, or for a limited time: `connector run &` takes a moment to start."""
     host, port, end = urlsplit(url).hostname, urlsplit(url).port, time.monotonic() + wait_s
-    told = False
+    is_warned = False
     while True:
         try:
             socket.create_connection((host, port), timeout=1).close()
@@ -205,9 +205,9 @@ def _wait_for_listener(url: str, wait_s: float) -> None:
                 return
         else:
             return
-        if not told:
+        if not is_warned:
             output.warn(f"nobody listens at port {port} yet: waiting {wait_s:.0f} s for it")
-            told = True
+            is_warned = True
         time.sleep(LOOK_S)
 
 

@@ -63,9 +63,9 @@ def _alarms(alarms: Mapping[str, Any], zone: ZoneInfo) -> None:
         facts = {"at": output.moment(one["begun_at"], zone), "said": output.local(one["said"], zone)}
         output.line(phrase("alarm since {at}: {said}", **facts), "yellow")
     for one in alarms["untold"]:
-        said = "alarm {alarm}: {addressee} was not reached ({why}, tried {tries} times; again at {at})"
+        template = "alarm {alarm}: {addressee} was not reached ({why}, tried {tries} times; again at {at})"
         facts = {name: one[name] for name in ("alarm", "addressee", "why", "tries")}
-        output.line(phrase(said, **facts, at=output.moment(one["next_try_at"], zone)), "yellow")
+        output.line(phrase(template, **facts, at=output.moment(one["next_try_at"], zone)), "yellow")
     if alarms["now"] or alarms["untold"]:
         output.line()
 
@@ -113,10 +113,10 @@ def _accounts(accounts: Sequence[Mapping[str, Any]], zone: ZoneInfo, wide: bool)
         for known in one.get("helps", ()):
             if known["state"] != "works":
                 why = f" ({known['words']})" if known["words"] else ""
-                said = "{help} fails{why}; deliveries go on without it"
+                template = "{help} fails{why}; deliveries go on without it"
                 if known["state"] == "not there":
-                    said = "{help} is not known to the vendor{why}; deliveries go on without it"
-                output.line(joined([name, phrase(said, help=known["name"], why=why)]))
+                    template = "{help} is not known to the vendor{why}; deliveries go on without it"
+                output.line(joined([name, phrase(template, help=known["name"], why=why)]))
 
 
 def _used_up(window: Mapping[str, Any]) -> str:
@@ -127,14 +127,14 @@ def _used_up(window: Mapping[str, Any]) -> str:
 def budget_in_words(budget: Mapping[str, Any]) -> str:
     """ "732 of 1,000 calls used in the last 24 h, 268 left; live leads leave at once, bulk waits 41 s between…" """
     counts = {name: budget[name] for name in ("used", "limit", "left")}
-    said = [phrase("{used:,} of {limit:,} calls used in the last 24 h, {left:,} left", **counts)]
+    parts = [phrase("{used:,} of {limit:,} calls used in the last 24 h, {left:,} left", **counts)]
     if budget["used_by_others"]:
         others = " ({number:,} by other programs with this token, as the vendor told)"
-        said.append(phrase(others, number=budget["used_by_others"]))
+        parts.append(phrase(others, number=budget["used_by_others"]))
     if budget["obeys_vendor_limit"]:
         allowed = "; the vendor allows this token {limit:,} a day, fewer than its licences say"
-        said.append(phrase(allowed, limit=budget["limit"]))
-    return joined([*said, "; ", _live_is_paced(budget), ", ", _bulk_is_paced(budget)])
+        parts.append(phrase(allowed, limit=budget["limit"]))
+    return joined([*parts, "; ", _live_is_paced(budget), ", ", _bulk_is_paced(budget)])
 
 
 def _lasts(budget: Mapping[str, Any], zone: ZoneInfo) -> str:
@@ -157,8 +157,8 @@ def _live_is_paced(budget: Mapping[str, Any]) -> str:
 
 def _bulk_is_paced(budget: Mapping[str, Any]) -> str:
     if budget["left"] <= budget["kept_for_live"] and budget["left"]:
-        kept = "bulk waits until calls are free again (the last {left:,} are kept for live leads)"
-        return phrase(kept, left=budget["left"])
+        template = "bulk waits until calls are free again (the last {left:,} are kept for live leads)"
+        return phrase(template, left=budget["left"])
     wait = output.duration(budget["spacing_s"])
     if not budget["left"] or (budget["waits_s"]["bulk"] and not wait):
         return phrase("bulk waits until calls are free again")
@@ -234,9 +234,9 @@ def _pending(one: Mapping[str, Any]) -> str:
         phrase("to be asked about first"): one["to_be_asked_about"],
         phrase("for room in their source's share or limit"): one["waiting_for_room"],
     }
-    told = [joined([str(number), how], " ") for how, number in waits.items() if number]
+    parts = [joined([str(number), how], " ") for how, number in waits.items() if number]
     pending = str(one[DeliveryState.PENDING])
-    return joined([pending, " (", joined(told, ", "), ")"]) if told else pending
+    return joined([pending, " (", joined(parts, ", "), ")"]) if parts else pending
 
 
 def _kept_back(one: Mapping[str, Any], zone: ZoneInfo) -> str:
@@ -272,8 +272,10 @@ def _day(found: Mapping[str, Any]) -> None:
         output.line(phrase("Kept from being sent in the last 24 h: {guards}", guards=guards))
     if speed["sample"]:
         facts = {"half": output.duration(speed["p50_s"]), "most": output.duration(speed["p95_s"])}
-        said = "Speed to lead, until the vendor accepted: half within {half}, 95 % within {most} ({number} measured)"
-        output.line(phrase(said, **facts, number=speed["sample"]))
+        template = (
+            "Speed to lead, until the vendor accepted: half within {half}, 95 % within {most} ({number} measured)"
+        )
+        output.line(phrase(template, **facts, number=speed["sample"]))
     else:
         output.line(phrase("Speed to lead: nothing was delivered in the last 24 h"))
 

@@ -111,11 +111,11 @@ def remove(who: Sequence[str], why: str) -> None:
         people = [_meant(here, text) for text in all_asked_for(who)]
         with here.database.write() as conn:
             suppression_list.demand_key(conn, here.settings.hash_key)
-            gone = sum(suppression_list.remove(conn, _hash(here, one)) for one in people)
-            acts.append(conn, [app.by(why).act(What.UNSUPPRESS, number=gone)], now_ms(conn))
-    output.line(f"{gone} removed")
-    if gone < len(people):
-        fail(f"{len(people) - gone} of them were not on the list")
+            number = sum(suppression_list.remove(conn, _hash(here, one)) for one in people)
+            acts.append(conn, [app.by(why).act(What.UNSUPPRESS, number=number)], now_ms(conn))
+    output.line(f"{number} removed")
+    if number < len(people):
+        fail(f"{len(people) - number} of them were not on the list")
 
 
 @suppress.command("list")
@@ -179,13 +179,13 @@ def import_(
         click.echo(f"connector: {output.printable(f'there is no file {file}')}", err=True)
         sys.exit(2)
     if name:
-        with app.opened() as here, opened(file, encoding) as given:
-            _import_registry(here, PeopleFile(given, _locale(here, region), wish_of(columns)), name, day, replaces)
+        with app.opened() as here, opened(file, encoding) as text_file:
+            _import_registry(here, PeopleFile(text_file, _locale(here, region), wish_of(columns)), name, day, replaces)
         return
     if day or replaces:
         raise click.UsageError("--of and --replace go with --list")
-    with app.opened() as here, opened(file, encoding) as given:
-        found = PeopleFile(given, _locale(here, region), wish_of(columns))
+    with app.opened() as here, opened(file, encoding) as text_file:
+        found = PeopleFile(text_file, _locale(here, region), wish_of(columns))
         people, faults = _import_people(here, found, file.name, reason)
     for warning in found.warnings:
         output.line(warning, "yellow")

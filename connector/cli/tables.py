@@ -29,16 +29,16 @@ def fit(names: Sequence[str], rows: Sequence[Sequence[str]], room: int, spare: S
     """The columns that fit into ``room`` characters. ``spare``: columns that may be left out, the first one first."""
     natural = [max(map(len, cells)) for cells in zip(names, *rows, strict=True)]
     least = [_least(cells) for cells in zip(names, *rows, strict=True)]
-    kept = [at for at in range(len(names)) if natural[at] or names[at]]
+    chosen = [at for at in range(len(names)) if natural[at] or names[at]]
     left: list[str] = []
     for name in spare:
-        if _sum(natural, kept) <= room or _sum(least, kept) <= room:
+        if _sum(natural, chosen) <= room or _sum(least, chosen) <= room:
             break
-        kept = [at for at in kept if names[at] != name]
+        chosen = [at for at in chosen if names[at] != name]
         left.append(name)
-    if _sum(least, kept) > room:
+    if _sum(least, chosen) > room:
         return Fit((), ())
-    return Fit(kept, _shared(natural, least, kept, room), tuple(left))
+    return Fit(chosen, _shared(natural, least, chosen, room), tuple(left))
 
 
 def _least(cells: Sequence[str]) -> int:
@@ -49,16 +49,16 @@ def _least(cells: Sequence[str]) -> int:
     return min(natural, max(LEAST, min(word, LONGEST_WORD)))
 
 
-def _sum(widths: Sequence[int], kept: Sequence[int]) -> int:
-    return sum(widths[at] for at in kept) + GAP * (len(kept) - 1)
+def _sum(widths: Sequence[int], chosen: Sequence[int]) -> int:
+    return sum(widths[at] for at in chosen) + GAP * (len(chosen) - 1)
 
 
-def _shared(natural: Sequence[int], least: Sequence[int], kept: Sequence[int], room: int) -> list[int]:
+def _shared(natural: Sequence[int], least: Sequence[int], chosen: Sequence[int], room: int) -> list[int]:
     """Gives the room beyond the minimum to the columns that need it, the last one first: it holds the reason."""
-    found = {at: least[at] for at in kept}
-    spare = room - _sum(least, kept)
-    for at in reversed(kept):
+    found = {at: least[at] for at in chosen}
+    spare = room - _sum(least, chosen)
+    for at in reversed(chosen):
         more = min(spare, natural[at] - least[at])
         found[at] += more
         spare -= more
-    return [found[at] for at in kept]
+    return [found[at] for at in chosen]

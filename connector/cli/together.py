@@ -81,8 +81,8 @@ class _Rest:
 
         has_queue = any(source.queue for source in settings.sources.values())
         polls = any(source.poll for source in settings.sources.values())
-        asked = (Role.CONSUMER, has_queue), (Role.POLLER, polls)
-        roles = (Role.WEB, Role.WORKER, *(role for role, is_asked in asked if is_asked))
+        optional = (Role.CONSUMER, has_queue), (Role.POLLER, polls)
+        roles = (Role.WEB, Role.WORKER, *(role for role, is_asked in optional if is_asked))
         # Its first sign comes before the worker prepares: an older one must not undo what this configuration corrects.
         self.heartbeat = Heartbeat(settings, database, *roles)
         self.heartbeat.start()
