@@ -68,24 +68,24 @@ class Api:
 
     def deliveries(self) -> Response:
         """``?state=&event=e45&since=&limit=…``: those that fit, the latest first; the header Link leads to the next."""
-        asked = query(request.environ)
-        if "find" in asked or not (asked.get("event", "") == "" or is_own(asked["event"], "e")):
+        params = query(request.environ)
+        if "find" in params or not (params.get("event", "") == "" or is_own(params["event"], "e")):
             return problem(400, ELSEWHERE)
-        limit = asked.get("limit", "50")
+        limit = params.get("limit", "50")
         if not (limit.isascii() and limit.isdigit() and len(limit) < 5 and 1 <= int(limit) <= MOST):
             return problem(400, f"limit: a number from 1 to {MOST}")
-        wanted = {name: asked.get(name, "") for name in FILTERS}
-        if any("\0" in text for text in (*wanted.values(), asked.get("before", ""))):
+        wanted = {name: params.get(name, "") for name in FILTERS}
+        if any("\0" in text for text in (*wanted.values(), params.get("before", ""))):
             return problem(400, "nothing here holds a NUL character: leave it out")
         search = Search(**wanted, limit=int(limit))
         if search.event:
             return reply(list_deliveries(self._database, self._settings, search))
         if search.state and search.state not in STATES:
             return reply([])
-        found = page(self._database, self._settings, search, before=asked.get("before", ""))
+        found = page(self._database, self._settings, search, before=params.get("before", ""))
         answer = reply(found.deliveries)
         if found.older:
-            further = urlencode({name: text for name, text in (*asked.items(), ("before", found.older)) if text})
+            further = urlencode({name: text for name, text in (*params.items(), ("before", found.older)) if text})
             answer.headers["Link"] = f'</api/deliveries?{further}>; rel="next"'
         return answer
 
@@ -192,7 +192,7 @@ def install(app: Application, settings: Settings, database: Database) -> None:
 def _gated(people: People, view: Callable[..., Response]) -> Callable[..., Response]:
     """The view behind the check of the key; its refusals are answered as they are."""
 
-    def told(**parts: Any) -> Response:
+    def answered(**parts: Any) -> Response:
         try:
             return view(**parts)
         except NotThere as fault:
@@ -202,4 +202,4 @@ def _gated(people: People, view: Callable[..., Response]) -> Callable[..., Respo
         except ConnectorError as fault:
             return problem(400, str(fault))
 
-    return behind_key(people, told, closed=lambda **_: problem(403, CLOSED))
+    return behind_key(people, answered, closed=lambda **_: problem(403, CLOSED))

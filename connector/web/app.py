@@ -91,19 +91,19 @@ class Application(Flask):
     def begin(self) -> Response | Later:
         """The response of the current request's view, or of its error."""
         try:
-            said = self.preprocess_request()
-            said = self.dispatch_request() if said is None else said
+            response = self.preprocess_request()
+            response = self.dispatch_request() if response is None else response
         except Exception as fault:  # noqa: BLE001 - answered as `connector.web.faults` has it
-            said = self.handle_user_exception(fault)
-        return said if isinstance(said, Later) else self.finalize_request(said)
+            response = self.handle_user_exception(fault)
+        return response if isinstance(response, Later) else self.finalize_request(response)
 
     def end(self, later: Later, patience_s: float) -> Response:
         """The same for a deferred response."""
         try:
-            said: Any = later.answer(patience_s)
+            response: Any = later.answer(patience_s)
         except Exception as fault:  # noqa: BLE001 - answered as `connector.web.faults` has it
-            said = self.handle_user_exception(fault)
-        return self.finalize_request(said)
+            response = self.handle_user_exception(fault)
+        return self.finalize_request(response)
 
 
 _Plain = dict[tuple[str, str], tuple[Rule, dict[str, str]]]
@@ -157,15 +157,15 @@ class Exchange:
 
     def _begin(self) -> Response | None:
         self._request.push()
-        said = self._app.begin()
-        if isinstance(said, Later):
-            self._later = said
+        response = self._app.begin()
+        if isinstance(response, Later):
+            self._later = response
             return None
         self._request.pop()
-        return said
+        return response
 
     def _end(self, patience_s: float) -> Response:
         assert self._later is not None, "there is nothing to wait for"
-        said = self._app.end(self._later, patience_s)
+        response = self._app.end(self._later, patience_s)
         self._request.pop()
-        return said
+        return response

@@ -173,15 +173,15 @@ class Gathering:
         self._known: deque[asyncio.Future[None]] = deque()
         self._woken = False
 
-    def begin(self, known: asyncio.Future[None], taken: PendingRequest) -> Reply:
+    def begin(self, known: asyncio.Future[None], pending: PendingRequest) -> Reply:
         """Has them stored. In the loop's thread only. ``known`` ends once the reply can be had without waiting."""
         reply = Reply(partial(self._tell, known))
-        if len(taken.payloads) > FEW:
-            self._threads.submit(self.intake.take_all, [(taken, reply)])
+        if len(pending.payloads) > FEW:
+            self._threads.submit(self.intake.take_all, [(pending, reply)])
             return reply
         if not self._gathered:
             self._loop.call_soon(self._hand_over, 0)
-        self._gathered.append((taken, reply))
+        self._gathered.append((pending, reply))
         return reply
 
     def _hand_over(self, before: int) -> None:
@@ -198,8 +198,8 @@ class Gathering:
     def _of_this_turn(self) -> int:
         """How many requests: others wait for the loop meanwhile."""
         events = 0
-        for number, (taken, _) in enumerate(self._gathered):
-            events += len(taken.payloads)
+        for number, (pending, _) in enumerate(self._gathered):
+            events += len(pending.payloads)
             if events > MOST:
                 return max(1, number)
         return len(self._gathered)

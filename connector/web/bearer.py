@@ -62,8 +62,8 @@ def person_of(people: People) -> Person | None:
 
 def _shown() -> bytes:
     """The text after "Bearer"; nothing for any other scheme."""
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return given.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
 
 
 def _is_one_of(known: Sequence[bytes], wire: bytes) -> bool:

@@ -67,8 +67,8 @@ def _security(verify: Verify) -> dict[str, Any] | None:
     if not header or verify.scheme in ("field", "path", "none"):
         return None
     signed = f"{verify.prefix}signature ({verify.algorithm}, {verify.encoding}) of {verify.signed}"
-    said = signed if verify.scheme == "hmac" else verify.scheme
-    return {"type": "apiKey", "in": "header", "name": header, "description": said}
+    description = signed if verify.scheme == "hmac" else verify.scheme
+    return {"type": "apiKey", "in": "header", "name": header, "description": description}
 
 
 def asyncapi(settings: Settings) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def asyncapi(settings: Settings) -> dict[str, Any]:
             continue
         for name, channel in channels.items():
             address = channel["address"].replace("{queue}", source.queue)
-            kinds = {kind: told for kind, told in channel["messages"].items() if kind == source.mapping}
+            kinds = {kind: message for kind, message in channel["messages"].items() if kind == source.mapping}
             own = {**channel, "address": address, "messages": kinds or channel["messages"]}
             own.pop("parameters", None)
             made["channels"][f"{source.name}.{name}"] = own

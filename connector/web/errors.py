@@ -46,8 +46,8 @@ def _refused(fault: HTTPException) -> Response:
     allowed = fault.valid_methods if isinstance(fault, MethodNotAllowed) else None
     # OPTIONS is handled elsewhere: some senders ask for permission by it, see `connector.web.handshakes`.
     headers = {"Allow": ", ".join(sorted({*allowed} - {"OPTIONS"}))} if allowed else {}
-    said = str(fault.description) if status == 413 else DETAILS.get(status, "the request cannot be answered")
-    return problem(status, said, headers=headers)
+    detail = str(fault.description) if status == 413 else DETAILS.get(status, "the request cannot be answered")
+    return problem(status, detail, headers=headers)
 
 
 def _unsupported(fault: UnsupportedType) -> Response:

@@ -141,8 +141,8 @@ class Webhooks:
         handshake = self._doors[source].handshake
         if handshake is None:
             raise MethodNotAllowed(valid_methods=["POST"])
-        asked = query(request.environ)
-        shown, wanted = asked.get(handshake.shown, ""), asked.get(handshake.answered, "")
+        params = query(request.environ)
+        shown, wanted = params.get(handshake.shown, ""), params.get(handshake.answered, "")
         if not compare_digest(shown.encode("utf-8", "replace"), handshake.agreed):
             because(f"{handshake.shown} does not have the agreed value")
             return problem(403, UNAUTHORISED)
@@ -184,19 +184,21 @@ class Webhooks:
             return _too_many(door, wait_s)
         if wait_s:  # it is never sent again: it is kept, and waits until there is room
             EVENTS.labels(door.source.name, "limited").inc(len(decoded.payloads))
-        taken = PendingRequest(door.source, decoded.payloads, limited=bool(wait_s))
+        pending = PendingRequest(door.source, decoded.payloads, limited=bool(wait_s))
         if decoded.many:
-            return self._stored(door, taken, lambda stored: _answer_many(stored, taken.arrivals))
-        return self._stored(door, taken, lambda stored: _answer_one(door, stored[0], taken.arrivals[0], refusal=422))
+            return self._stored(door, pending, lambda stored: _answer_many(stored, pending.arrivals))
+        return self._stored(
+            door, pending, lambda stored: _answer_one(door, stored[0], pending.arrivals[0], refusal=422)
+        )
 
     def _keep_unreadable(self, door: Door, raw: bytes, content_type: str, fault: Unreadable) -> Response | Later:
         if door.source.is_open:
             raw = raw[: limits.INVALID_BYTES]
         if (wait_s := self._limits.wait_s(door.source.name, 1)) and door.repeats:
             return _too_many(door, wait_s)
-        kept = receive.unreadable(door.source, raw, content_type, fault)
-        taken = PendingRequest(door.source, arrivals=[kept])
-        return self._stored(door, taken, lambda stored: _answer_one(door, stored[0], kept, refusal=400))
+        arrival = receive.unreadable(door.source, raw, content_type, fault)
+        pending = PendingRequest(door.source, arrivals=[arrival])
+        return self._stored(door, pending, lambda stored: _answer_one(door, stored[0], arrival, refusal=400))
 
     def _proof(self, door: Door, raw: bytes, headers: Headers, environ: dict[str, Any], secret: str) -> Proof:
         return Proof(
@@ -213,13 +215,13 @@ class Webhooks:
 
         Its beginning is our own public address: a Host header is anybody's.
         """
-        asked = environ.get("QUERY_STRING", "")
-        return f"{self._public_url}{environ['PATH_INFO']}{'?' if asked else ''}{asked}"
+        query_string = environ.get("QUERY_STRING", "")
+        return f"{self._public_url}{environ['PATH_INFO']}{'?' if query_string else ''}{query_string}"
 
-    def _stored(self, door: Door, taken: PendingRequest, say: Callable[[list[Stored]], Response]) -> Later:
+    def _stored(self, door: Door, pending: PendingRequest, say: Callable[[list[Stored]], Response]) -> Later:
         """Has it read and stored; the answer is for when it is durable."""
         begin: Callable[[PendingRequest], Reply] = request.environ.get(BEGIN) or self._intake.begin
-        reply = begin(taken)
+        reply = begin(pending)
 
         def answer(patience_s: float) -> Response:
             try:
@@ -228,13 +230,13 @@ class Webhooks:
                 return _spooled(door)
             except KeepsTooMuch as fault:
                 return _keeps_too_much(door, fault.wait_s)
-            self._limits.keep(door.source.name, _kept_of_conflicts(stored, taken.arrivals))
+            self._limits.keep(door.source.name, _kept_of_conflicts(stored, pending.arrivals))
             for status, count in Counter(one.status for one in stored).items() if len(stored) > 1 else _single(stored):
                 EVENTS.labels(door.source.name, status).inc(count)
-            said = say(stored)
-            if door.reply is not None and said.status_code < 300:
+            response = say(stored)
+            if door.reply is not None and response.status_code < 300:
                 return Response(door.reply, 200, content_type="application/json")
-            return said
+            return response
 
         return Later(answer)
 
@@ -299,8 +301,8 @@ def _too_many(door: Door, wait_s: int) -> Response:
 def _keeps_too_much(door: Door, wait_s: int) -> Response:
     EVENTS.labels(door.source.name, "limited").inc()
     because("its source has used up its room for what goes nowhere")
-    said = "this source sent more that goes nowhere than is kept of it in a day: correct what it sends"
-    return problem(429, said, headers={"Retry-After": f"{wait_s}"})
+    detail = "this source sent more that goes nowhere than is kept of it in a day: correct what it sends"
+    return problem(429, detail, headers={"Retry-After": f"{wait_s}"})
 
 
 def _kept_of_conflicts(stored: Sequence[Stored], arrivals: Sequence[Arrival]) -> int:
@@ -314,17 +316,17 @@ def _kept_of_conflicts(stored: Sequence[Stored], arrivals: Sequence[Arrival]) ->
 
 def _answer_one(door: Door, stored: Stored, arrival: Arrival, *, refusal: int) -> Response:
     """``refusal``: the status with which a source that refuses answers an invalid event."""
-    said = WORDS[stored.status]
+    word = WORDS[stored.status]
     if stored.status == "conflict" and arrival.is_left_out:
         return _keeps_too_much(door, limits.KEPT_WAIT_S)
-    if said == "accepted":
-        return reply({"status": said, "id": stored.event_id, "deliveries": stored.deliveries}, 202)
-    if said == "duplicate":
-        return reply({"status": said, "id": stored.event_id})
-    if said == "ignored":
-        return reply({"status": said})
+    if word == "accepted":
+        return reply({"status": word, "id": stored.event_id, "deliveries": stored.deliveries}, 202)
+    if word == "duplicate":
+        return reply({"status": word, "id": stored.event_id})
+    if word == "ignored":
+        return reply({"status": word})
     if door.parks:
-        return reply({"status": said, "id": stored.event_id, "errors": arrival.errors}, 202)
+        return reply({"status": word, "id": stored.event_id, "errors": arrival.errors}, 202)
     return problem(refusal, "the event is kept but goes nowhere: correct it and send it again", errors=arrival.errors)
 
 
@@ -337,11 +339,11 @@ def _answer_many(stored: Sequence[Stored], arrivals: Sequence[Arrival]) -> Respo
 
 def _told(stored: Stored, arrival: Arrival) -> dict[str, Any]:
     """One element of the answer to an array."""
-    told: dict[str, Any] = {"status": WORDS[stored.status], "id": stored.event_id}
-    if told["status"] == "accepted":
-        told["deliveries"] = stored.deliveries
-    if told["status"] == "invalid":
-        told["errors"] = arrival.errors
+    element: dict[str, Any] = {"status": WORDS[stored.status], "id": stored.event_id}
+    if element["status"] == "accepted":
+        element["deliveries"] = stored.deliveries
+    if element["status"] == "invalid":
+        element["errors"] = arrival.errors
         if stored.status == "conflict" and arrival.is_left_out:
-            told["errors"] = [*arrival.errors, {"field": "payload", "message": "was not kept: too much was today"}]
-    return told
+            element["errors"] = [*arrival.errors, {"field": "payload", "message": "was not kept: too much was today"}]
+    return element
