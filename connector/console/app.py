@@ -115,7 +115,7 @@ def _shared(app: ConsoleApp) -> dict[str, Any]:
 
 def word(name: str) -> str:
     """A state or a process's role as a phrase."""
-    roles = {role.value: said for role, said in ROLES.items()}
+    roles = {role.value: text for role, text in ROLES.items()}
     return roles.get(name) or state_word(name)
 
 

@@ -95,26 +95,32 @@ class Company:
         url, _ = self._client(back).create_authorization_url(endpoint, state=state, nonce=nonce, code_verifier=verifier)
         return Asked(url, {"state": state, "nonce": nonce, "verifier": verifier})
 
-    def known(self, given: Mapping[str, str], kept: Mapping[str, str], back: str) -> Known:
+    def known(self, query: Mapping[str, str], cookie: Mapping[str, str], back: str) -> Known:
         """Who came back. ``given``: the query; ``kept``: of `ask`. Raises `NotSignedIn`."""
-        if not kept.get("state") or not secrets.compare_digest(given.get("state", "").encode(), kept["state"].encode()):
+        if not cookie.get("state") or not secrets.compare_digest(
+            query.get("state", "").encode(), cookie["state"].encode()
+        ):
             raise NotSignedIn(phrase("This sign-in was begun elsewhere, or too long ago: begin again."))
-        if "code" not in given:
+        if "code" not in query:
             raise NotSignedIn(phrase("The company's sign-in was refused or left: begin again, or use a key."))
-        claims = self._claims(self._token(given["code"], kept, back), kept["nonce"])
+        claims = self._claims(self._token(query["code"], cookie, back), cookie["nonce"])
         rule = self._rule(claims)
         if rule is None:
             log.warning("somebody without a role signed in at the provider")
-            said = phrase("Your account has no role here: ask the administrator to give your group or e-mail one.")
-            raise NotSignedIn(said)
+            sentence = phrase("Your account has no role here: ask the administrator to give your group or e-mail one.")
+            raise NotSignedIn(sentence)
         return Known(self._name(claims), rule)
 
-    def _token(self, code: str, kept: Mapping[str, str], back: str) -> str:
+    def _token(self, code: str, cookie: Mapping[str, str], back: str) -> str:
         endpoint = self._described("token_endpoint")
         client = self._client(back)
         try:
             answer = client.fetch_token(
-                endpoint, grant_type="authorization_code", code=code, code_verifier=kept["verifier"], timeout=TIMEOUT_S
+                endpoint,
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=cookie["verifier"],
+                timeout=TIMEOUT_S,
             )
             return str(answer["id_token"])
         except Exception as fault:
@@ -147,8 +153,8 @@ class Company:
             except (JoseError, ValueError, KeyError, TypeError) as fault:
                 if is_last:
                     log.warning("the provider's token was refused", fault=type(fault).__name__)
-                    said = phrase("What the company's sign-in said could not be proved: begin again, or use a key.")
-                    raise NotSignedIn(said) from fault
+                    sentence = phrase("What the company's sign-in said could not be proved: begin again, or use a key.")
+                    raise NotSignedIn(sentence) from fault
             else:
                 return dict(claims)
         raise AssertionError("the last try ends it")
@@ -167,7 +173,7 @@ class Company:
 
     def _name(self, claims: Mapping[str, Any]) -> str:
         verified = claims.get("email") if claims.get("email_verified") is True else None
-        said = next(
+        claim = next(
             (
                 one
                 for one in (verified, claims.get("preferred_username"), claims["sub"])
@@ -175,7 +181,7 @@ class Company:
             ),
             "somebody",
         )
-        name = clean(said)[:LONGEST]
+        name = clean(claim)[:LONGEST]
         return name if "@" in name else f"{name}@{urlsplit(self._oidc.issuer).hostname}"
 
     # --- the provider's description -----------------------------------------------------------------------------------
@@ -223,7 +229,7 @@ AWAY: Final = phrase("The company's sign-in does not answer as it should: use a 
 
 def _is_for_us(claims: Mapping[str, Any], client_id: str) -> bool:
     """OpenID Connect Core 3.1.3.7: with several audiences, the one that asked is named, and it is we."""
-    audience, asked = claims["aud"], claims.get("azp")
-    if isinstance(audience, list) and len(audience) > 1 and asked is None:
+    audience, party = claims["aud"], claims.get("azp")
+    if isinstance(audience, list) and len(audience) > 1 and party is None:
         return False
-    return asked in (None, client_id)
+    return party in (None, client_id)

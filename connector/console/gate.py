@@ -85,12 +85,12 @@ def _check_connection() -> Response | None:
     app, console = here(), here().settings.console
     g.session, g.renews = Session("", None, 0, 0), False
     if console is None or not console.enabled:
-        said = phrase("The console is closed: set enabled = true under [console] in the configuration.")
-        return page("message.html", 403, title=phrase("Closed"), said=said, next="")
+        sentence = phrase("The console is closed: set enabled = true under [console] in the configuration.")
+        return page("message.html", 403, title=phrase("Closed"), said=sentence, next="")
     if is_plain(app) and not console.plain_http:
-        said = phrase("This address is not encrypted, and keys would travel openly: nothing is shown here.")
+        sentence = phrase("This address is not encrypted, and keys would travel openly: nothing is shown here.")
         step = phrase("Set CONNECTOR_PUBLIC_URL to the https:// address, or plain_http = true under [console].")
-        return page("message.html", 403, title=phrase("Closed"), said=said, next=step)
+        return page("message.html", 403, title=phrase("Closed"), said=sentence, next=step)
     return None
 
 
@@ -119,10 +119,10 @@ def _check_form() -> Response | None:
     ours = app.sessions.is_form_token(g.session, request.form.get("form_token", ""))
     if ours and _is_our_origin(app) and request.headers.get("Sec-Fetch-Site") != "cross-site":
         return None
-    said = phrase("This form is not one that we gave out, or you were signed out meanwhile: nothing was changed.")
+    sentence = phrase("This form is not one that we gave out, or you were signed out meanwhile: nothing was changed.")
     typed = [(name, text) for name, text in request.form.items() if name not in ("form_token", "key") and text]
     step = phrase("Go back, load the page again, and send it once more.")
-    return page("message.html", 403, title=phrase("Not done"), said=said, next=step, typed=typed)
+    return page("message.html", 403, title=phrase("Not done"), said=sentence, next=step, typed=typed)
 
 
 def _is_our_origin(app: ConsoleApp) -> bool:
@@ -161,31 +161,31 @@ def set_cookie(app: ConsoleApp, response: Response, session: Session) -> None:
 
 
 def _told(status: int, fault: Exception) -> Response:
-    said = fault.args[0] if fault.args and isinstance(fault.args[0], str) else str(fault)
+    sentence = fault.args[0] if fault.args and isinstance(fault.args[0], str) else str(fault)
     titles = {404: phrase("Not found"), 403: phrase("You may not do this")}
     return page(
-        "message.html", status, title=titles.get(status, phrase("Not done")), said=mapped(said, masked), next=""
+        "message.html", status, title=titles.get(status, phrase("Not done")), said=mapped(sentence, masked), next=""
     )
 
 
 def _away(fault: StoreUnavailable) -> Response:
-    said = phrase("The database does not answer: nothing can be looked up or changed now.")
-    response = page("message.html", 503, title=phrase("Away"), said=said, next=phrase("Try again in a moment."))
+    sentence = phrase("The database does not answer: nothing can be looked up or changed now.")
+    response = page("message.html", 503, title=phrase("Away"), said=sentence, next=phrase("Try again in a moment."))
     response.headers["Retry-After"] = "5"
     return response
 
 
 def _refused(fault: HTTPException) -> Response:
     status = fault.code or 500
-    said = {
+    sentence = {
         404: phrase("There is nothing at this address."),
         405: phrase("This address takes another method."),
         413: phrase("What was sent is too large."),
     }.get(status, phrase("The request cannot be answered."))
-    return page("message.html", status, title=phrase("Not found"), said=said, next="")
+    return page("message.html", status, title=phrase("Not found"), said=sentence, next="")
 
 
 def _unexpected(fault: Exception) -> Response:
     log.exception("a page failed", exc_info=fault)
-    said = phrase("The page failed here, and is in the log.")
-    return page("message.html", 500, title=phrase("Not done"), said=said, next=phrase("Try again in a moment."))
+    sentence = phrase("The page failed here, and is in the log.")
+    return page("message.html", 500, title=phrase("Not done"), said=sentence, next=phrase("Try again in a moment."))

@@ -82,8 +82,8 @@ def replay(name: str) -> Response:
     """Replays a delivery; a second press finds it pending, and changes nothing."""
     number, delivery = _delivery(name)
     changes = _replayed(number, delivery, dry_run=False, why=request.form.get("why", ""))
-    kept = _split(changes)["kept"]
-    if kept:
+    unchanged = _split(changes)["kept"]
+    if unchanged:
         return page("replay.html", 409, delivery=delivery, changes=changes, name=name, **_split(changes))
     return redirected(f"/console/events/{delivery['event']}?done=replayed#{name}")
 

@@ -40,12 +40,12 @@ def _addresses(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "method": method.upper(),
             "path": path,
-            "summary": told.get("summary", ""),
-            "parameters": [one["name"] for one in told.get("parameters", ()) if one.get("in") == "query"],
-            "answers": sorted(told.get("responses", {})),
+            "summary": operation.get("summary", ""),
+            "parameters": [one["name"] for one in operation.get("parameters", ()) if one.get("in") == "query"],
+            "answers": sorted(operation.get("responses", {})),
         }
         for path, operations in document.get("paths", {}).items()
-        for method, told in operations.items()
+        for method, operation in operations.items()
     ]
 
 

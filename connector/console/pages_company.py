@@ -35,14 +35,14 @@ def begin() -> Response:
     """To the provider. It changes nothing here: a page elsewhere that links to it gains nothing."""
     app, company = here(), _company()
     try:
-        asked = company.ask(_back(app))
+        way = company.ask(_back(app))
     except NotSignedIn as fault:
         return form(fault.args[0], 503)
-    response = redirected(asked.url)
-    kept = _signer(app).dumps(dict(asked.kept) | {"to": wanted(request.args.get("to", ""))})
+    response = redirected(way.url)
+    cookie = _signer(app).dumps(dict(way.kept) | {"to": wanted(request.args.get("to", ""))})
     secure = gate.is_secure(app)
     response.set_cookie(
-        COOKIE, kept, GOOD_FOR_S, path=BEGIN.rpartition("/")[0], httponly=True, samesite="Lax", secure=secure
+        COOKIE, cookie, GOOD_FOR_S, path=BEGIN.rpartition("/")[0], httponly=True, samesite="Lax", secure=secure
     )
     return response
 
@@ -51,11 +51,11 @@ def back() -> Response:
     """From the provider. The address with its code is seen once, and left."""
     app, company = here(), _company()
     try:
-        kept = _signer(app).loads(request.cookies.get(COOKIE, ""), max_age=GOOD_FOR_S)
+        cookie = _signer(app).loads(request.cookies.get(COOKIE, ""), max_age=GOOD_FOR_S)
     except BadData:
-        kept = {}
+        cookie = {}
     try:
-        known = company.known(request.args, kept, _back(app))
+        known = company.known(request.args, cookie, _back(app))
     except NotSignedIn as fault:
         SIGN_INS.labels("refused").inc()
         response = form(fault.args[0], 403)
@@ -64,7 +64,7 @@ def back() -> Response:
         SIGN_INS.labels("let in").inc()
         log.info("somebody signed in by the company's account")
         g.session, g.renews = session, True
-        response = redirected(wanted(str(kept.get("to", ""))))
+        response = redirected(wanted(str(cookie.get("to", ""))))
     response.delete_cookie(COOKIE, path=BEGIN.rpartition("/")[0])
     return response
 

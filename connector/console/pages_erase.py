@@ -76,9 +76,9 @@ def _run(erasing: Erasing, after: int) -> bool:
 
 def _before() -> Erased:
     """What the steps before found, as the form says; a count that begins has none."""
-    given = {name: request.form.get(name, "0") for name in TALLY}
+    values = {name: request.form.get(name, "0") for name in TALLY}
     numbers = {
-        name: int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0 for name, text in given.items()
+        name: int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0 for name, text in values.items()
     }
     return Erased(**numbers) if request.form.get("goes_on") else Erased()
 

@@ -34,42 +34,42 @@ def install(app: Flask) -> None:
 
 def show_deliveries() -> Response:
     """The latest first, 50 to a page."""
-    app, asked = here(), _asked(request.args)
+    app, filters = here(), _asked(request.args)
     fault = ""
     try:
-        search = _search(asked)
+        search = _search(filters)
         found = page(app.database, app.settings, search, before=_mark("before"), after=_mark("after"))
     except StoreUnavailable:
         raise
     except ConnectorError as refused:
         fault = refused.args[0]
-        asked = _asked({})
-        found = page(app.database, app.settings, _search(asked))
+        filters = _asked({})
+        found = page(app.database, app.settings, _search(filters))
     facts: dict[str, Any] = {
-        "asked": asked,
+        "asked": filters,
         "found": found,
         "fault": fault,
         "is_first": not (request.args.get("before") or request.args.get("after")),
-        "is_narrowed": any(asked.values()),
-        "choices": _choices(app.settings, asked),
+        "is_narrowed": any(filters.values()),
+        "choices": _choices(app.settings, filters),
         "times": SINCE,
-        "address": _address(asked),
+        "address": _address(filters),
         "states": STATES,
-        "causes": {code.value: said for code, said in CAUSES.items()},
+        "causes": {code.value: text for code, text in CAUSES.items()},
     }
     return parts.page("deliveries.html", 400 if fault else 200, **facts)
 
 
 def new_part() -> Response:
     """How many stand above the first row by now: lists never move by themselves."""
-    app, asked = here(), _asked(request.args)
+    app, filters = here(), _asked(request.args)
     try:
-        number = new_since(app.database, app.settings, _search(asked), _mark("first"))
+        number = new_since(app.database, app.settings, _search(filters), _mark("first"))
     except StoreUnavailable:
         raise
     except ConnectorError:
         number = 0
-    return parts.fragment("_new.html", parts.now_iso(), number=number, most=NEW_MOST, address=_address(asked)())
+    return parts.fragment("_new.html", parts.now_iso(), number=number, most=NEW_MOST, address=_address(filters)())
 
 
 def download() -> Response:
@@ -81,42 +81,42 @@ def download() -> Response:
 # --- what an address says -------------------------------------------------------------------------------------------
 
 
-def _asked(given: Mapping[str, str]) -> dict[str, str]:
+def _asked(query: Mapping[str, str]) -> dict[str, str]:
     """The filters of an address; what none can be is left out."""
-    asked = {name: given.get(name, "").strip()[:LONGEST] for name in FILTERS}
+    filters = {name: query.get(name, "").strip()[:LONGEST] for name in FILTERS}
     known = {"state": STATES, "since": SINCE, "cause": tuple(code.value for code in Code)}
     return {
         name: "" if "\0" in text or (name in known and text not in known[name]) else text
-        for name, text in asked.items()
+        for name, text in filters.items()
     }
 
 
-def _search(asked: Mapping[str, str]) -> Search:
+def _search(filters: Mapping[str, str]) -> Search:
     names = ("state", "destination", "route", "source", "cause")
-    since = asked["from"] or asked["since"]
-    return Search(**{name: asked[name] for name in names}, since=since, until=asked["to"], limit=LISTED)
+    since = filters["from"] or filters["since"]
+    return Search(**{name: filters[name] for name in names}, since=since, until=filters["to"], limit=LISTED)
 
 
 def _mark(name: str) -> str:
     return request.args.get(name, "")[:40]
 
 
-def _choices(settings: Settings, asked: Mapping[str, str]) -> dict[str, list[str]]:
+def _choices(settings: Settings, filters: Mapping[str, str]) -> dict[str, list[str]]:
     """Filter -> the names of the configuration, and the one asked for."""
     found = {
         "destination": [one["destination"] for one in setup(settings)["routes"]],
         "route": [route.name for route in settings.routes],
         "source": list(settings.sources),
     }
-    return {name: list(dict.fromkeys([*some, *filter(None, [asked[name]])])) for name, some in found.items()}
+    return {name: list(dict.fromkeys([*some, *filter(None, [filters[name]])])) for name, some in found.items()}
 
 
-def _address(asked: Mapping[str, str]) -> Callable[..., str]:
+def _address(filters: Mapping[str, str]) -> Callable[..., str]:
     """What makes the address of the list with these filters, and others."""
-    given = {name: text for name, text in asked.items() if text}
+    filled = {name: text for name, text in filters.items() if text}
 
     def address(path: str = "/console/deliveries", **further: str) -> str:
-        query = urlencode(given | further)
+        query = urlencode(filled | further)
         return f"{path}?{query}" if query else path
 
     return address

@@ -60,13 +60,13 @@ def _shown(drafts: Any, lot: Any, at_ms: int | None, fault: str, status: int) ->
         raise
     except ConnectorError as unread:
         why_none = unread.args[0]
-    kept = [{"delivery": f"d{one.delivery}", "why": one.why, "until": iso(one.until)} for one in check.look.kept]
+    refusals = [{"delivery": f"d{one.delivery}", "why": one.why, "until": iso(one.until)} for one in check.look.kept]
     facts = {
         "lot": lot,
         "people": people,
         "why_none": why_none,
-        "kept": kept[:KEPT_SHOWN],
-        "more": len(kept) - KEPT_SHOWN,
+        "kept": refusals[:KEPT_SHOWN],
+        "more": len(refusals) - KEPT_SHOWN,
     }
     return page("lot.html", status, **facts, check=check, at=request.form.get("at", ""), fault=fault)
 

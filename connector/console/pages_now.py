@@ -64,8 +64,10 @@ def verdict(ways: list[Chain], found: dict[str, Any]) -> dict[str, Any]:
     """One sentence for all of it. ``good``: nothing is in the way."""
     first = next((one for one in ways if one.verdict is not None), None)
     if first is not None and first.verdict is not None:
-        said = phrase("{destination} gets nothing now: {said}", destination=first.destination, said=first.verdict.said)
-        return {"good": False, "said": said, "check": first.verdict, "destination": first.destination}
+        sentence = phrase(
+            "{destination} gets nothing now: {said}", destination=first.destination, said=first.verdict.said
+        )
+        return {"good": False, "said": sentence, "check": first.verdict, "destination": first.destination}
     urgent = next((one for one in found["problems"] if one["urgent"]), None)
     if urgent is not None:
         return {"good": False, "said": urgent["said"], "check": None, "next": urgent["next"], "destination": ""}

@@ -18,8 +18,8 @@ def install(app: Flask) -> None:
 
 def show() -> Response:
     """``?route=`` narrows it."""
-    app, asked = here(), request.args.get("route", "")
-    route = asked if asked in {one.name for one in app.settings.routes} else ""
+    app, name = here(), request.args.get("route", "")
+    route = name if name in {one.name for one in app.settings.routes} else ""
     found = pace(app.database, app.settings, route=route)
     cells = {(one["weekday"], one["hour"]): one for one in found["cells"]}
     look = app.snapshot.look()

@@ -40,19 +40,19 @@ def change_list() -> Response:
     how, by = request.form.get("how", "ask"), gate.by(request.form.get("why", ""))
     change = {"add": suppression.add, "remove": suppression.remove}.get(how)
     try:
-        asked = change(app.database, app.settings, text, by) if change else None
-        asked = asked or suppression.ask(app.database, app.settings, text)
+        result = change(app.database, app.settings, text, by) if change else None
+        result = result or suppression.ask(app.database, app.settings, text)
     except StoreUnavailable:
         raise
     except ConnectorError as fault:
         if type(fault) is not ConnectorError:
             raise
         return _list(400, fault=fault.args[0])
-    said = {
-        "add": phrase("{person} is on the list now.", person=asked.hint),
-        "remove": phrase("{person} is off the list now. What was ended meanwhile stays so.", person=asked.hint),
-    }.get(how, phrase("{person} is on the list.", person=asked.hint) if asked.listed else _not_on_it(asked.hint))
-    return _list(asked=asked, said=said, text=text if how not in ("add", "remove") else "", how=how)
+    sentence = {
+        "add": phrase("{person} is on the list now.", person=result.hint),
+        "remove": phrase("{person} is off the list now. What was ended meanwhile stays so.", person=result.hint),
+    }.get(how, phrase("{person} is on the list.", person=result.hint) if result.listed else _not_on_it(result.hint))
+    return _list(asked=result, said=sentence, text=text if how not in ("add", "remove") else "", how=how)
 
 
 def _not_on_it(hint: str) -> str:
@@ -83,13 +83,13 @@ def show_file() -> Response:
 
 def look_at_file() -> Response:
     """What the file holds; nothing is changed yet."""
-    app, given = here(), request.files.get("file")
+    app, upload = here(), request.files.get("file")
     gate.by().demand(What.SUPPRESS)
     try:
-        raw = given.read() if given else b""
-        if given is None or not raw:
+        raw = upload.read() if upload else b""
+        if upload is None or not raw:
             raise ConnectorError(phrase("Choose a file first."))
-        looked = suppression_file.look(app.database, app.settings, given.filename or "", raw, gate.by())
+        looked = suppression_file.look(app.database, app.settings, upload.filename or "", raw, gate.by())
     except StoreUnavailable:
         raise
     except ConnectorError as fault:

@@ -60,8 +60,8 @@ def show_one(name: str) -> Response:
     return page("problem.html", group=group.as_json(), deliveries=alike, since=_since())
 
 
-def _plain(said: str | None) -> str:
-    return re.sub(r"\d+", "#", said or "")
+def _plain(text: str | None) -> str:
+    return re.sub(r"\d+", "#", text or "")
 
 
 # --- many together --------------------------------------------------------------------------------------------------
@@ -76,8 +76,8 @@ def make_plan(name: str) -> Response:
 def show_plan(number: int) -> Response:
     app, plan = here(), _plan(number)
     preview = plans.preview(app.database, app.settings, plan) if plan.state == "planned" else None
-    kept = preview.kept if preview else plan.kept
-    facts = {"plan": plan, "total": len(plan.deliveries), "preview": preview, "kept": kept}
+    reasons = preview.kept if preview else plan.kept
+    facts = {"plan": plan, "total": len(plan.deliveries), "preview": preview, "kept": reasons}
     return page("plan.html", **facts, made_at=iso(plan.made_at), ended_at=iso(plan.ended_at))  # type: ignore[arg-type]
 
 

@@ -15,11 +15,13 @@ from connector.core.times import iso
 
 def install(app: Flask) -> None:
     """The addresses of these pages."""
-    kept = Kept()
+    reports_read = Kept()
     app.add_url_rule("/console/campaigns", "campaigns", lambda: show_campaigns(again=False))
     app.add_url_rule("/console/campaigns", "campaigns_read", lambda: show_campaigns(again=True), methods=["POST"])
-    app.add_url_rule("/console/surveys", "surveys", lambda: show_surveys(kept, again=False))
-    app.add_url_rule("/console/surveys", "surveys_read", lambda: show_surveys(kept, again=True), methods=["POST"])
+    app.add_url_rule("/console/surveys", "surveys", lambda: show_surveys(reports_read, again=False))
+    app.add_url_rule(
+        "/console/surveys", "surveys_read", lambda: show_surveys(reports_read, again=True), methods=["POST"]
+    )
 
 
 class Kept:
@@ -49,8 +51,8 @@ def show_campaigns(*, again: bool) -> Response:
     return page("campaigns.html", shown=shown, faults=made.faults)
 
 
-def show_surveys(kept: Kept, *, again: bool) -> Response:
-    made = kept.read(again=again)
+def show_surveys(reports_read: Kept, *, again: bool) -> Response:
+    made = reports_read.read(again=again)
     shown = [{"report": one, "read_at": iso(one.read_at)} for one in made.found]
     accounts = [one.name for one in reports.surveyors(here().settings)]
     return page("surveys.html", shown=shown, faults=made.faults, accounts=accounts)

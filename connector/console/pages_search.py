@@ -71,9 +71,9 @@ def delivery(name: str) -> Response:
 
 def _story(name: str) -> Response:
     app = here()
-    told = explain(app.database, app.settings, name)["events"]
-    if not told:
+    stories = explain(app.database, app.settings, name)["events"]
+    if not stories:
         raise NotThere(phrase("There is no such event here."))
-    shown: dict[str, Any] = told[0]
+    shown: dict[str, Any] = stories[0]
     done = DONE.get(request.args.get("done", ""), "")
     return page("story.html", event=shown, name=name, done=done, reveal_reasons=REASONS)

@@ -69,8 +69,8 @@ class Sessions:
         if name and person is None:
             return None
         try:
-            said: dict[str, Any] = self._signer(person).loads(cookie)
-            found = Session(str(said["i"]), person, float(said["b"]), float(said["u"]), rule)
+            content: dict[str, Any] = self._signer(person).loads(cookie)
+            found = Session(str(content["i"]), person, float(content["b"]), float(content["u"]), rule)
         except (BadData, KeyError, TypeError, ValueError):
             return None
         return found if found.ends > self._clock() else None
@@ -78,10 +78,10 @@ class Sessions:
     def written(self, session: Session) -> str:
         """The cookie of a session that is used now."""
         name = session.person.name if session.person else ""
-        said: dict[str, Any] = {"i": session.id, "n": name, "b": int(session.begun), "u": int(self._clock())}
+        content: dict[str, Any] = {"i": session.id, "n": name, "b": int(session.begun), "u": int(self._clock())}
         if session.rule is not None:
-            said["r"] = [session.rule.kind, session.rule.value]
-        return str(self._signer(session.person).dumps(said))
+            content["r"] = [session.rule.kind, session.rule.value]
+        return str(self._signer(session.person).dumps(content))
 
     def is_old(self, session: Session) -> bool:
         """Whether the cookie should be written again."""
@@ -95,16 +95,16 @@ class Sessions:
         signed = hmac.new(self._of(session.person), b"form " + session.id.encode(), hashlib.sha256)
         return signed.hexdigest()
 
-    def is_form_token(self, session: Session, given: str) -> bool:
-        return hmac.compare_digest(self.form_token(session).encode(), given.encode("utf-8", "replace"))
+    def is_form_token(self, session: Session, token: str) -> bool:
+        return hmac.compare_digest(self.form_token(session).encode(), token.encode("utf-8", "replace"))
 
     def _said(self, cookie: str) -> dict[str, Any]:
         """What the cookie says; not proved yet."""
         try:
-            _, said = URLSafeSerializer(b"").loads_unsafe(cookie)
+            _, content = URLSafeSerializer(b"").loads_unsafe(cookie)
         except Exception:  # noqa: BLE001 - whatever a stranger sent
             return {}
-        return said if isinstance(said, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     def _guest(self, name: str, rule: Rule) -> Person | None:
         """Somebody of the company, with the role that the configuration gives by this rule now."""
@@ -121,6 +121,6 @@ class Sessions:
         return hmac.new(self._key, b"console session " + own, hashlib.sha256).digest()
 
 
-def _rule(said: Any) -> Rule | None:
-    is_rule = isinstance(said, list) and len(said) == 2 and all(isinstance(one, str) for one in said)
-    return Rule(*said) if is_rule else None
+def _rule(pair: Any) -> Rule | None:
+    is_rule = isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
+    return Rule(*pair) if is_rule else None
