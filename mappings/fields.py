@@ -76,7 +76,7 @@ def number_text(value: int | float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e16 else repr(value)
 
 
-def kept(message: str | dict[int | str, list[str]], value: object) -> ValidationError:
+def faulty_but_usable(message: str | dict[int | str, list[str]], value: object) -> ValidationError:
     """A fault that leaves a usable value: marshmallow stores `value` in its place and the fault beside it."""
     return ValidationError(cast(Any, message), valid_data=cast(Any, value))
 
@@ -144,9 +144,9 @@ class Text(Loose[str]):
     def _noted(self, value: Any, text: str) -> str:
         """The text; raises ValidationError with it where something is to be said of it."""
         if len(text) > self.max_length or (isinstance(value, str) and self._is_cut(value)):
-            raise kept(f"cut to {self.max_length} characters", text[: self.max_length].rstrip())
+            raise faulty_but_usable(f"cut to {self.max_length} characters", text[: self.max_length].rstrip())
         if note := self._note(value, text):
-            raise kept(note, text)
+            raise faulty_but_usable(note, text)
         return text
 
     def _note(self, value: Any, text: str) -> str:
@@ -182,7 +182,9 @@ class Text(Loose[str]):
     def _first(self, values: list[Any]) -> str:
         all_texts = [text for one in _flat(values) if one is not None and (text := self._text(one))]
         if len(set(all_texts)) > 1:
-            raise kept(f"has {len(all_texts)} values: the first is taken", all_texts[0][: self.max_length].rstrip())
+            raise faulty_but_usable(
+                f"has {len(all_texts)} values: the first is taken", all_texts[0][: self.max_length].rstrip()
+            )
         return all_texts[0] if all_texts else ""
 
 
@@ -225,7 +227,7 @@ class Identity(Text):
         return text if not text or any(map(str.isdecimal, text)) else self._left_out("a document has a number")
 
     def _left_out(self, why: str) -> str:
-        raise kept(f"is left out: {why}", "")
+        raise faulty_but_usable(f"is left out: {why}", "")
 
 
 class Age(Text):
@@ -252,7 +254,7 @@ class Email(Text):
             value = address
         found = addresses(value if isinstance(value, list | dict) else self._text(value))
         if len(found) > 1:
-            raise kept(f"holds {len(found)} addresses: the first is taken", found[0])
+            raise faulty_but_usable(f"holds {len(found)} addresses: the first is taken", found[0])
         if found:
             return found[0]
         text = "" if isinstance(value, dict) else self._text(value)
@@ -331,7 +333,7 @@ class Phone(Loose[events.Phone | None]):
             messages.append(f"the first of {len(reading.numbers)} numbers was taken")
         phone = next(iter(reading.phones), None)
         if messages:
-            raise kept(cast(Any, messages), phone)
+            raise faulty_but_usable(cast(Any, messages), phone)
         return phone
 
 
@@ -357,7 +359,7 @@ class Phones(Loose[tuple[events.Phone, ...]]):
         if len(values) > MAX_PHONES or len(found) > MAX_PHONES:
             faults[MAX_PHONES] = [f"only the first {MAX_PHONES} numbers are read"]
         if faults:
-            raise kept(faults, tuple(found)[:MAX_PHONES])
+            raise faulty_but_usable(faults, tuple(found)[:MAX_PHONES])
         return tuple(found)
 
 
@@ -385,5 +387,5 @@ def read_phone(value: Any, region: str) -> events.Phone | None:
     reading = read_phones(value, Locale(region))
     phone = next(iter(reading.phones), None)
     if messages := _messages(reading):
-        raise kept(cast(Any, messages), phone)
+        raise faulty_but_usable(cast(Any, messages), phone)
     return phone

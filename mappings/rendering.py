@@ -26,7 +26,7 @@ NOTHING = frozenset({"None", "none", "NONE", "nan", "NaN", "NAN"})
 PHONE_FORMATS = ("national", "e164", "international")
 
 
-def said(text: str) -> str:
+def meaningful(text: str) -> str:
     """`text`, unless it is one of `NOTHING`."""
     return "" if text in NOTHING else text
 

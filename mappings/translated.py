@@ -105,9 +105,9 @@ class KeyedTicketSender(TicketSender):
         own = {ours: tuple(as_names(theirs)) for ours, theirs in (fields or {}).items()}
         self._paths = {**self.keys, **own}
         heads = (path for ours in self._paths.keys() - {"status"} for path in self._paths[ours])
-        self._taken = frozenset(name for path in heads for name in (path, path.partition(".")[0]))
+        self._read_names = frozenset(name for path in heads for name in (path, path.partition(".")[0]))
 
-    def said(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
+    def fields_of(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
         """Our field -> the object's value; None if it has none. Keys may be in camelCase."""
         snaked = {names.snake(key): value for key, value in ticket.items()}
         places = (ticket,) if snaked.keys() == ticket.keys() else (ticket, snaked)
@@ -116,7 +116,7 @@ class KeyedTicketSender(TicketSender):
     def ticket(self, body: Mapping[str, Any], fields: dict[str, Any], *, type: str) -> dict[str, Any]:
         """Our own ticket JSON; what no field of ours was made of is its extra."""
         envelope = {ours: fields.pop(ours, None) for ours in _ENVELOPE}
-        rest = {k: v for k, v in body.items() if not {k, names.snake(k)} & self._taken and not is_empty(v)}
+        rest = {k: v for k, v in body.items() if not {k, names.snake(k)} & self._read_names and not is_empty(v)}
         data: dict[str, Any] = {"extra": rest}
         for path, value in fields.items():
             _put(data, path, value)

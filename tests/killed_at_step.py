@@ -71,7 +71,7 @@ def arm(step: str, countdown: Countdown) -> None:
     if step == "received":
         receiver.Receiver.read_all = after(receiver.Receiver.read_all, countdown, always)  # type: ignore[method-assign]
     elif step == "stored":
-        committer._tell = _before(committer._tell, countdown)
+        committer._settle_replies = _before(committer._settle_replies, countdown)
     elif step == "spooled":  # durable, and not answered yet
         for kind in (spool_file.FileSpool, spool.QueueSpool):
             kind.add = after(kind.add, countdown, always)  # type: ignore[method-assign]

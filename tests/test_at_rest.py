@@ -12,7 +12,7 @@ from connector.admin import groups
 from connector.admin.replay import Dead, _dead_ids
 from connector.core import at_rest
 from connector.core.errors import ConnectorError
-from connector.core.reasons import Code, Reason, because, read, said
+from connector.core.reasons import Code, Reason, answer_facts, because, read
 from connector.core.settings import Secret, Settings
 from connector.core.states import DeliveryState, EventState
 from connector.inbound.committer import Committer
@@ -104,8 +104,10 @@ def dumped(database: Database) -> dict[str, str]:
 
 def spoken(database: Database) -> None:
     """The person's name in every text that a sender, a vendor or a file may bring."""
-    why = Reason(Code.BEFORE_ENDED, because(Reason(Code.REFUSED, said(f"{NAME} is wrong", 400))) | {"route": "r"})
-    own = Reason(Code.REFUSED, said(f"{NAME} is wrong", 400))
+    why = Reason(
+        Code.BEFORE_ENDED, because(Reason(Code.REFUSED, answer_facts(f"{NAME} is wrong", 400))) | {"route": "r"}
+    )
+    own = Reason(Code.REFUSED, answer_facts(f"{NAME} is wrong", 400))
     arrivals = [
         Arrival(
             source="s",
@@ -211,7 +213,9 @@ def test_releases_before_can_read_lists_that_are_encrypted(database: Database) -
 def test_failures_are_grouped_and_found_by_their_encrypted_words(database: Database) -> None:
     spoken(database)
     with database.write() as conn:
-        conn.execute(update(deliveries).values(reasons.columns(Reason(Code.REFUSED, said(f"{NAME} is wrong", 400)))))
+        conn.execute(
+            update(deliveries).values(reasons.columns(Reason(Code.REFUSED, answer_facts(f"{NAME} is wrong", 400))))
+        )
     [group] = groups.groups(database, 10**9)
     assert group.number == 2 and len(group.variants) == 1
     for words, number in (("quxwitz IS", 2), ("nobody", 0), ("vendor.refused", 2)):
@@ -245,7 +249,7 @@ def test_words_that_only_look_encrypted_are_words(database: Database, text: str)
     with database.write() as conn:
         helps.note(conn, "a", "x", helps.HelpState.UNKNOWN, now_ms(conn), words=text)
         assert conn.execute(select(help_rows.c.words)).scalar_one() == text
-    reason = Reason(Code.REFUSED, said(text, 400))
+    reason = Reason(Code.REFUSED, answer_facts(text, 400))
     assert read(str(reason.code), reason.facts_json) == reason
     at_rest.configure((OLD,))
     assert read(str(reason.code), orjson.dumps(reason.facts).decode()) == reason

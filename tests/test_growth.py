@@ -165,7 +165,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "normalisation.unaccented": normalisation.unaccented,
     "normalisation.nfkd": normalisation.nfkd,
     "normalisation.bounded": normalisation.bounded,
-    "rendering.said": rendering.said,
+    "rendering.said": rendering.meaningful,
     "rendering.value_text": lambda value: rendering.value_text(value, BOGOTA),
     **{f"names.{name}": getattr(names, name) for name in ("folded", "snake", "known", "speaks_of_another")},
     "names.guess": lambda value: names.guess(str(value), value),

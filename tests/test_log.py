@@ -352,7 +352,7 @@ def test_the_cause_is_told(entries):
     ],
 )
 def test_an_error_is_said_in_one_line(error, expected):
-    assert log.said(error) == expected
+    assert log.error_text(error) == expected
 
 
 # --- the libraries ---

@@ -11,7 +11,7 @@ import pytest
 
 from connector.core.http import Answer
 from connector.core.outcomes import Fate, Outcome, Verdict
-from connector.core.reasons import Code, Reason, said
+from connector.core.reasons import Code, Reason, answer_facts
 from connector.outbound.provoked import Answered, Past, Step, is_plain, next_step, samples, speaks_for_the_account
 from connector.store.database import Database
 from connector.vendors.sandbox.exchange import Sandbox
@@ -218,7 +218,7 @@ def test_a_failure_for_one_record_alone_is_halved_down_too(database: Database, s
 def odd(**values: Any) -> Outcome:
     """An answer that no table knows."""
     given = {"attempt": "unknown", "verdict": Verdict(Fate.DOUBTFUL, "HTTP 403"), "status": 403, "words": "HTTP 403"}
-    block = Reason(Code.BLOCKED_UNKNOWN_ANSWER, said("HTTP 403", 403))
+    block = Reason(Code.BLOCKED_UNKNOWN_ANSWER, answer_facts("HTTP 403", 403))
     return Outcome(**given | {"block": block, "suspect": True} | values)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connector.core.phrases import Phrase
-from connector.core.reasons import ENGLISH, Code, Reason, because, read, said, sentence
+from connector.core.reasons import ENGLISH, Code, Reason, answer_facts, because, read, sentence
 from connector.outbound.guards import GUARDS
 
 OPERATIONS = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()
@@ -40,7 +40,7 @@ def test_a_code_of_a_later_release_is_shown_with_its_words() -> None:
 
 
 def test_a_reason_behind_another_one_is_told_with_it() -> None:
-    first = Reason(Code.REFUSED, said("400 no link", 400))
+    first = Reason(Code.REFUSED, answer_facts("400 no link", 400))
     second = Reason(Code.BEFORE_ENDED, {"route": "links", "state": "dead"} | because(first))
     assert str(first) in str(second)
     assert second.words() == {"400 no link"}

@@ -34,7 +34,7 @@ def campaigns(settings: Settings, database: Database, *, again: bool) -> Reports
         report = VENDORS[account.vendor].campaigns
         if report is None:
             continue
-        made.found.append(report.kept(database, account))
+        made.found.append(report.stored(database, account))
         if not again:
             continue
         try:

@@ -76,7 +76,7 @@ def ceilings_of_account(conn: Connection, settings: Settings, account: str, now:
             "used": one.used,
             "most": one.most,
             "used_up": one.is_near,
-            "said": phrase(template, whose=one.whose, used=one.used, most=one.most, prefix=one.prefix),
+            "said": phrase(template, whose=one.owner, used=one.used, most=one.most, prefix=one.prefix),
         }
         for one in found.values()
     ]

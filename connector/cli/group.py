@@ -99,7 +99,7 @@ class Commands(click.Group):
             from connector.core import log
 
             log.get("connector").debug("a command failed", exc_info=fault)
-            fail(f"{log.said(fault)}: this is a fault of the connector itself; LOG_LEVEL=DEBUG shows where")
+            fail(f"{log.error_text(fault)}: this is a fault of the connector itself; LOG_LEVEL=DEBUG shows where")
 
 
 def fail(*lines: str) -> NoReturn:

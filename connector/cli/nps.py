@@ -18,7 +18,7 @@ from connector.core.errors import ConnectorError
 from connector.outbound import asking
 from connector.outbound.asking import PersonCaller
 from connector.store.database import now_ms
-from connector.vendors.tracksale.figures import Asked, Figures
+from connector.vendors.tracksale.figures import Figures, Selection
 
 DAYS: Final = 30  #: default period of answers
 account_option = click.option("--account", metavar="NAME", default="", help="Of this account only.")
@@ -57,7 +57,7 @@ def nps(
         for one in asking.accounts_of(here.settings, "tracksale", account):
             with closing(Figures(one, PersonCaller(here.database, one))) as figures:
                 for code in codes or [""]:
-                    about = Asked(campaign=code, since=first, until=last)
+                    about = Selection(campaign=code, since=first, until=last)
                     try:
                         lines = _KINDS[by or "nps"](figures, about, compare)
                     except ConnectorError as fault:
@@ -91,20 +91,20 @@ def _days(here: Surroundings, since: str, until: str) -> tuple[str, str]:
     return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
 
 
-def _nps(figures: Figures, about: Asked, compare: bool) -> list[Row]:
+def _nps(figures: Figures, about: Selection, compare: bool) -> list[Row]:
     figures_read = asdict(figures.nps(about, compare=compare))
     return [figures_read if compare else {name: value for name, value in figures_read.items() if name != "compare"}]
 
 
-def _categories(figures: Figures, about: Asked, _compare: bool) -> list[Row]:
+def _categories(figures: Figures, about: Selection, _compare: bool) -> list[Row]:
     return [{"name": one.name, "total": one.total, "nps": one.nps} for one in figures.categories(about)]
 
 
-def _statuses(figures: Figures, about: Asked, _compare: bool) -> list[Row]:
+def _statuses(figures: Figures, about: Selection, _compare: bool) -> list[Row]:
     return [{"name": one.name, "total": one.total} for one in figures.statuses(about)]
 
 
-_KINDS: Final[Mapping[str, Callable[[Figures, Asked, bool], list[Row]]]] = {
+_KINDS: Final[Mapping[str, Callable[[Figures, Selection, bool], list[Row]]]] = {
     "nps": _nps,
     "category": _categories,
     "status": _statuses,

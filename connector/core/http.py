@@ -72,7 +72,7 @@ class Client:
         try:
             with tracing.call(method, url) as span:
                 answer = self._ask(method, url, params, body, call, is_report=is_report)
-                span.note(**_told(answer.status))
+                span.note(**_span_facts(answer.status))
                 return answer
         except self._calls.FAULTS as fault:
             why = _LATE if call.was_cut or until.left_s() <= 0 else _why(fault)
@@ -110,7 +110,7 @@ class Client:
         self._session.close()
 
 
-def _told(status: int) -> dict[str, str | int]:
+def _span_facts(status: int) -> dict[str, str | int]:
     """What a span says of an answer."""
     return {"http.response.status_code": status} | ({"error.type": str(status)} if status >= 400 else {})
 

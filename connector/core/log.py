@@ -162,7 +162,7 @@ def masked(text: str) -> str:
     return _DIGITS.sub(lambda found: found["kept"] or MASK, text)
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """An exception as one line: type and message; of a foreign one only the parts that cannot contain our values."""
     text = str(error)
     if not _is_ours(error):
@@ -252,9 +252,9 @@ def _tell_trace(_logger: Any, _method: str, entry: EventDict) -> EventDict:
 def _tell_exception(_logger: Any, _method: str, entry: EventDict) -> EventDict:
     error = _exception(entry.pop("exc_info", None))
     if error is not None:
-        entry["error"] = said(error)
+        entry["error"] = error_text(error)
         if error.__cause__ is not None:
-            entry["caused_by"] = said(error.__cause__)
+            entry["caused_by"] = error_text(error.__cause__)
         if not _is_ours(error):
             entry["trace"] = _frames(error)
     return entry
@@ -313,7 +313,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, BaseException):
-        return said(value)
+        return error_text(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
     return f"<{type(value).__name__}>"

@@ -154,7 +154,7 @@ class Reason:
         return mine | because.words() if because is not None else mine
 
 
-def said(words: str, status: int | None) -> dict[str, Any]:
+def answer_facts(words: str, status: int | None) -> dict[str, Any]:
     """Facts of an answer: a vendor's words with their HTTP status; without an answer the words are ours, a fault."""
     if not words:
         return {} if status is None else {"status": status}
@@ -327,13 +327,13 @@ FORGOTTEN: Final = phrase("the words were forgotten")
 
 def sentence(reason: Reason) -> Phrase:
     """What a person reads: the words of the code, in which facts that were forgotten read so."""
-    template, answer = ENGLISH[reason.code], _said(reason)
+    template, answer = ENGLISH[reason.code], _answer_text(reason)
     known = dict(reason.facts) | {"said": answer or FORGOTTEN, "behind": joined([": ", answer]) if answer else ""}
     facts = {name: known.get(name, FORGOTTEN) for name in names(template)}
     return Phrase(template.format_map(facts), template, facts)
 
 
-def _said(reason: Reason) -> str:
+def _answer_text(reason: Reason) -> str:
     behind = _because(reason.facts)
     if behind is not None:
         return sentence(behind)

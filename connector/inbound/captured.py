@@ -43,7 +43,7 @@ def captured(raw: bytes, suffix: str = "") -> Captured:
         return _request(raw[found.end() :], found[1].decode("latin-1"))
     if suffix == ".http":
         return _request(raw, "")
-    if suffix == ".json" and (request := _kept(raw)) is not None:
+    if suffix == ".json" and (request := _test_request(raw)) is not None:
         return request
     return Captured(raw, CONTENT_TYPES.get(suffix) or content_type_of(raw, as_sent=True))
 
@@ -66,7 +66,7 @@ def _request(raw: bytes, path: str) -> Captured:
     return Captured(body, content_type, headers, path)
 
 
-def _kept(raw: bytes) -> Captured | None:
+def _test_request(raw: bytes) -> Captured | None:
     """The request of a test's file."""
     try:
         body: Any = orjson.loads(raw)

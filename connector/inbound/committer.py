@@ -163,7 +163,7 @@ class Committer:
                 self._store_alone(part)
         else:
             line.lasted(len(arrivals), time.monotonic() - began)
-            _tell(group, stored)
+            _settle_replies(group, stored)
         return open_
 
     def _gather(self, line: Line) -> bool:
@@ -190,7 +190,7 @@ class Committer:
             return inbox.store(conn, arrivals, key=self._key)
 
 
-def _tell(group: Sequence[Part], stored: Sequence[Stored]) -> None:
+def _settle_replies(group: Sequence[Part], stored: Sequence[Stored]) -> None:
     at = 0
     for body, some in group:
         body.keep(stored[at : at + len(some)])

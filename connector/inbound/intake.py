@@ -33,7 +33,7 @@ class PendingRequest:
     received_ns: int = field(default_factory=time.time_ns)
 
 
-Asked = tuple[PendingRequest, Reply]
+Submission = tuple[PendingRequest, Reply]
 
 _NOWHERE: Final = (EventState.INVALID, EventState.IGNORED)
 
@@ -47,7 +47,7 @@ class Spooling(Protocol):
     @property
     def is_failing(self) -> bool: ...
 
-    def take(self, pair: Asked) -> bool: ...
+    def take(self, pair: Submission) -> bool: ...
 
     def rescue(self, request: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool: ...
 
@@ -67,7 +67,7 @@ class Intake:
         self.take_all([(request, reply)])
         return reply
 
-    def take_all(self, pairs: Iterable[Asked]) -> None:
+    def take_all(self, pairs: Iterable[Submission]) -> None:
         """Reads and stores several requests together; a fault of one concerns its own reply only.
 
         While requests of before are in the spool, these go behind them, so that the order stays.
@@ -80,14 +80,14 @@ class Intake:
                 reply.rescue = partial(_rescued, spooler, request)
         self.store_all(pairs)
 
-    def store_all(self, pairs: Iterable[Asked]) -> None:
+    def store_all(self, pairs: Iterable[Submission]) -> None:
         """The same without the spool."""
-        read: list[Asked] = []
+        read: list[Submission] = []
         for _, same in groupby(sorted(pairs, key=_source), key=_source):
             read += self._read(list(same))
         self._committer.hand_over([(request.arrivals, reply) for request, reply in read])
 
-    def _read(self, pairs: list[Asked]) -> list[Asked]:
+    def _read(self, pairs: list[Submission]) -> list[Submission]:
         """The readable ones, all of one source."""
         try:
             self._read_together([request for request, _ in pairs if request.payloads])
@@ -136,5 +136,5 @@ def _rescued(spooler: Spooling, request: PendingRequest, reply: Reply, fault: St
     return spooler.rescue(request, reply, fault)
 
 
-def _source(pair: Asked) -> tuple[str, int]:
+def _source(pair: Submission) -> tuple[str, int]:
     return pair[0].source.name, pair[0].lane

@@ -41,7 +41,7 @@ class Body:
 
     arrivals: Sequence[Arrival]
     reply: Future[list[Stored]] | Answered
-    taken: int = 0
+    position: int = 0
     stored: list[Stored] = field(default_factory=list)
     has_failed: bool = False
 
@@ -109,10 +109,10 @@ class Line:
         line, found = self._lines.pop(source), []
         while line and (most or not line[0].arrivals):
             body = line[0]
-            some = () if body.has_failed else body.arrivals[body.taken : body.taken + most]
-            body.taken += len(some)
+            some = () if body.has_failed else body.arrivals[body.position : body.position + most]
+            body.position += len(some)
             most -= len(some)
-            if body.has_failed or body.taken == len(body.arrivals):
+            if body.has_failed or body.position == len(body.arrivals):
                 line.popleft()
             if not body.has_failed:
                 found.append((body, some))

@@ -12,7 +12,7 @@ from connector.languages.catalogue import catalogue
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
 
 
-def said(text: str, language: str, zone: ZoneInfo) -> str:
+def localise(text: str, language: str, zone: ZoneInfo) -> str:
     """A phrase in a language; its times as "2026-11-30 10:01" in the zone."""
     return _ISO.sub(lambda found: moment(found[0], zone), catalogue(language).say(text))
 

@@ -50,7 +50,9 @@ class PersonCaller:
         """Makes the call of `calls.start`, waiting for a slot for as long as a person waits."""
         return calls.ask(self._database, self._account, kind, call, means, patience_s=PERSON_PATIENCE_S, gate=gate)
 
-    def asked(self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]) -> Answer:
+    def accepted_answer(
+        self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]
+    ) -> Answer:
         """The result of one call. Raises `NotCalled` and `StoreUnavailable`."""
         answer, result = self.ask(kind, call, means)
         if isinstance(result, Wait) or result.attempt != AttemptState.ACCEPTED or answer is None:

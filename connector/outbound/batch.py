@@ -34,7 +34,7 @@ class Batch:
     attempt: int
     now: int  #: unix ms
     last: int | None  #: the source that was served last, if several waited then
-    taken: int = field(default=0, init=False)
+    size: int = field(default=0, init=False)
     turn: int | None = field(init=False)  #: the same from now on
 
     def __post_init__(self) -> None:
@@ -45,32 +45,32 @@ class Batch:
 
         Returns how many.
         """
-        before = self.taken
+        before = self.size
         in_turns = lane in (LIVE, BULK) and len(self.place.sources) > 1
         are_waiting = in_turns and self.last is not None  # several waited: they are likely to wait still
         if are_waiting:
             self.turn = None
             self._take_turns(lane)
-        self._take(lane, self.place.batch_size - self.taken, head=head if self.taken == before else None)
+        self._take(lane, self.place.batch_size - self.size, head=head if self.size == before else None)
         if in_turns and not are_waiting and self._passes_somebody_over(lane):
-            self.taken -= outbox.let_go(self.conn, self.attempt, self.now, lane)
+            self.size -= outbox.let_go(self.conn, self.attempt, self.now, lane)
             self._take_turns(lane)
-            self._take(lane, self.place.batch_size - self.taken)
-        return self.taken - before
+            self._take(lane, self.place.batch_size - self.size)
+        return self.size - before
 
     def _passes_somebody_over(self, lane: int) -> bool:
         """Whether the call is full while several sources wait. Most calls take all that there is, and ask nothing."""
-        if self.taken < self.place.batch_size:
+        if self.size < self.place.batch_size:
             return False
         waiting = turns.waiting(self.conn, self.place.name, lane, self.now)
         return len(waiting) > 1 or (bool(waiting) and turns.has_others(self.conn, self.attempt, waiting[0]))
 
     def _take_turns(self, lane: int) -> None:
         waiting = turns.waiting(self.conn, self.place.name, lane, self.now)
-        if len(waiting) < 2 or self.taken == self.place.batch_size:
+        if len(waiting) < 2 or self.size == self.place.batch_size:
             return
         ordered = in_order(ranked(self.place, waiting), self.last, self.place.batch_size)
-        for number, part in zip(ordered, parts(self.place.batch_size - self.taken, len(ordered)), strict=True):
+        for number, part in zip(ordered, parts(self.place.batch_size - self.size, len(ordered)), strict=True):
             if part and self._take(lane, part, turn=number):
                 self.turn = number
 
@@ -78,5 +78,5 @@ class Batch:
         if not most:
             return 0
         got = outbox.take(self.conn, self.attempt, self.place.name, lane, most, self.now, head=head, turn=turn)
-        self.taken += got
+        self.size += got
         return got

@@ -91,7 +91,7 @@ def _with_others(day: Used, report: UsageReport) -> Used:
     return Used(day.calls + report.others, first)
 
 
-def told(conn: Connection, account: Account, used: int | None, limit: int | None, now: int) -> UsageReport:
+def usage_report(conn: Connection, account: Account, used: int | None, limit: int | None, now: int) -> UsageReport:
     """Interprets the vendor's numbers (None: unreadable), and says when to read them again; a ``limit`` of 0 is
     ignored.
 
@@ -112,7 +112,7 @@ def told(conn: Connection, account: Account, used: int | None, limit: int | None
 
 def keep(conn: Connection, account: Account, count: Count, now: int) -> None:
     """Stores the vendor's count, from any answer that has it. Under the account's lock."""
-    accounts.budget_told(conn, account.name, told(conn, account, count.used, count.limit, now))
+    accounts.budget_told(conn, account.name, usage_report(conn, account, count.used, count.limit, now))
 
 
 def keep_answer(database: Database, account: Account, answer: Answer) -> None:

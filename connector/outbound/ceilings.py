@@ -33,7 +33,7 @@ class Ceiling:
     left: int = 0
 
     @property
-    def whose(self) -> str:
+    def owner(self) -> str:
         """The account or the source."""
         return self.source or self.account
 
@@ -50,7 +50,7 @@ class Ceiling:
     @property
     def reason(self) -> Reason:
         """Why somebody waits."""
-        return Reason(Code.CEILING_HELD, {"whose": self.whose, "prefix": self.prefix, "most": self.most})
+        return Reason(Code.CEILING_HELD, {"whose": self.owner, "prefix": self.prefix, "most": self.most})
 
     def counts(self, source: str, some: Sequence[str]) -> bool:
         """Whether people of that source with numbers of these countries count."""

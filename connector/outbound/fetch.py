@@ -15,7 +15,7 @@ from connector.core import settings
 from connector.core.http import Deadline, NoAnswer, NotSent
 from connector.core.log import get
 from connector.core.outcomes import Fate, Outcome
-from connector.core.reasons import Code, Reason, said
+from connector.core.reasons import Code, Reason, answer_facts
 from connector.core.retry import FETCH_PATIENCE_MS, FETCH_TRIES, LOOK_AGAIN_MS, patiently, wait_s
 from connector.core.settings import Account, Settings
 from connector.core.states import AttemptState, DeliveryState, EventState
@@ -207,7 +207,7 @@ def _not_yet(conn: Connection, source: Source, event: Waiting, outcome: Outcome,
     thin_events.keep(conn, event.id, event.fetched, now + int(wait_s(event.tries) * 1000))
     account = source.account.name
     if source.vendor.unseen and _sees_nothing(conn, account):
-        facts = {"count": UNSEEN, "remedy": source.vendor.unseen, **said(outcome.words, outcome.status)}
+        facts = {"count": UNSEEN, "remedy": source.vendor.unseen, **answer_facts(outcome.words, outcome.status)}
         reason = Reason(Code.BLOCKED_UNSEEN, facts)
         accounts.block(conn, account, reason, now)
 

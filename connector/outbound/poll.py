@@ -23,7 +23,7 @@ from connector.core.metrics import ANSWERS, CALL_SECONDS
 from connector.core.outcomes import Fate, Outcome
 from connector.core.payload import Payload
 from connector.core.quota import Wait
-from connector.core.reasons import Code, Reason, said
+from connector.core.reasons import Code, Reason, answer_facts
 from connector.core.retry import BLOCKED_LOOK_MS, LEASE_SPARE_MS, OVERDUE_MS, POLL_PATIENCE_S, patiently, wait_s
 from connector.core.settings import Account, Poll, Settings, Source
 from connector.core.states import AttemptState, EventState, Kind
@@ -177,7 +177,7 @@ class Polling:
         refused = outcome.verdict.fate is Fate.REFUSED
         why = cut(masked(outcome.words)) or "no answer"
         wait_ms = int(max(wait_s(stand.faults + 1), self._poll.every_s if refused else 0) * 1000)
-        reason = Reason(Code.POLL_FAILED, said(why, outcome.status))
+        reason = Reason(Code.POLL_FAILED, answer_facts(why, outcome.status))
         is_gone = refused and "next" in stand.cursor
         cursor = polling.given_up(stand.cursor) if is_gone else None
 

@@ -43,11 +43,11 @@ class Poller:
 
 def _step(polling: Polling) -> float:
     step = polling.step()
-    _tell(polling, step)
+    _log_step(polling, step)
     return min(POLLER_IDLE_S, step.wait_s)
 
 
-def _tell(polling: Polling, step: Step) -> None:
+def _log_step(polling: Polling, step: Step) -> None:
     """Of pages, and of what kept one from being read; not of waiting."""
     if step.cursor is not None:
         log.info("polled", source=polling.source.name, read=step.read, new=step.stored)

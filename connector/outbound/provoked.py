@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from connector.core.outcomes import Outcome
-from connector.core.reasons import Code, Reason, said
+from connector.core.reasons import Code, Reason, answer_facts
 from connector.core.retry import PROVOKER_WAIT_MS, SAMPLE_WAIT_MS, WaitS, wait_s
 from connector.core.states import AttemptState, DeliveryState
 from connector.outbound import groups
@@ -156,7 +156,9 @@ def softened(outcome: Outcome) -> Outcome:
     """The first effect on the account: a short hold instead of a block."""
     if not outcome.suspect or outcome.block is None:
         return outcome
-    return replace(outcome, block=None, hold=Reason(Code.HELD_UNKNOWN_ANSWER, said(outcome.words, outcome.status)))
+    return replace(
+        outcome, block=None, hold=Reason(Code.HELD_UNKNOWN_ANSWER, answer_facts(outcome.words, outcome.status))
+    )
 
 
 def decide(
@@ -173,7 +175,7 @@ def decide(
     """What a call with a suspect answer changes. ``landed_nothing``: it was only a question."""
     assert outcome.block is not None, "an answer that no table knows says so"
     is_unknown = outcome.attempt == AttemptState.UNKNOWN and not landed_nothing
-    facts = {**said(outcome.words, outcome.status), **known.past.facts}
+    facts = {**answer_facts(outcome.words, outcome.status), **known.past.facts}
     ask: Ask | None = None
     if not is_unknown or place.resend:
         members, destination = _again(attempt, known, facts, now)

@@ -141,7 +141,7 @@ def _seek_control(question: Question, known: Mapping[str, bool], now: int) -> Se
     if tries > len(LOOKS_AFTER_S):
         return _given_up(question, Reason(Code.PROBE_NO_CONTROL))
     when = now + (LOOKS_AFTER_S[tries - 1] * 1000 if tries else 0)
-    return _asked(question, when, {"present": dict(known), "control": True, "controls": tries + 1})
+    return _probed(question, when, {"present": dict(known), "control": True, "controls": tries + 1})
 
 
 def _learn(question: Question, asking: Attempt, seen: Seen, grounds: Grounds, now: int) -> Settlement:
@@ -151,7 +151,7 @@ def _learn(question: Question, asking: Attempt, seen: Seen, grounds: Grounds, no
         return _of_each(question, seen, now)
     sure_at = question.about.deadline + PROBE_GRACE_MS
     if asking.started_at < sure_at and not all(seen.present.values()):
-        return _asked(question, max(now, sure_at), {"present": {}})
+        return _probed(question, max(now, sure_at), {"present": {}})
     known = question.known | {str(number): there for number, there in seen.present.items()}
     return _of_sample(question, known, now, nobody_left=False, grounds=grounds)
 
@@ -164,7 +164,7 @@ def _of_sample(
         return _given_up(question, Reason(Code.PROBE_NOBODY_NEW))
     enough = 1 if question.place.exact else min(SAMPLE, len(question.members))
     if not nobody_left and len(known) < enough and len(set(known.values())) == 1:
-        return _asked(question, now, {"present": dict(known)})
+        return _probed(question, now, {"present": dict(known)})
     if not known or len(set(known.values())) > 1:
         return _given_up(question, Reason(Code.PROBE_DISAGREES if known else Code.PROBE_NOBODY_NEW))
     if all(known.values()):
@@ -216,7 +216,7 @@ def _of_each(question: Question, seen: Seen, now: int) -> Settlement:
     return replace(found, ask=Ask(None), members=Members(ones=there, groups=[left]))
 
 
-def _asked(question: Question, when: int, answers: Mapping[str, Any]) -> Settlement:
+def _probed(question: Question, when: int, answers: Mapping[str, Any]) -> Settlement:
     return Settlement(of=question.about, once=False, ask=Ask(when, answers))
 
 

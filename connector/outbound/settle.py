@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.core.outcomes import Fate, Outcome, Verdict
-from connector.core.reasons import Code, Reason, because, said
+from connector.core.reasons import Code, Reason, answer_facts, because
 from connector.core.retry import WAIT_MAX_S, WaitS, wait_s
 from connector.core.states import AttemptState, DeliveryState, Kind
 from connector.outbound import history, provoked, refusals
@@ -154,7 +154,7 @@ def decide(
     is_unknown = outcome.attempt == AttemptState.UNKNOWN
     destination: DestinationChange | None = None
     if is_unknown:
-        why = {**said(outcome.words, outcome.status), **known.past}
+        why = {**answer_facts(outcome.words, outcome.status), **known.past}
         members, ask = _unknown(place, why, outcome.ask, now, wait)
     else:
         members, destination = _fates(attempt, outcome, ids, known, now)
@@ -192,7 +192,7 @@ def decide_check(
 ) -> Settlement:
     """What a pre-check changes."""
     outcome = of_question(outcome)
-    why, destination, checks_from = said(outcome.words, outcome.status), None, None
+    why, destination, checks_from = answer_facts(outcome.words, outcome.status), None, None
     if agreed:
         members = Members(groups=[Group(state=DeliveryState.PENDING, due_at=now, lanes=lanes.CHECKED)])
     elif agreed is not None:
@@ -309,7 +309,7 @@ def _fates(attempt: Attempt, outcome: Outcome, ids: Sequence[int], known: Known,
     if outcome.each or fate is Fate.DUPLICATE:
         return _each(attempt, outcome, ids, known, now)
     if fate is Fate.REFUSED:
-        why = said(outcome.verdict.reason, outcome.status)
+        why = answer_facts(outcome.verdict.reason, outcome.status)
         return refusals.refused(attempt, why, ids, known.destination, now)
     due_at = now if fate is Fate.AGAIN else None
     group = Group(state=_STATE[fate], reason=_reason(outcome.verdict, outcome.status), due_at=due_at)
@@ -321,7 +321,7 @@ def _each(attempt: Attempt, outcome: Outcome, ids: Sequence[int], known: Known, 
     verdicts = {one: outcome.of(position) for position, one in enumerate(ids)}
     works = any(verdict.fate in (Fate.DELIVERED, Fate.DUPLICATE) for verdict in verdicts.values())
     change = _accepted(known) if works else None
-    refused = {i: said(v.reason, outcome.status) for i, v in verdicts.items() if v.fate is Fate.REFUSED}
+    refused = {i: answer_facts(v.reason, outcome.status) for i, v in verdicts.items() if v.fate is Fate.REFUSED}
     judged = Members()
     if refused:
         judged, stop = refusals.judged(
@@ -336,7 +336,7 @@ def _each(attempt: Attempt, outcome: Outcome, ids: Sequence[int], known: Known, 
 def _one(number: int, verdict: Verdict, outcome: Outcome, known: Known, now: int) -> One:
     if verdict.fate is not Fate.DUPLICATE:
         return One(number, _STATE[verdict.fate], _reason(verdict, outcome.status), now)
-    facts = said(verdict.reason, outcome.status)
+    facts = answer_facts(verdict.reason, outcome.status)
     if number in known.sent_before:  # it was ours
         return One(number, DeliveryState.DELIVERED, Reason(Code.LANDED_BEFORE, facts), now)
     return One(number, DeliveryState.SUPPRESSED, Reason(Code.DUPLICATE, facts), now)
@@ -344,7 +344,7 @@ def _one(number: int, verdict: Verdict, outcome: Outcome, known: Known, now: int
 
 def _reason(verdict: Verdict, status: int | None) -> Reason | None:
     """Why a record is in the state that its fate leads to; None if the vendor gave no reason."""
-    return Reason(_CODE[verdict.fate], said(verdict.reason, status)) if verdict.reason else None
+    return Reason(_CODE[verdict.fate], answer_facts(verdict.reason, status)) if verdict.reason else None
 
 
 def _accepted(known: Known) -> DestinationChange:

@@ -10,7 +10,7 @@ import orjson
 
 from connector.core.http import Answer
 from connector.core.outcomes import Fate, Outcome, Verdict
-from connector.core.reasons import Code, Reason, said
+from connector.core.reasons import Code, Reason, answer_facts
 from connector.core.retry import HOLD_LEAST_S, retry_after_s
 from connector.core.states import AttemptState
 from connector.vendors.base import Seen
@@ -34,7 +34,7 @@ def refused(answer: Answer, words: str) -> Outcome:
 def held(answer: Answer, words: str, *, hold_s: float | None = None) -> Outcome:
     """The account must slow down; nothing landed and no record pays for it."""
     seconds = _asked_s(answer) if hold_s is None else hold_s
-    verdict, rate = Verdict(Fate.AGAIN, words), Reason(Code.HELD_RATE, said(words, answer.status))
+    verdict, rate = Verdict(Fate.AGAIN, words), Reason(Code.HELD_RATE, answer_facts(words, answer.status))
     return Outcome(
         attempt=AttemptState.REJECTED, verdict=verdict, status=answer.status, words=words, hold=rate, hold_s=seconds
     )
@@ -42,7 +42,7 @@ def held(answer: Answer, words: str, *, hold_s: float | None = None) -> Outcome:
 
 def blocked(answer: Answer, words: str, code: Code) -> Outcome:
     """The account stops until a person acts; nothing landed and no record pays for it. ``code``: blocked.…"""
-    reason = Reason(code, said(words, answer.status))
+    reason = Reason(code, answer_facts(words, answer.status))
     verdict = Verdict(Fate.AGAIN, words)
     return Outcome(attempt=AttemptState.REJECTED, verdict=verdict, status=answer.status, words=words, block=reason)
 
@@ -54,7 +54,7 @@ def failed(answer: Answer, words: str) -> Outcome:
         verdict=Verdict(Fate.DOUBTFUL, words),
         status=answer.status,
         words=words,
-        hold=Reason(Code.HELD_SERVER, said(words, answer.status)),
+        hold=Reason(Code.HELD_SERVER, answer_facts(words, answer.status)),
         hold_s=_asked_s(answer),
     )
 
@@ -73,7 +73,7 @@ def unrecognised(answer: Answer, words: str = "") -> Outcome:
         verdict=Verdict(Fate.DOUBTFUL, text),
         status=answer.status,
         words=text,
-        block=Reason(Code.BLOCKED_UNKNOWN_ANSWER, said(text, answer.status)),
+        block=Reason(Code.BLOCKED_UNKNOWN_ANSWER, answer_facts(text, answer.status)),
         suspect=True,
     )
 
@@ -91,7 +91,7 @@ def no_answer(words: str) -> Outcome:
 
 
 def _network(words: str) -> Reason:
-    return Reason(Code.HELD_NETWORK, said(words, None))
+    return Reason(Code.HELD_NETWORK, answer_facts(words, None))
 
 
 def cut(words: object) -> str:
@@ -99,7 +99,7 @@ def cut(words: object) -> str:
     return " ".join(str(words).split())[:WORDS_KEPT]
 
 
-def asked(outcome: Outcome) -> Seen:
+def inconclusive(outcome: Outcome) -> Seen:
     """An answer to a question that brought no light: a fault; or, where the question itself was refused, unclear."""
     if outcome.verdict.fate is Fate.REFUSED:  # put again, it would be refused again, and each costs a call
         return Seen(unclear=f"the vendor refused the question ({outcome.words})")

@@ -37,7 +37,9 @@ class Caller(Protocol):
     ) -> tuple[Answer | None, Outcome | Wait]:
         """The answer of one call, and its meaning. Raises `StoreUnavailable`."""
 
-    def asked(self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]) -> Answer:
+    def accepted_answer(
+        self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]
+    ) -> Answer:
         """An accepted answer. Raises `NotCalled` and `StoreUnavailable`."""
 
     def why_not(self, result: Outcome | Wait) -> str:

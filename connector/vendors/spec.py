@@ -75,7 +75,7 @@ class CampaignReport:
 class Campaigns:
     """A report of campaigns. ``kept`` asks nobody; ``read`` reads it again if its vendor allows that now."""
 
-    kept: Callable[[Database, Account], CampaignReport]
+    stored: Callable[[Database, Account], CampaignReport]
     read: Callable[[Database, Account, Caller], CampaignReport]
 
 

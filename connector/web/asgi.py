@@ -19,7 +19,7 @@ from flask import Response
 
 from connector.core import tracing
 from connector.inbound.committer import PATIENCE_S, Reply
-from connector.inbound.intake import Asked, Intake, PendingRequest
+from connector.inbound.intake import Intake, PendingRequest, Submission
 from connector.web.app import BEGIN, Application, Exchange
 from connector.web.limits import THIN_BODY, WHOLE_BODY
 from connector.web.pages import FILE_PAGE, is_page
@@ -169,7 +169,7 @@ class Gathering:
         self._loop = loop
         self.intake = intake
         self._threads = threads
-        self._gathered: list[Asked] = []
+        self._gathered: list[Submission] = []
         self._known: deque[asyncio.Future[None]] = deque()
         self._woken = False
 

@@ -15,7 +15,7 @@ from marshmallow import Schema
 from mappings.base import Rendered, Rendering, lookup
 from mappings.events import Event, Lead
 from mappings.fields import number_text
-from mappings.rendering import Dialling, Draft, Given, local_time, phones_of, said, value_text
+from mappings.rendering import Dialling, Draft, Given, local_time, meaningful, phones_of, value_text
 
 MAX_TAGS = 50  #: of one fill-empty-tags call
 MOST = 10  #: the best score
@@ -78,9 +78,9 @@ class _Reading:
     def _tags(self, event: Event) -> list[dict[str, str]]:
         """Those that have a value: an empty tag would stand in the survey as such."""
         pairs = ((name, value_text(lookup(event, path), self._timezone)) for name, path in self._paths)
-        return [{"name": name, "value": value} for name, value in pairs if said(value)]
+        return [{"name": name, "value": value} for name, value in pairs if meaningful(value)]
 
-    def _whom(self, draft: Draft, event: Event) -> dict[str, str]:
+    def _identifier(self, draft: Draft, event: Event) -> dict[str, str]:
         """The identifier of the customer: e-mail, otherwise phone, otherwise identification."""
         _, email, identification = _person(event)
         if email:
@@ -97,10 +97,10 @@ class _Reading:
 def _person(event: Event) -> tuple[str, str, str]:
     """Name, e-mail, identification."""
     if isinstance(event, Lead):
-        name = f"{said(event.first_name)} {said(event.last_name)}".strip()
-        return name, said(event.email), said(event.id_number)
+        name = f"{meaningful(event.first_name)} {meaningful(event.last_name)}".strip()
+        return name, meaningful(event.email), meaningful(event.id_number)
     customer = event.customer
-    return said(customer.name), said(customer.email), said(customer.identification)
+    return meaningful(customer.name), meaningful(customer.email), meaningful(customer.identification)
 
 
 def _answer_id(event: Event) -> int | None:
@@ -113,7 +113,7 @@ def _answer_id(event: Event) -> int | None:
 
 def _comment(event: Event) -> str:
     found = event.extra.get("comment") if isinstance(event, Lead) else event.comment
-    return said(found) if isinstance(found, str) else ""
+    return meaningful(found) if isinstance(found, str) else ""
 
 
 class SurveyCustomer(_Reading):
@@ -179,7 +179,7 @@ class CollectedAnswer(_Reading):
                 draft, event, question["score"], question.get("justification", ""), question.get("kind", "")
             )
         kind = "option" if "option" in question else "comment"
-        said_to_it = self._said(event, question[kind])
+        said_to_it = self._text_at(event, question[kind])
         if not said_to_it and kind == "comment":
             draft.fault(question[kind], "is empty: an open question needs an answer")
         elif not said_to_it:
@@ -193,11 +193,11 @@ class CollectedAnswer(_Reading):
             draft.fault(score or "score", f"must be a score, a whole number from 0 to {MOST}")
         elif number is None:
             draft.fault(score, "must be a score: a text or a whole number")
-        why = self._said(event, justification) if justification else ""
+        why = self._text_at(event, justification) if justification else ""
         return {"score": number} | ({"justification": why} if why else {})
 
-    def _said(self, event: Event, path: str) -> str:
-        return said(value_text(lookup(event, path), self._timezone))
+    def _text_at(self, event: Event, path: str) -> str:
+        return meaningful(value_text(lookup(event, path), self._timezone))
 
 
 def _whole(value: Any) -> int | None:
@@ -210,7 +210,7 @@ def _whole(value: Any) -> int | None:
 def _free_score(value: Any) -> int | str | None:
     """A whole number or a text, as it is."""
     if isinstance(value, str):
-        return said(value.strip()) or None
+        return meaningful(value.strip()) or None
     is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
     return int(value) if is_whole else None
 
@@ -233,7 +233,7 @@ class EmptyTags(_Reading):
         if answer_id := _answer_id(event):
             draft["answer_id"] = answer_id
         else:
-            draft.update(self._campaign, customer=self._whom(draft, event))
+            draft.update(self._campaign, customer=self._identifier(draft, event))
         return draft.written(self._schema)
 
 
@@ -254,7 +254,7 @@ class Note(_Reading):
         if answer_id := _answer_id(event):
             draft["answer_id"] = answer_id
         else:
-            draft["filter"] = {**self._whom(draft, event), **self._dates(draft, event), **self._campaign}
+            draft["filter"] = {**self._identifier(draft, event), **self._dates(draft, event), **self._campaign}
         return draft.written(self._schema)
 
     def _dates(self, draft: Draft, event: Event) -> dict[str, Any]:

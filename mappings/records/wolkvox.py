@@ -14,8 +14,8 @@ from mappings.rendering import (
     extra_or_field,
     foreign,
     local_time,
+    meaningful,
     phones_of,
-    said,
     value_text,
 )
 
@@ -96,7 +96,7 @@ class Row:
         if len(texts) > len(PHONES):
             draft.note("phones", f"{len(texts) - len(PHONES)} left out: a row takes {len(PHONES)}")
         draft.update(zip(PHONES, texts, strict=False))
-        draft["customer_id"] = said(draft["customer_id"]) or texts[0]
+        draft["customer_id"] = meaningful(draft["customer_id"]) or texts[0]
 
 
 def _customer(ticket: Ticket) -> Draft:

@@ -54,13 +54,13 @@ class AdfMapping(LeadSender):
 
 def _id(prospect: dict[str, Any]) -> str:
     """The number of the first source that has one. ``sequence`` only counts the sources."""
-    numbered = next((one for one in _each(prospect.get("id")) if _said(one)), {})
-    return ":".join(filter(None, (_attribute(numbered, "source"), _said(numbered))))
+    numbered = next((one for one in _each(prospect.get("id")) if _content(one)), {})
+    return ":".join(filter(None, (_attribute(numbered, "source"), _content(numbered))))
 
 
 def _names(contact: dict[str, Any]) -> dict[str, str]:
     """A full name alone is not cut in two: where would "Ana María Núñez Gómez" be?"""
-    parts = {_kind(one, "part"): _said(one) for one in _each(contact.get("name"))}
+    parts = {_kind(one, "part"): _content(one) for one in _each(contact.get("name"))}
     first = " ".join(filter(None, (parts.get("first"), parts.get("middle"))))
     last = " ".join(filter(None, (parts.get("last"), parts.get("suffix"))))
     if first or last:
@@ -72,7 +72,7 @@ def _phones(contact: dict[str, Any]) -> list[str]:
     """The preferred ones first, then mobiles."""
     phones = [one for one in _each(contact.get("phone")) if _kind(one, "type") not in _NO_VOICE]
     phones.sort(key=lambda one: (_attribute(one, "preferredcontact") not in _YES, _kind(one, "type") not in _MOBILE))
-    return [_said(one) for one in phones]
+    return [_content(one) for one in phones]
 
 
 def _person(customer: dict[str, Any]) -> dict[str, Any]:
@@ -83,9 +83,9 @@ def _person(customer: dict[str, Any]) -> dict[str, Any]:
 
 def _email(contact: dict[str, Any]) -> str:
     """The preferred one, else the first that is filled."""
-    filled = [one for one in _each(contact.get("email")) if _said(one)]
+    filled = [one for one in _each(contact.get("email")) if _content(one)]
     preferred = next((one for one in filled if _attribute(one, "preferredcontact") in _YES), None)
-    return _said(preferred or next(iter(filled), {}))
+    return _content(preferred or next(iter(filled), {}))
 
 
 def _extra(prospect: dict[str, Any], postal_code: str) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _one(value: Any) -> dict[str, Any]:
     return next(iter(_each(value)), {})
 
 
-def _said(element: dict[str, Any]) -> str:
+def _content(element: dict[str, Any]) -> str:
     return _string(element.get("#text"))
 
 
@@ -164,12 +164,12 @@ def _string(value: Any) -> str:
 
 def _lines(*values: Any) -> str:
     """Every text of these elements in one line."""
-    return ", ".join(filter(None, (_said(one) for value in values for one in _each(value))))
+    return ", ".join(filter(None, (_content(one) for value in values for one in _each(value))))
 
 
 def _text(value: Any) -> str:
     """The text of the first element that has one."""
-    return next(filter(None, map(_said, _each(value))), "")
+    return next(filter(None, map(_content, _each(value))), "")
 
 
 def _plain(value: Any) -> Any:

@@ -65,7 +65,7 @@ class FreshdeskMapping(KeyedTicketSender):
     def own(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Our own ticket JSON. `Ignored`: tickets deleted or marked as spam."""
         body = table(payload.get("freshdesk_webhook")) or payload
-        fields = self.said(body)
+        fields = self.fields_of(body)
         happened, status = word(fields.pop("triggered_event"))[:_LONGEST_WORD].lower(), fields.pop("status")
         fields["comment"] = _plain_text(fields["comment"])
         return self.ticket(body, fields, type=self._type(happened, status))

@@ -65,14 +65,14 @@ class PostCenterMapping(PlainSender):
         ref = _ticket_id(payload)
         if not ref:
             raise Invalid((FieldError("ticket_id", "no ticket id (24 hexadecimal digits) is anywhere in it"),))
-        return Thin(id="", type=_said(payload) or "ticket.updated", what="ticket", ref=ref)
+        return Thin(id="", type=_event_name(payload) or "ticket.updated", what="ticket", ref=ref)
 
     def complete(self, payload: Any, fetched: Mapping[str, Any]) -> Event:
         """The ticket as it is by now."""
         thin, ticket = self.read(payload), fetched.get("ticket")
         if not isinstance(ticket, dict):
             raise Invalid((FieldError("ticket", "was not fetched"),))
-        closed = ticket.get("is_closed") is True and _said(payload) != "ticket.updated"
+        closed = ticket.get("is_closed") is True and _event_name(payload) != "ticket.updated"
         return self._tickets.read(
             {
                 "type": "ticket.closed" if closed else "ticket.updated",
@@ -123,7 +123,7 @@ def ticket_of(value: Any) -> str:
     return value.lower() if isinstance(value, str) and _ID.fullmatch(value) else ""
 
 
-def _said(payload: Mapping[str, Any]) -> str:
+def _event_name(payload: Mapping[str, Any]) -> str:
     """The event type in the notification's own name; "" if there is none, or an unknown one."""
     names = [found[n].lower() for found in _objects(payload) for n in _NAMES if isinstance(found.get(n), str)]
     return next((kind for name in names for word, kind in WORDS.items() if word in name), "")

@@ -41,7 +41,7 @@ _PASSES: Final = (
     *("alternative_email", "alternative_phone"),
 )
 _DEEPEST: Final = 20  #: nested objects that are searched
-_SAID: Final = ("review", "nps_secondary", "open_question", "csat")  #: answers to other questions
+_OTHER_ANSWERS: Final = ("review", "nps_secondary", "open_question", "csat")  #: answers to other questions
 
 
 class Score(fields.Loose[int | None]):
@@ -140,7 +140,7 @@ def _about(payload: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
         "tags": _tags(payload.get("tags")),
         "categories": _labels(payload.get("categories")),
         "justifications": _labels(payload.get("justifications")),
-        **{name: _kept(payload.get(name)) for name in _SAID},
+        **{name: _json_value(payload.get(name)) for name in _OTHER_ANSWERS},
         PASSING: {name: text for name in _PASSES if (text := _text(payload.get(name)))},
     }
     return {name: value for name, value in found.items() if not is_empty(value)}
@@ -180,7 +180,7 @@ def _label(text: str) -> str:
 _EXTRA = fields.Extra()
 
 
-def _kept(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """As it is, where it can be written as JSON again."""
     try:
         return None if value is None else _EXTRA.deserialize({"x": value})["x"]

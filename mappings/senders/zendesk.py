@@ -127,7 +127,7 @@ class ZendeskMapping(KeyedTicketSender):
 
     def _of_trigger(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """The body has no event id, the invocation's header has: an ``id`` in here is the ticket's."""
-        fields = self.said(ticket)
+        fields = self.fields_of(ticket)
         status = fields.pop("status")
         for who in ("customer.name", "agent.name"):
             fields[who] = _name(fields[who])

@@ -12,7 +12,7 @@ from connector.core.alarms import Occasion
 from connector.core.phrases import phrase
 from connector.core.settings import Addressee, Settings
 from connector.core.times import iso
-from connector.languages.moments import said
+from connector.languages.moments import localise
 from connector.store.alarms import Alarm
 
 
@@ -30,10 +30,10 @@ def message(settings: Settings, to: Addressee, alarm: Alarm, occasion: Occasion,
     """The message of one occasion. Nobody's data: kinds, names of the configuration, counts and times."""
     zone = settings.locale.timezone
     wrong, step = sentences(alarm.kind, alarm.facts)
-    title = said(phrase("{occasion}: {said}", occasion=TITLES[occasion], said=wrong), to.language, zone)
-    lines = [said(_when(alarm), to.language, zone)]
+    title = localise(phrase("{occasion}: {said}", occasion=TITLES[occasion], said=wrong), to.language, zone)
+    lines = [localise(_when(alarm), to.language, zone)]
     if occasion is not Occasion.ENDED:
-        lines.insert(0, f"→ {said(step, to.language, zone)}")
+        lines.insert(0, f"→ {localise(step, to.language, zone)}")
     link = link_of(settings, alarm)
     lines += [link] if link else []
     text = "\n".join(lines)

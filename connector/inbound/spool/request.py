@@ -37,7 +37,7 @@ def written(request: PendingRequest) -> str:
         "lane": request.lane,
         "limited": request.limited,
         "payloads": [_payload(one) for one in request.payloads],
-        "kept": [] if request.payloads else [_kept(one) for one in request.arrivals],
+        "kept": [] if request.payloads else [_arrival_data(one) for one in request.arrivals],
     }
     return at_rest.sealed(orjson.dumps(data).decode(), _PLACE) or ""
 
@@ -77,7 +77,7 @@ def _payload_of(data: Mapping[str, Any], received_ns: int) -> Payload:
     return Payload(data["body"], data["id"], error, data["spare"], received_ns)
 
 
-def _kept(arrival: Arrival) -> dict[str, Any]:
+def _arrival_data(arrival: Arrival) -> dict[str, Any]:
     """Authentic bytes that are no payload: see `receiver.unreadable`."""
     return {
         "id": arrival.event_id,

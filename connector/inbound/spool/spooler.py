@@ -14,7 +14,7 @@ from connector.core.log import get
 from connector.core.metrics import EVENTS, SPOOLED
 from connector.core.spool import Spool, SpoolUnavailable
 from connector.inbound.committer import Reply
-from connector.inbound.intake import Asked, PendingRequest
+from connector.inbound.intake import PendingRequest, Submission
 from connector.inbound.spool.request import written
 
 MOST: Final = 200  #: requests in one write
@@ -30,8 +30,8 @@ class Spooled(ConnectorError):  # noqa: N818 - an outcome
 
 
 @dataclass(slots=True)
-class _Asked:
-    taken: PendingRequest
+class _Entry:
+    request: PendingRequest
     reply: Reply
     fault: StoreUnavailable | None  #: why the database did not take it; None: it was not asked
     text: str = ""
@@ -42,15 +42,15 @@ class Spooler:
 
     def __init__(self, spool: Spool) -> None:
         self._spool: Final = spool
-        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._state: Final = threading.RLock()  # what `go_on` hands over may come back at once
         self._pending = 0
         self._closed = False
         self._is_holding = False
         self._is_failing = False
-        self._kept: list[_Asked] | None = None  #: while the last of the spool is drained
+        self._kept: list[_Entry] | None = None  #: while the last of the spool is drained
         self.added: Final = threading.Event()  #: set whenever something was spooled
-        self.otherwise: Callable[[Sequence[Asked]], None] | None = None  #: for what the spool did not take unasked
+        self.otherwise: Callable[[Sequence[Submission]], None] | None = None  #: for what the spool did not take unasked
         self._thread = threading.Thread(target=self._run, name="spooler", daemon=True)
         self._thread.start()
 
@@ -64,16 +64,16 @@ class Spooler:
         """Whether the last requests could not be written."""
         return self._is_failing
 
-    def take(self, pair: Asked) -> bool:
+    def take(self, pair: Submission) -> bool:
         """Spools it without asking the database. False: the spool is closed, or nothing is in it any more."""
         with self._state:
-            return self._is_holding and self._put(_Asked(*pair, None))
+            return self._is_holding and self._put(_Entry(*pair, None))
 
     def rescue(self, request: PendingRequest, reply: Reply, fault: StoreUnavailable) -> bool:
         """Spools what the database did not take. False: the spool is closed, and the fault stands."""
-        return self._put(_Asked(request, reply, fault))
+        return self._put(_Entry(request, reply, fault))
 
-    def _put(self, entry: _Asked) -> bool:
+    def _put(self, entry: _Entry) -> bool:
         with self._state:
             if self._closed:
                 return False
@@ -109,8 +109,8 @@ class Spooler:
             waiting, self._kept = self._kept or [], None
             self._is_holding = False
             for entry in waiting:
-                entry.reply.rescue = partial(_rescued, self, entry.taken)
-            self.otherwise([(entry.taken, entry.reply) for entry in waiting])
+                entry.reply.rescue = partial(_rescued, self, entry.request)
+            self.otherwise([(entry.request, entry.reply) for entry in waiting])
 
     def give_up(self) -> None:
         """It was not to be: what waits is spooled."""
@@ -153,7 +153,7 @@ class Spooler:
             with self._state:
                 self._pending -= len(group)
 
-    def _gathered(self, first: _Asked) -> tuple[list[_Asked], bool]:
+    def _gathered(self, first: _Entry) -> tuple[list[_Entry], bool]:
         group, chars = [first], 0
         while len(group) < MOST and chars < MOST_CHARS:
             try:
@@ -163,10 +163,10 @@ class Spooler:
             if more is None:
                 return group, False
             group.append(more)
-            chars += len(more.taken.arrivals or more.taken.payloads) * _TYPICAL
+            chars += len(more.request.arrivals or more.request.payloads) * _TYPICAL
         return group, True
 
-    def _write(self, group: list[_Asked]) -> None:
+    def _write(self, group: list[_Entry]) -> None:
         writable = [entry for entry in group if _encode(entry)]
         if not writable:
             return
@@ -186,17 +186,17 @@ class Spooler:
             log.warning("the database does not take events: they go to the spool", kind=self._spool.kind)
         for entry in writable:
             SPOOLED.inc()
-            EVENTS.labels(entry.taken.source.name, "spooled").inc()
+            EVENTS.labels(entry.request.source.name, "spooled").inc()
             entry.reply.set_exception(Spooled("spooled"))
 
-    def _fail(self, group: list[_Asked], fault: SpoolUnavailable) -> None:
+    def _fail(self, group: list[_Entry], fault: SpoolUnavailable) -> None:
         log.error("requests cannot be spooled", fault=str(fault), count=len(group))
         with self._state:
             self._is_holding, self._is_failing = False, True  # then the database is asked
         for entry in group:
             if entry.fault is not None:
                 entry.reply.set_exception(entry.fault)
-        untried = [(entry.taken, entry.reply) for entry in group if entry.fault is None]
+        untried = [(entry.request, entry.reply) for entry in group if entry.fault is None]
         if untried and self.otherwise is not None:
             self.otherwise(untried)
 
@@ -204,12 +204,12 @@ class Spooler:
 _TYPICAL: Final = 2_000  #: characters of an event
 
 
-def _encode(entry: _Asked) -> bool:
+def _encode(entry: _Entry) -> bool:
     """Whether it can be written; if not, its sender hears what the database said."""
     try:
-        entry.text = written(entry.taken)
+        entry.text = written(entry.request)
     except Exception as fault:  # noqa: BLE001 - one request must not harm the others
-        log.error("a request cannot be spooled", source=entry.taken.source.name, fault=type(fault).__name__)
+        log.error("a request cannot be spooled", source=entry.request.source.name, fault=type(fault).__name__)
         entry.reply.set_exception(entry.fault or StoreUnavailable("the event cannot be spooled"))
         return False
     return True

@@ -11,7 +11,7 @@ import orjson
 from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Outcome
 from connector.core.reasons import Code
-from connector.vendors.answers import asked, blocked, cut, delivered, failed, held, refused, unrecognised
+from connector.vendors.answers import blocked, cut, delivered, failed, held, inconclusive, refused, unrecognised
 from connector.vendors.base import NEVER_S, Destination, Record, Seen, Sending
 from connector.vendors.numbers import count_of
 from connector.vendors.postcenter.api import PostCenter
@@ -107,7 +107,7 @@ class Close(_OneTicket):
         closed = body.get("is_closed") if 200 <= answer.status < 300 and isinstance(body, dict) else None
         if isinstance(closed, bool):
             return Seen({records[0][0]: closed})
-        return asked(meaning(answer) or unrecognised(answer, _words(answer)))
+        return inconclusive(meaning(answer) or unrecognised(answer, _words(answer)))
 
 
 @dataclass(frozen=True, kw_only=True)

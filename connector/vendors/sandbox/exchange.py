@@ -123,7 +123,7 @@ class Sandbox:
             return
         vendor = self._vendors[next(name for prefix, name in self._prefixes if parts.path.startswith(prefix))]
         operation, action = vendor.find(line.command, parts.path, query)
-        call = self.ledger.enter(operation, vendor.token(line.headers), line.gone)
+        call = self.ledger.enter(operation, vendor.token(line.headers), line.has_hung_up)
         try:
             refusal = vendor.gate(call)
             body = line.read_body()

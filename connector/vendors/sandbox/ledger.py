@@ -36,7 +36,7 @@ class Call:
     status: int = 0  #: 0: no answer was sent
     rows: int = 0  #: rows, or customers, in its body
     fault: str = ""  #: the kind of the fault that was played on it
-    gone: Callable[[], bool] = field(default=lambda: True, repr=False)  #: whether its caller has hung up
+    has_hung_up: Callable[[], bool] = field(default=lambda: True, repr=False)  #: whether its caller has hung up
 
     def shown(self) -> dict[str, Any]:
         """As JSON has it, the token disguised."""
@@ -78,7 +78,7 @@ class Ledger:
 
     def enter(self, operation: str, token: str, has_hung_up: Callable[[], bool]) -> Call:
         """A request's head has arrived."""
-        call = Call(operation, token, time.time(), gone=has_hung_up)
+        call = Call(operation, token, time.time(), has_hung_up=has_hung_up)
         with self._lock:
             self.calls.append(call)
         return call
@@ -91,7 +91,7 @@ class Ledger:
         with self._lock:
             slots = self._in_flight[_slots_of(call)]
             if most is not None and len(slots) >= most and not hold_abandoned:
-                slots[:] = [other for other in slots if not other.gone()]
+                slots[:] = [other for other in slots if not other.has_hung_up()]
             self.max_in_flight[call.token] = max(self.max_in_flight[call.token], len(slots) + 1)
             if most is not None and len(slots) >= most:
                 return False
@@ -106,7 +106,7 @@ class Ledger:
                 slots.remove(call)
             if call.finished is None:
                 call.finished = time.time()
-            call.gone = _over
+            call.has_hung_up = _over
 
     def breach(self, call: Call, rule: str, detail: str) -> None:
         """A rule was broken by this call."""

@@ -91,7 +91,7 @@ class Line(BaseHTTPRequestHandler):
         self.rfile.close()
         self.connection.close()
 
-    def gone(self) -> bool:
+    def has_hung_up(self) -> bool:
         """Whether the caller has hung up."""
         try:
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -106,11 +106,11 @@ class Line(BaseHTTPRequestHandler):
         poll = select.poll()
         poll.register(self.connection, select.POLLIN)
         while (left := end - time.monotonic()) > 0 and not self.server.stopping.is_set():
-            if self.gone():
+            if self.has_hung_up():
                 on_gone()
                 self.server.stopping.wait(left)
                 return
-            if poll.poll(min(left, 0.2) * 1000) and not self.gone():
+            if poll.poll(min(left, 0.2) * 1000) and not self.has_hung_up():
                 self.server.stopping.wait(min(left, 0.01))  # a pipelined request is waiting, the caller is still there
 
 

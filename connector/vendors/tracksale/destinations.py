@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Draft, Outcome
 from connector.core.text import seconds
-from connector.vendors.answers import asked, cut, delivered, unrecognised
+from connector.vendors.answers import cut, delivered, inconclusive, unrecognised
 from connector.vendors.base import NEVER_S, Destination, Record, Seen, Sending, Story
 from connector.vendors.numbers import count_of, number_of
 from connector.vendors.tracksale import draft_lot_store, draft_lot_story
@@ -97,7 +97,7 @@ class Dispatch(Destination):
         answer = vendor.report_dispatch(code, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", deadline=deadline)
         lots = answer.json() if 200 <= answer.status < 300 else None
         if not isinstance(lots, list):
-            return asked(meaning(answer) or unrecognised(answer, vendor_words(answer)))
+            return inconclusive(meaning(answer) or unrecognised(answer, vendor_words(answer)))
         return self._seen(lots, records)
 
     def _seen(self, lots: Sequence[Any], records: Sequence[Record]) -> Seen:
@@ -210,7 +210,7 @@ class Answers(Destination):
         answer = vendor.report_answer(start=start, end=end, codes=code, deadline=deadline)
         rows = answer.json() if 200 <= answer.status < 300 else None
         if not isinstance(rows, list):
-            return asked(meaning(answer) or unrecognised(answer, vendor_words(answer)))
+            return inconclusive(meaning(answer) or unrecognised(answer, vendor_words(answer)))
         found = {number: _found(rows, one) for number, one in sent.items()}
         results = {number: {"answer_id": ids[0]} for number, ids in found.items() if len(ids) == 1}
         return Seen({number: bool(ids) for number, ids in found.items()}, results=results)

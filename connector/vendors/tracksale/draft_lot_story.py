@@ -20,7 +20,7 @@ def story(conn: Connection, delivery: int) -> Story | None:
     if lot is None:
         return None
     now, todo = _now(lot)
-    return Story({"draft_lot": lot}, _told(lot), now, todo)
+    return Story({"draft_lot": lot}, _lines(lot), now, todo)
 
 
 def _lot_of(conn: Connection, delivery: int) -> dict[str, Any] | None:
@@ -42,7 +42,7 @@ def _lot_of(conn: Connection, delivery: int) -> dict[str, Any] | None:
     }
 
 
-def _told(lot: Mapping[str, Any]) -> list[dict[str, str]]:
+def _lines(lot: Mapping[str, Any]) -> list[dict[str, str]]:
     """The lot's lines of a story."""
     called = _called(lot)
     lines: list[dict[str, str]] = [

@@ -104,7 +104,7 @@ class Drafts:
         """The campaign's draft lots, and those that ended lately. The end of our lots is stored."""
         with self._database.read() as conn:
             begun = now_ms(conn)
-        answer = self._caller.asked(
+        answer = self._caller.accepted_answer(
             Kind.LOTS,
             lambda deadline: self._vendor.draft_lots(campaign, deadline=deadline),
             _read,
@@ -154,13 +154,13 @@ class Drafts:
             raise ConnectorError(_no_draft(campaign, code, lot, [one.code for one in seen.values() if one.listed]))
         if lot.known is not None and lot.known.asked is not None:
             template = "lot {lot}: {what} before, and it is not known yet whether that was done: look again in a minute"
-            raise ConnectorError(phrase(template, lot=code, what=_ASKED[lot.known.asked]))
+            raise ConnectorError(phrase(template, lot=code, what=_ORDERED[lot.known.asked]))
         return lot
 
     def content(self, lot: Seen) -> Content:
         """Its members by the vendor's report: one call, for 10,000 at most."""
         limit = min(PAGE_MOST, max(PAGE_LEAST, lot.customers or 0))
-        answer = self._caller.asked(
+        answer = self._caller.accepted_answer(
             Kind.LOTS,
             lambda deadline: self._vendor.paged_lot(lot.code, limit=limit, deadline=deadline),
             _shown,
@@ -252,7 +252,7 @@ def opened(settings: Settings, database: Database, account: Account, caller: Cal
         yield drafts
 
 
-_ASKED: Final = {"fire": phrase("firing it was asked for"), "discard": phrase("discarding it was asked for")}
+_ORDERED: Final = {"fire": phrase("firing it was asked for"), "discard": phrase("discarding it was asked for")}
 _DOUBT: Final = {
     "fire": "may have been sent: it is not sent again; look with connector lots whether it is still a draft",
     "discard": "may be gone: look with connector lots whether it is still a draft",

@@ -20,7 +20,7 @@ from connector.vendors.tracksale.readers import Nps, Total, TracksaleError, body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Selection:
     """The selection of answers. Days are YYYY-MM-DD, both included; ``campaign`` "": all."""
 
     campaign: str
@@ -33,7 +33,7 @@ def survey_rows(account: Account, caller: Caller, codes: Sequence[str], since: s
     rows = []
     with closing(Figures(account, caller)) as figures:
         for code in codes:
-            nps = figures.nps(Asked(campaign=code, since=since, until=until), compare=True)
+            nps = figures.nps(Selection(campaign=code, since=since, until=until), compare=True)
             before = nps.compare.nps if nps.compare else None
             answers = (nps.promoters, nps.passives, nps.detractors)
             rows.append(SurveyRow(code, nps.dispatches, *answers, nps.nps, before))
@@ -53,10 +53,10 @@ class Figures:
     def close(self) -> None:
         self._vendor.close()
 
-    def nps(self, of: Asked, *, compare: bool = False) -> Nps:
+    def nps(self, of: Selection, *, compare: bool = False) -> Nps:
         """How many were surveyed and how they answered; for the period before, too, if requested."""
         found: Nps = nps_of(
-            self._asked(
+            self._body(
                 lambda deadline: self._vendor.report_nps(
                     start=of.since, end=of.until, codes=of.campaign, compare=compare, deadline=deadline
                 )
@@ -66,20 +66,20 @@ class Figures:
             raise TracksaleError("Tracksale answered without an NPS: look at what it changed")
         return found
 
-    def categories(self, of: Asked) -> list[Total]:
+    def categories(self, of: Selection) -> list[Total]:
         """How many answers are in each category, and their NPS."""
         return self._totals(self._vendor.report_category, of)
 
-    def statuses(self, of: Asked) -> list[Total]:
+    def statuses(self, of: Selection) -> list[Total]:
         """How many answers have each status."""
         return self._totals(self._vendor.report_status, of)
 
-    def _totals(self, report: Callable[..., Answer], of: Asked) -> list[Total]:
-        body = self._asked(lambda deadline: report(start=of.since, end=of.until, codes=of.campaign, deadline=deadline))
+    def _totals(self, report: Callable[..., Answer], of: Selection) -> list[Total]:
+        body = self._body(lambda deadline: report(start=of.since, end=of.until, codes=of.campaign, deadline=deadline))
         return totals_of(body)
 
-    def _asked(self, call: Callable[[Deadline], Answer]) -> Any:
-        return body_of(self._caller.asked(Kind.NPS, call, _read))
+    def _body(self, call: Callable[[Deadline], Answer]) -> Any:
+        return body_of(self._caller.accepted_answer(Kind.NPS, call, _read))
 
 
 def _read(answer: Answer) -> Outcome:

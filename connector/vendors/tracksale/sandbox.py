@@ -17,11 +17,11 @@ from connector.vendors.sandbox.messages import Action, Refused, Reply, Request, 
 from connector.vendors.tracksale.sandbox_answers import QUESTION_TYPES, check_several, check_single, several, single
 from connector.vendors.tracksale.sandbox_limits import CAPTCHA, FAULTS, TracksaleLimits
 from connector.vendors.tracksale.sandbox_reports import (
-    asked,
     categories,
     describe,
     figures,
     identity,
+    is_requested,
     lot_entry,
     paged_entry,
     statuses,
@@ -470,7 +470,7 @@ class Tracksale:
         limit = check_number(request.query, "limit", default=10, least=-1, most=10**9)
         if request.query.get("justifReturn", "level") not in ("level", "array"):
             raise BadRequest("justifReturn", "justifReturn is neither level nor array")
-        wanted = {name for name in _EVERYTHING if asked(request.query, name)}
+        wanted = {name for name in _EVERYTHING if is_requested(request.query, name)}
         found = self._answers.within(start, end, self._codes(request))
         shown = [self._answers.shown(answer["id"], wanted) for answer in found]
         return shown if limit == -1 else shown[:limit]
@@ -478,7 +478,7 @@ class Tracksale:
     def _report_nps(self, request: Request) -> dict[str, Any]:
         start, end = check_period(request.query, times=False)
         report = self._figures(request, start, end)
-        if asked(request.query, "compare"):
+        if is_requested(request.query, "compare"):
             report["compare"] = self._figures(request, start - (end - start), start)
         return report
 

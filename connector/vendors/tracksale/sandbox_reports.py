@@ -13,7 +13,7 @@ _COLOR = "#F8D347"
 Given = Sequence[Mapping[str, Any]]  #: answers, as `Answers` has them
 
 
-def asked(query: Mapping[str, str], name: str) -> bool:
+def is_requested(query: Mapping[str, str], name: str) -> bool:
     """Whether a yes-or-no parameter is yes."""
     return query.get(name, "").lower() in ("true", "1")
 
@@ -82,7 +82,7 @@ def describe(campaign: Campaign, query: Mapping[str, str], answers: Given) -> di
         "create_time": moment(campaign.created),
         "questions": list(campaign.questions),
     }
-    if asked(query, "dispatch_limits"):
+    if is_requested(query, "dispatch_limits"):
         described["dispatch_limits"] = dict.fromkeys(("daily", "weekly", "monthly"), _NO_LIMIT)
     return described
 
@@ -122,8 +122,8 @@ def paged_entry(campaign: Campaign, lot: Lot, customer: Customer, query: Mapping
         "lot": about_lot | _channel(query),
         "customer": {**_reported_customer(lot, customer), "survey_opened": False},
     }
-    return entry | ({"tags": customer.tags} if asked(query, "tags") else {})
+    return entry | ({"tags": customer.tags} if is_requested(query, "tags") else {})
 
 
 def _channel(query: Mapping[str, str]) -> dict[str, str]:
-    return {"channel": "Email"} if asked(query, "channel") else {}
+    return {"channel": "Email"} if is_requested(query, "channel") else {}

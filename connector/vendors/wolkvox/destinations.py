@@ -16,7 +16,7 @@ from connector.core.phrases import phrase
 from connector.core.times import iso
 from connector.store import accounts, helps
 from connector.store.helps import HelpState
-from connector.vendors.answers import asked, cut, delivered, unrecognised
+from connector.vendors.answers import cut, delivered, inconclusive, unrecognised
 from connector.vendors.base import Destination, Record, Seen, Sending
 from connector.vendors.lookup import Ask, Later, Prepared, Ready
 from connector.vendors.wolkvox.answers import is_absence, is_success, meaning, total_registers, words_of
@@ -160,7 +160,7 @@ class AddRecord(Destination):
             looked = as_help(answer, meaning(answer, self.locale.timezone) or unrecognised(answer, words_of(body)))
             if looked.state is HelpState.NOT_THERE:
                 return Seen(unclear=f"wolkvox knows no find_record ({looked.outcome.words})", help=looked.state)
-            return replace(asked(looked.outcome), help=looked.state)
+            return replace(inconclusive(looked.outcome), help=looked.state)
         return self._seen(number, row, found, install)
 
     def _seen(self, number: int, sent: Mapping[str, str], found: list[dict[str, Any]], install: str) -> Seen:

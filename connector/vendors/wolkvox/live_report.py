@@ -40,19 +40,19 @@ def live(database: Database, account: Account, caller: Caller) -> Live:
 
     Raises `NotCalled` if there is nothing to show.
     """
-    before, may_ask_in_ms = _kept(database, account)
+    before, may_ask_in_ms = _stored(database, account)
     if may_ask_in_ms > 0 and before is not None:
         return before
     why = _read_now(database, account, caller)
-    after, may_ask_in_ms = _kept(database, account)
+    after, may_ask_in_ms = _stored(database, account)
     if after is None:
         raise NotCalled(why or f"{account.name}: its report may be read again in {may_ask_in_ms / 1000:.0f} s")
     return Live(after.account, after.campaigns, after.read_at, after.age_s, why)
 
 
-def kept_report(database: Database, account: Account) -> CampaignReport:
+def stored_report(database: Database, account: Account) -> CampaignReport:
     """What was read last; asks nobody."""
-    found, _ = _kept(database, account)
+    found, _ = _stored(database, account)
     return CampaignReport(account.name, [], None) if found is None else _report(found)
 
 
@@ -66,7 +66,7 @@ def _report(found: Live) -> CampaignReport:
     return CampaignReport(found.account, rows, found.read_at, found.why_old)
 
 
-def _kept(database: Database, account: Account) -> tuple[Live | None, int]:
+def _stored(database: Database, account: Account) -> tuple[Live | None, int]:
     """The last report, and how many ms must pass before it may be read again."""
     with database.read() as conn:
         now = now_ms(conn)

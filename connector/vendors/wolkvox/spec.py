@@ -22,6 +22,6 @@ SPEC: Final = Vendor(
     destinations={"add_record": AddRecord, "add_dnc": AddDnc},
     lookups={"report": lookups.REPORT},
     counter=lookups.COUNTER,
-    campaigns=Campaigns(kept=live_report.kept_report, read=live_report.new_report),
+    campaigns=Campaigns(stored=live_report.stored_report, read=live_report.new_report),
     simulator=Simulator(build="connector.vendors.wolkvox.sandbox:Wolkvox", prefixes=("/api/",)),
 )
