@@ -215,13 +215,13 @@ class Ceilings(Checked[tuple[tuple[str, int], ...]]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> tuple[tuple[str, int], ...]:
-        given = value if isinstance(value, dict) else {"all": value}
-        if not given or not isinstance(value, dict | int) or isinstance(value, bool):
+        table = value if isinstance(value, dict) else {"all": value}
+        if not table or not isinstance(value, dict | int) or isinstance(value, bool):
             raise ValidationError('must be a number of people, or a table of prefixes: { "+57" = 2000, other = 50 }')
-        wrong = {key: [fault] for key, most in given.items() if (fault := _ceiling_fault(key, most))}
+        wrong = {key: [fault] for key, most in table.items() if (fault := _ceiling_fault(key, most))}
         if wrong:
-            raise ValidationError(next(iter(wrong.values())) if given is not value else wrong)
-        return tuple(given.items())
+            raise ValidationError(next(iter(wrong.values())) if table is not value else wrong)
+        return tuple(table.items())
 
 
 def _ceiling_fault(key: str, most: Any) -> str:

@@ -139,7 +139,7 @@ class Receiver:
         except ConnectorError:
             raise
         except Exception as surprise:  # noqa: BLE001 - authentic bytes are kept, also after a bug
-            raise Unreadable(self._told(source, surprise, "body")) from None
+            raise Unreadable(self._kept_errors(source, surprise, "body")) from None
 
     def _signed(self, source: Source, raw: bytes, headers: Lookup, proved: Proved, max_bytes: int) -> Decoded:
         mapping = self._mappings[source.name]
@@ -191,7 +191,7 @@ class Receiver:
             payloads = [replace(p, spare_id=f"{spare_id}.{n}" if many else spare_id) for n, p in enumerate(payloads)]
         return Decoded(payloads, many)
 
-    def _told(self, source: Source, surprise: Exception, field: str) -> tuple[FieldError, ...]:
+    def _kept_errors(self, source: Source, surprise: Exception, field: str) -> tuple[FieldError, ...]:
         """The error that is kept beside the payload of an internal failure, after a line in the log."""
         name = type(surprise).__name__
         if (left_out := self._failures.due((source.name, name))) is not None:
@@ -220,7 +220,7 @@ class Receiver:
             return self._read_together(source, payloads, lane)
         except Exception as surprise:  # noqa: BLE001 - authentic bytes are kept, also after a bug
             if len(payloads) == 1:
-                errors = self._told(source, surprise, "payload")
+                errors = self._kept_errors(source, surprise, "payload")
                 return [_invalid(source, payloads[0], _text_of(payloads[0].body), errors)]
         return [arrival for payload in payloads for arrival in self._read_some(source, (payload,), lane)]
 
@@ -307,7 +307,7 @@ class Receiver:
         except (Invalid, Ignored):
             raise
         except Exception as surprise:  # noqa: BLE001 - authentic bytes are kept, also after a bug
-            raise Invalid(self._told(source, surprise, "payload")) from None
+            raise Invalid(self._kept_errors(source, surprise, "payload")) from None
 
     def _event(self, source: Source, body: Any, fetched: Mapping[str, Any]) -> Event:
         try:
@@ -315,7 +315,7 @@ class Receiver:
         except (Invalid, Ignored):
             raise
         except Exception as surprise:  # noqa: BLE001 - fetched parts are kept too
-            raise Invalid(self._told(source, surprise, "payload")) from None
+            raise Invalid(self._kept_errors(source, surprise, "payload")) from None
 
 
 def _arrival(

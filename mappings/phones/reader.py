@@ -60,20 +60,20 @@ def read_phones(
     """
     if value is None or value == "":
         return NOTHING
-    told = hints(country=country, code=code, area=area) if country or code or area else NO_HINTS
+    row_hints = hints(country=country, code=code, area=area) if country or code or area else NO_HINTS
     if isinstance(value, (list, tuple)):
-        return _together(read_each(value, locale, told, beside=beside))
-    return next(read_each((value,), locale, told, beside=beside))
+        return _together(read_each(value, locale, row_hints, beside=beside))
+    return next(read_each((value,), locale, row_hints, beside=beside))
 
 
 def read_each(
-    values: Sequence[Any], locale: Locale, told: Hints = NO_HINTS, *, beside: Mapping[str, Any] | None = None
+    values: Sequence[Any], locale: Locale, row_hints: Hints = NO_HINTS, *, beside: Mapping[str, Any] | None = None
 ) -> Iterator[Reading]:
     """The reading of each of several values of one row."""
-    if beside is not None and told is NO_HINTS:
-        told = hints_beside(beside)
-    locale = _told(locale, told)
-    return (_read(one, locale, told) for one in values)
+    if beside is not None and row_hints is NO_HINTS:
+        row_hints = hints_beside(beside)
+    locale = _locale_named(locale, row_hints)
+    return (_read(one, locale, row_hints) for one in values)
 
 
 def identities(phone: Phone) -> tuple[str, ...]:
@@ -94,24 +94,24 @@ _ARGENTINA: Final = 54
 _ARGENTINE_DIGITS: Final = 10
 
 
-def _told(locale: Locale, told: Hints) -> Locale:
+def _locale_named(locale: Locale, row_hints: Hints) -> Locale:
     """The locale of the country that the row names."""
-    region = told.region
-    if told.code:
-        code = int(told.code)
+    region = row_hints.region
+    if row_hints.code:
+        code = int(row_hints.code)
         mains = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
-        region = next((one for one in (told.region, locale.region) if one in mains), mains[0])
+        region = next((one for one in (row_hints.region, locale.region) if one in mains), mains[0])
     return replace(locale, region=region) if region and region != locale.region else locale
 
 
-def _read(value: Any, locale: Locale, told: Hints) -> Reading:
+def _read(value: Any, locale: Locale, row_hints: Hints) -> Reading:
     if isinstance(value, str):
-        return _read_text(value, locale, told)
+        return _read_text(value, locale, row_hints)
     if value is None:
         return NOTHING
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         digits = _number_digits(value)
-        return _read_text(digits, locale, told) if digits else _refusal("is no phone number")
+        return _read_text(digits, locale, row_hints) if digits else _refusal("is no phone number")
     return _refusal("must be text or a number")
 
 
@@ -122,8 +122,8 @@ def _number_digits(value: float) -> str:
     return str(int(value)) if 0 < value < 10**16 else ""
 
 
-def _read_text(text: str, locale: Locale, told: Hints) -> Reading:
-    if not told.prefixes and (quick := _read_quickly(text, locale)):
+def _read_text(text: str, locale: Locale, row_hints: Hints) -> Reading:
+    if not row_hints.prefixes and (quick := _read_quickly(text, locale)):
         return Reading(quick)
     if len(text) > LONGEST:
         return _refusal(f"a text of {len(text)} characters is no phone number")
@@ -131,8 +131,8 @@ def _read_text(text: str, locale: Locale, told: Hints) -> Reading:
     if not any(map(str.isdecimal, text)):
         seen = any(c.isprintable() and not c.isspace() for c in text)
         return _refusal("is no phone number") if seen else NOTHING
-    reading = _read_words(text, locale, told)
-    return _by_country_named(reading, text, locale, told)
+    reading = _read_words(text, locale, row_hints)
+    return _by_country_named(reading, text, locale, row_hints)
 
 
 def _read_quickly(text: str, locale: Locale) -> tuple[Number, ...]:
@@ -173,32 +173,34 @@ def _read_behind_plus(digits: str, locale: Locale) -> Number | None:
     return found if found and found.phone.national == national else read_international(digits, locale)
 
 
-def _read_words(text: str, locale: Locale, told: Hints) -> Reading:
+def _read_words(text: str, locale: Locale, row_hints: Hints) -> Reading:
     vanity, text = _vanity(text, locale)
-    given, (text, rounded) = text, unwrapped(text)
+    original, (text, rounded) = text, unwrapped(text)
     if rounded or not (vanity or any(map(str.isdigit, text))):
         return _refusal(faults.ROUNDED if rounded else "is no phone number")
     bare = without_extensions(text)
-    found, said = runs(bare)
-    covers = [_cover(run, locale, told) for run in found[:_MOST_RUNS]]
+    found, around = runs(bare)
+    covers = [_cover(run, locale, row_hints) for run in found[:_MOST_RUNS]]
     _untwine(found, covers)
     numbers = list({number.phone: number for number in (*vanity, *_numbers(covers))}.values())
-    refused = [*_refused(found, covers, locale, told), *([_MANY_LEFT] if len(numbers) > MOST_NUMBERS else [])]
+    refused = [*_refused(found, covers, locale, row_hints), *([_MANY_LEFT] if len(numbers) > MOST_NUMBERS else [])]
     if not numbers and not refused:
         refused.append(faults.fault_of("".join(run.digits for run in found), plus=False, region=locale.region))
     notes = []
     if numbers and EXTENSION in bare:
         notes.append(f"{faults.masked(numbers[0].phone)}: the extension was left out")
-    if numbers and (any(cover.passed for cover in covers) or _is_remark(said, found)):
+    if numbers and (any(cover.passed for cover in covers) or _is_remark(around, found)):
         notes.append("the words beside the number were left out")
-    return Reading(tuple(numbers[:MOST_NUMBERS]), tuple(notes), tuple(dict.fromkeys(refused)), _negative(given, said))
+    return Reading(
+        tuple(numbers[:MOST_NUMBERS]), tuple(notes), tuple(dict.fromkeys(refused)), _negative(original, around)
+    )
 
 
-def _negative(given: str, said: str) -> str:
+def _negative(original: str, around: str) -> str:
     """As it was written, where no escapes hide the words."""
-    if not any(map(str.isalpha, given)):
+    if not any(map(str.isalpha, original)):
         return ""
-    return negative(said if any(c in given for c in "%&<") else _NUMBERS.sub(" 0 ", given))
+    return negative(around if any(c in original for c in "%&<") else _NUMBERS.sub(" 0 ", original))
 
 
 def _numbers(covers: Sequence[Cover]) -> Iterator[Number]:
@@ -206,12 +208,12 @@ def _numbers(covers: Sequence[Cover]) -> Iterator[Number]:
         yield from cover.numbers
 
 
-def _cover(run: Run, locale: Locale, told: Hints) -> Cover:
+def _cover(run: Run, locale: Locale, row_hints: Hints) -> Cover:
     """The numbers in the chunks of a run; none if the run is not a phone."""
     everything = (tuple(run.groups),)
     if run.letters or (len(run.digits) >= _FEW - 1 and names_document(run.before)):
         return Cover(refused=everything)
-    reader = Reader(locale, told, blank_before=run.blank_before, labelled=bool(run.before.strip(" ('\"")))
+    reader = Reader(locale, row_hints, blank_before=run.blank_before, labelled=bool(run.before.strip(" ('\"")))
     parts = list(_sensible(list(chunks(run))))
     covers = [reader.cover(part) for part in parts if _digits(part) >= _FEW or len(parts) == 1]
     passed = any(cover.passed for cover in covers) or len(covers) < len(parts)
@@ -245,8 +247,8 @@ def _untwine(found: list[Run], covers: list[Cover]) -> None:
                 found[one].letters = True
 
 
-def _refused(found: list[Run], covers: list[Cover], locale: Locale, told: Hints) -> Iterator[str]:
-    named = ", the country that its row names" if told.region or told.code else ""
+def _refused(found: list[Run], covers: list[Cover], locale: Locale, row_hints: Hints) -> Iterator[str]:
+    named = ", the country that its row names" if row_hints.region or row_hints.code else ""
     for run, cover in zip(found, covers, strict=False):
         if run.letters:
             yield faults.LETTERS
@@ -259,12 +261,12 @@ def _refused(found: list[Run], covers: list[Cover], locale: Locale, told: Hints)
                 yield faults.fault_of(digits, plus=plus, region=locale.region) + ("" if plus else named)
 
 
-def _is_remark(said: str, found: list[Run]) -> bool:
+def _is_remark(around: str, found: list[Run]) -> bool:
     """Whether more than a one-word label stands beside the numbers."""
-    words = re.findall(r"[^\W\d_]{2,}", said)
+    words = re.findall(r"[^\W\d_]{2,}", around)
     return (
         len(words) > len(found)
-        or REFUSED in said
+        or REFUSED in around
         or any(run.before.strip(" +(") and _NO_DIGITS.sub("", run.before) for run in found)
     )
 
@@ -288,15 +290,15 @@ def _vanity(text: str, locale: Locale) -> tuple[tuple[Number, ...], str]:
     return tuple(numbers), text
 
 
-def _by_country_named(reading: Reading, text: str, locale: Locale, told: Hints) -> Reading:
+def _by_country_named(reading: Reading, text: str, locale: Locale, row_hints: Hints) -> Reading:
     """Heeds a remark that is a country's name and nothing else: 33 1234 5678 (México)."""
-    if told.region or told.code or not any(c.isalpha() for c in text):
+    if row_hints.region or row_hints.code or not any(c.isalpha() for c in text):
         return reading
     words = re.sub(r"[^\w\s.]|[\d_]", " ", text).strip()
     region = region_named(words) if _may_be_country(words) else ""
     if not region or region == locale.region:
         return reading
-    there = _read_words(text, replace(locale, region=region, costly=()), told)
+    there = _read_words(text, replace(locale, region=region, costly=()), row_hints)
     if not there.numbers or there.phones == reading.phones:
         return reading
     return replace(reading, numbers=(), refused=(faults.IN_DOUBT,)) if reading.numbers else there
