@@ -98,7 +98,7 @@ class Sender:
     handshake: tuple[str, str] | None = None  #: a GET's parameters: the token to check, and the text to answer
     reply: Mapping[str, Any] | None = None  #: the body of every 2xx, where the sender expects its own; then with 200
     repeats: bool = True  #: what is answered 429 is sent again; else it is kept until its source's limit has room
-    gives_up: bool = False  #: a 4xx loses the event or the hook: unmappable payloads are parked, whatever is configured
+    gives_up: bool = False  #: a 4xx loses the event or the hook: unmappable payloads are parked in any configuration
 
 
 class PayloadMapping(Protocol):

@@ -35,7 +35,7 @@ class NumberRule:
 
     @property
     def mark(self) -> int:
-        """A number by which two rules are told apart, whatever their order."""
+        """A number that distinguishes two rules; the order of their parts does not matter."""
         text = "|".join((*sorted({*self.countries}), "", *sorted({*self.numbers}), str(self.most)))
         return zlib.crc32(text.encode()) & 0x7FFF_FFFF
 
@@ -55,7 +55,7 @@ class Says(Protocol):
 
     @property
     def countries(self) -> tuple[str, ...]:
-        """Whose numbers are called; empty: the region's, or as the account says."""
+        """The countries whose numbers are called; empty: the region's, or as the account says."""
 
     @property
     def numbers(self) -> tuple[str, ...]:

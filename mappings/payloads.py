@@ -61,7 +61,7 @@ class PayloadSchema(Schema):
 
 
 def _absent(field: fields.Field[Any]) -> Any:
-    """What stands for a field that was not sent: a value, or what makes one."""
+    """The default of a field that was not sent: a value, or its factory."""
     return dict if isinstance(field, Part) else field.load_default
 
 

@@ -53,7 +53,7 @@ _MERGE_ALONE: Final = re.compile(
 )
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _SIGNS: Final = re.compile(r"[&{\[<*$%#@:_\\|?]")  #: one of these is in every entity and merge field
-#: What only a program, or a wrong encoding, puts into a text.
+#: Characters that only a program, or a wrong encoding, puts into a text.
 _UNCLEAN: Final = re.compile(r"[&{\[<*$%#@:_\\|?ÃÂâÅ\ufffd]|undefined|null")
 _REST: Final = re.compile(r"[\s,;.\-–|/()]*")  #: characters that a template may put between two merge fields
 _MOST_WORDS: Final = 6  #: of a name

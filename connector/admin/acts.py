@@ -124,7 +124,7 @@ def _facts(row: Any) -> dict[str, Any]:
 
 #: An act that a later release wrote.
 UNKNOWN: Final = phrase("did something that this release does not know")
-#: What the person did who is named before it.
+#: The act of the person who is named before it.
 SAID: Final[Mapping[What, str]] = {
     What.REPLAY: "had it sent again (replay)",
     What.RESEND: "had it sent a second time (replay --force)",

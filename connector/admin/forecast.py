@@ -27,7 +27,7 @@ def calls_of_last_hour(conn: Connection, room: Room) -> int:
 
 
 def _lasts_until(conn: Connection, room: Room, hourly: int) -> int | None:
-    """What is left, and what becomes free again within the next day, spent at an even pace."""
+    """The calls that are left, and those that become free within a day, spent at an even pace."""
     if not hourly:
         return None
     spent = hourly * pacing.STEP_MS / HOUR_MS

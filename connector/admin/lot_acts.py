@@ -20,7 +20,7 @@ from connector.vendors import VENDORS
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What guards say of a lot's members. ``others_listed``: of those whom others added, how many are on the list."""
+    """The guards' verdicts on a lot's members. ``others_listed``: the number of listed people among those of others."""
 
     look: Look
     others_listed: int

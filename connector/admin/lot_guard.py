@@ -1,7 +1,7 @@
 """Guards for draft lots: which members must not be contacted when the lot is fired.
 
 Our deliveries in it are claimed in a transaction that is rolled back, as `connector.admin.may` does with one person.
-For customers whom others put there by hand only the suppression list is asked: nothing else is known of them.
+For customers that others put there by hand only the suppression list is asked: nothing else is known of them.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def _pending(scene: Scene, row: Any, shown: Mapping[str, Any]) -> tuple[str, lis
 
 
 def _worker(scene: Scene) -> str:
-    """What to do if it only waits for a worker."""
+    """The advice if it only waits for a worker."""
     why = problems.nobody(scene.conn, Role.WORKER, scene.now)
     if not why:
         return phrase("nothing: a worker takes it")
@@ -245,7 +245,7 @@ def _held(scene: Scene, row: Any) -> Obstacle:
 
 
 def _unprepared(scene: Scene, row: Any) -> Obstacle:
-    """What the destination itself needs before it sends."""
+    """The needs of the destination itself before it sends."""
     place = places(scene.settings).get(row.account, {}).get(row.destination)
     return place.obstacle(scene.conn) if place else None
 

@@ -21,7 +21,7 @@ DAYS: Final = 30  #: of the answers that are reported
 
 @dataclass(slots=True)
 class Reports(Generic[T]):
-    """What could be read, and why the rest could not."""
+    """The reports that could be read, and the faults of the others."""
 
     found: list[T] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What sources used of their shares of an account's day, and how near its ceilings of calls are, for those who look."""
+"""The use of shares and of ceilings of an account's day by its sources, for status and the console."""
 
 from __future__ import annotations
 

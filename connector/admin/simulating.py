@@ -1,4 +1,4 @@
-"""What would happen if this event came: read, routed and asked of every guard; nothing stored, nobody called.
+"""Simulates the arrival of an event: read, routed and asked of every guard; nothing stored, nobody called.
 
 The same code as `connector map` and `connector may`. What it shows of a person is masked.
 """

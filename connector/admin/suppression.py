@@ -23,7 +23,7 @@ from connector.vendors.destinations import SPECS, name_of
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is known of one person. ``stops``: pending deliveries that end when the person is put on the list."""
+    """The state of one person. ``stops``: pending deliveries that end when the person is put on the list."""
 
     hint: str
     listed: bool

@@ -41,7 +41,7 @@ _AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a file holds. ``faults``: (line, why) of lines that name nobody; ``doubtful``: columns that are not read."""
+    """The content of a file. ``faults``: (line, why) of lines that name nobody; ``doubtful``: unread columns."""
 
     token: str
     name: str

@@ -1,4 +1,4 @@
-"""What a process needs of the database before it begins: its tables, and the key of its hashes."""
+"""Prepares the database for a process that begins: its tables, and the key of its hashes."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ account = "surveys"
 
 ALARM_SECRET: Final = "whsec_YWxhcm1zIG9mIHRoZSBkZW1vLCBuZXZlciBsaXZl"
 
-#: What only a look at the console needs: alarms, and a lot that a person fires.
+#: Parts that only the console needs: alarms, and a lot that a person fires.
 KEPT: Final = """\
 
 [alarms]

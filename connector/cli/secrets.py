@@ -17,7 +17,7 @@ import mappings
 from connector.cli import app, output
 from connector.config.loader import DEFAULT_CONFIG
 
-#: Our own, whatever the configuration names.
+#: Our own, independent of the configuration.
 OURS: Final = ("CONNECTOR_SECRET_KEY", "CONNECTOR_DATA_KEY", "CONNECTOR_ADMIN_TOKEN", "CONNECTOR_METRICS_TOKEN")
 BYTES: Final = 32
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

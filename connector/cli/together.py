@@ -115,7 +115,7 @@ class _Rest:
             self._poller.start()
 
     def stop_calling(self, ending: Ending) -> list[threading.Thread]:
-        """What calls others is told to stop; the threads end once it has."""
+        """Stops the threads that make calls; they end after their current call."""
         callers = [
             self._worker.stop,
             self._retention.stop,

@@ -49,7 +49,7 @@ class NotSignedIn(ConnectorError):  # noqa: N818 - a refusal, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What of the configuration gives somebody their role: a group, or an e-mail."""
+    """The configured rule that gives a person their role: a group, or an e-mail."""
 
     kind: str  #: "group" or "email"
     value: str

@@ -112,7 +112,7 @@ def _choices(settings: Settings, filters: Mapping[str, str]) -> dict[str, list[s
 
 
 def _address(filters: Mapping[str, str]) -> Callable[..., str]:
-    """What makes the address of the list with these filters, and others."""
+    """A function that builds the address of the list with these filters, and others."""
     filled = {name: text for name, text in filters.items() if text}
 
     def address(path: str = "/console/deliveries", **further: str) -> str:

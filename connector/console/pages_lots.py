@@ -1,4 +1,4 @@
-"""Draft lots: known ones; one as its vendor has it now, with whom guards keep back; fired or discarded as it was shown.
+"""Draft lots: known ones; one as its vendor has it now, with those that guards keep back; fired or discarded as shown.
 
 A look asks the vendor, so it is a POST. What was shown travels in the form; a lot that is another by now is refused.
 """
@@ -72,7 +72,7 @@ def _shown(drafts: Any, lot: Any, at_ms: int | None, fault: str, status: int) ->
 
 
 def fire() -> Response:
-    """Surveys everybody in it; people whom a guard keeps back only if it is said so, and why."""
+    """Surveys everybody in it; people that a guard keeps back only on request, and with a reason."""
     app, why = here(), request.form.get("why", "").strip()
     by = gate.by(why)
     by.demand(What.FIRE)

@@ -82,7 +82,7 @@ def show_file() -> Response:
 
 
 def look_at_file() -> Response:
-    """What the file holds; nothing is changed yet."""
+    """Shows the content of the file; nothing is changed yet."""
     app, upload = here(), request.files.get("file")
     gate.by().demand(What.SUPPRESS)
     try:
@@ -100,7 +100,7 @@ def look_at_file() -> Response:
 
 
 def add_file() -> Response:
-    """Puts on the list whom the page counted."""
+    """Puts the people that the page counted on the list."""
     app = here()
     number = suppression_file.add(
         app.database, app.settings, request.form.get("token", ""), gate.by(request.form.get("why", ""))

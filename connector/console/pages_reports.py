@@ -1,4 +1,4 @@
-"""What vendors report: campaigns of diallers, answers to surveys. Vendors are asked by a button, never by a look."""
+"""Vendors' reports: campaigns of diallers, answers to surveys. Vendors are asked by a button, never by a look."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def install(app: Flask) -> None:
 
 
 class Kept:
-    """What this process read last of surveys. Thread-safe."""
+    """The survey reports that this process read last. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

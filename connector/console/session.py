@@ -99,10 +99,10 @@ class Sessions:
         return hmac.compare_digest(self.form_token(session).encode(), token.encode("utf-8", "replace"))
 
     def _said(self, cookie: str) -> dict[str, Any]:
-        """What the cookie says; not proved yet."""
+        """The cookie's content; not proved yet."""
         try:
             _, content = URLSafeSerializer(b"").loads_unsafe(cookie)
-        except Exception:  # noqa: BLE001 - whatever a stranger sent
+        except Exception:  # noqa: BLE001 - a stranger may send anything
             return {}
         return content if isinstance(content, dict) else {}
 

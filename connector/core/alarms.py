@@ -1,4 +1,4 @@
-"""What alarms are about, how bad they are, and on which occasions people are told. Plain words, for every room."""
+"""The kinds of alarms, their severities, and the occasions of their notices. Plain words, for every room."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class AlarmKind(StrEnum):
-    """What an alarm is about."""
+    """The subject of an alarm."""
 
     ACCOUNT_CLOSED = "account_closed"  #: blocked or paused for long
     ACCOUNT_HELD = "account_held"  #: the vendor asked for a long wait

@@ -51,7 +51,7 @@ class Cap:
         )
 
     def counted(self, contact: Contact) -> bool:
-        """Whether a contact counts towards the cap, whatever place the person had at that time."""
+        """Whether a contact counts towards the cap, wherever the person was at that time."""
         return (not self.channels or contact.channel in self.channels) and (
             not self.purposes or contact.purpose in (*self.purposes, *self.counts)
         )

@@ -1,7 +1,7 @@
 """The only HTTP session.
 
 If a call brings no answer, one question matters: could the request have reached the vendor? Before its first byte was
-written it could not; afterwards it may have, whatever the error is called.
+written it could not; afterwards it may have, by any kind of error.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Client:
         self.timeout_s: Final = timeout_s
         self._calls: Final = connections
         self._session = connections.Session()
-        # Encode headers as UTF-8 whatever the token holds: then the vendor refuses a bad token, not the encoder.
+        # Encode headers as UTF-8 even if the token is not ASCII: then the vendor refuses a bad token, not the encoder.
         as_sent = {name: text.encode().decode("latin-1") for name, text in credentials.items()}
         self._session.auth = connections.Headers(as_sent)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -111,7 +111,7 @@ class Client:
 
 
 def _span_facts(status: int) -> dict[str, str | int]:
-    """What a span says of an answer."""
+    """The facts of an answer for its span."""
     return {"http.response.status_code": status} | ({"error.type": str(status)} if status >= 400 else {})
 
 
@@ -147,7 +147,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _shut(call: Call) -> None:
-    """Called by the watchdog thread at the deadline: ends whatever the call is waiting for."""
+    """Called by the watchdog thread at the deadline: ends the call's current wait."""
     sock = call.sock or getattr(call.connection, "sock", None)
     if sock is None:
         return

@@ -48,7 +48,7 @@ def hashed(key: bytes, data: bytes) -> str:
 
 
 def again(layer: bytes, hashed: str) -> str:
-    """What a layer makes of a hash: HMAC-SHA256, cut to `DIGITS`."""
+    """The hash of a hash under a further layer: HMAC-SHA256, cut to `DIGITS`."""
     return hmac.digest(layer, hashed.encode(), "sha256").hex()[:DIGITS]
 
 

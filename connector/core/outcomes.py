@@ -12,7 +12,7 @@ from connector.core.states import AttemptState
 
 
 class Fate(StrEnum):
-    """What became of one record."""
+    """The fate of one record."""
 
     DELIVERED = "delivered"
     #: the vendor has it: from us if an earlier attempt is unknown, otherwise from another source

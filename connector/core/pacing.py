@@ -1,7 +1,7 @@
 """Spreads the calls of a day over the working day. Pure; the claim reads the usage from the attempts table.
 
 The rate is the even rate that the remaining calls, and those that become free again, can sustain until this time
-tomorrow. It never exceeds one day's calls per working day, whatever was saved up: a burst of one day is spread out by
+tomorrow. It never exceeds one day's calls per working day, regardless of savings: a burst of one day is spread out by
 the next, and no day begins with nothing left because the day before caught up late.
 
 Live leads and bulk have separate credits that grow at that rate: up to a quarter of the day's calls for live leads, a

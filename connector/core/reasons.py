@@ -326,7 +326,7 @@ FORGOTTEN: Final = phrase("the words were forgotten")
 
 
 def sentence(reason: Reason) -> Phrase:
-    """What a person reads: the words of the code, in which facts that were forgotten read so."""
+    """The sentence for a person: the words of the code; forgotten facts read as such."""
     template, answer = ENGLISH[reason.code], _answer_text(reason)
     known = dict(reason.facts) | {"said": answer or FORGOTTEN, "behind": joined([": ", answer]) if answer else ""}
     facts = {name: known.get(name, FORGOTTEN) for name in names(template)}

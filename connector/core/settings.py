@@ -214,7 +214,7 @@ class OwnHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """A list of people who refused contact by others: whom it covers, and how old it may be."""
+    """A list of people who refused contact by others: the people that it covers, and its greatest age."""
 
     name: str
     countries: tuple[str, ...] = ()  #: empty: all
@@ -267,7 +267,7 @@ Limit = float | datetime  #: aware
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What a path into an event must lead to. All parts must hold."""
+    """A test of the value at a path into an event. All parts must hold."""
 
     path: str
     among: tuple[str | float | bool, ...] = ()  #: one of these
@@ -328,7 +328,7 @@ class Refusal:
 
 
 class Role(StrEnum):
-    """What a person may do: to look, persons masked; to act; to do what cannot be taken back."""
+    """The rights of a person: to look, persons masked; to act; to make irreversible changes."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"

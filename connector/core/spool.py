@@ -1,4 +1,4 @@
-"""What a spool can do, whatever it keeps requests in."""
+"""The contract of a spool, for every kind of storage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SpoolUnavailable(ConnectorError):  # noqa: N818 - a condition
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is in the spool."""
+    """The content of the spool."""
 
     waiting: int  #: requests (in a file) or messages of several requests (in a queue)
     aside: int = 0  #: what could not be stored, and waits for a person
@@ -38,7 +38,7 @@ class Reading(Protocol):
         """Ends when nothing waits. Raises `SpoolUnavailable`."""
 
     def until_here(self) -> None:
-        """What is added from now on is left to a later reading: `parts` ends before it."""
+        """Leaves requests that are added from now on to a later reading: `parts` ends before it."""
 
     def done(self, part: Part, poison: Sequence[tuple[int, str]]) -> None:
         """Stored, and forgotten here; but for those (position, why) that are set aside."""
@@ -58,7 +58,7 @@ class Spool(Protocol):
     def held(self) -> Held: ...
 
     def retry(self) -> int:
-        """What was set aside waits again, where that is ours to do. Returns how many."""
+        """Lets requests that were set aside wait again, if that is ours to do. Returns how many."""
 
     def rest(self) -> None:
         """Nothing was added for a while: what is open may be closed."""

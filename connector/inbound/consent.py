@@ -29,7 +29,7 @@ class Consents:
         self._key: Final = key
 
     def read(self, event: Event, paths: ProofPaths | None, *, wish: bool) -> dict[str, Any]:
-        """What is kept; {} of nothing.
+        """The facts that are kept; {} if there are none.
 
         "of" (whether), "at" and "wish" (unix ms), "words" and "page" (keyed hashes), "where" (the page's site).
         A consent whose time cannot be read has none. With ``wish`` the time is kept at which the person wants a call.

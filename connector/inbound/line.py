@@ -1,4 +1,4 @@
-"""What waits to be stored: each source has a line of its own, and a transaction takes of every line in turn.
+"""The requests that wait to be stored: each source has its own line, and a transaction takes of every line in turn.
 
 A large body is stored in parts, so that it delays what others sent by no more than one part. Its sender is answered
 once all of them are durable.
@@ -23,7 +23,7 @@ LASTS_S: Final = (
 
 
 class Answered(Protocol):
-    """What is told the result: a `Future`, or lighter."""
+    """The receiver of a result: a `Future`, or lighter."""
 
     def set_result(self, stored: list[Stored]) -> None:
         """It is durable."""
@@ -37,7 +37,7 @@ Waiting = tuple[Sequence[Arrival], "Future[list[Stored]] | Answered"]
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """What one request brought."""
+    """The arrivals of one request."""
 
     arrivals: Sequence[Arrival]
     reply: Future[list[Stored]] | Answered
@@ -63,7 +63,7 @@ Part = tuple[Body, Sequence[Arrival]]
 
 @dataclass(slots=True)
 class Room:
-    """What a transaction still takes."""
+    """The number of events that a transaction still takes."""
 
     left: int = GROUP
     of_each: dict[str, int] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Line:
             self._lines.setdefault(source, deque()).append(Body(arrivals, reply))
 
     def take(self, room: Room) -> list[Part]:
-        """What the transaction has room for, of each source that waits, and these take turns at being first."""
+        """As many parts of each waiting source as the transaction has room for; sources take turns at being first."""
         found: list[Part] = []
         for source in list(self._lines):
             most = min(room.of_each.get(source, self._of_one), room.left)

@@ -128,7 +128,7 @@ def _signed_content(signed: str, message: _Message) -> bytes:
     return b"".join(literal + (message.part(name) if name else b"") for literal, name in _template(signed))
 
 
-#: What HubSpot writes out before it signs an address; everything else stays as it is.
+#: Escapes that HubSpot decodes before it signs an address; everything else stays as it is.
 _WRITTEN_OUT = re.compile("%(3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 
 
@@ -456,7 +456,7 @@ def _field_problems(spec: Verify) -> list[str]:
     return [] if spec.field else ["field: name the body's field that carries the secret"]
 
 
-#: What no client, proxy or server writes in another way.
+#: Characters that every client, proxy and server writes in the same way.
 _SEGMENT = re.compile("[A-Za-z0-9][A-Za-z0-9._~-]*")
 
 

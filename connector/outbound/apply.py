@@ -54,7 +54,7 @@ def apply(conn: Connection, settlement: Settlement, place: Destination | None, n
 
 
 def _log(settlement: Settlement) -> None:
-    """What a person should see at once."""
+    """Logs the changes that a person should see at once."""
     of = {"account": settlement.of.account, "destination": settlement.of.destination}
     if settlement.blamed is not None and isinstance(settlement.account, Blocked):
         log.error("account blocked", **of, words=str(settlement.account.reason))
@@ -117,7 +117,7 @@ def _blame(conn: Connection, blamed: Blamed, now: int) -> None:
 
 
 def _others(conn: Connection, settlement: Settlement, place: Destination | None, now: int) -> None:
-    """What else hears of the members: their draft lots, the caps, and what comes after them."""
+    """Informs draft lots, caps and dependent deliveries of the members' new states."""
     if settlement.unsent:
         contacts.free(conn, list(settlement.unsent), settlement.of.id, now)
     chains.keep(conn, settlement.results)

@@ -28,7 +28,7 @@ log = get("aside")
 EVERY_S: Final = 5.0
 SOON_S: Final = 1.0  #: while something waits
 BATCHES_AT_ONCE: Final = 10
-CHECKS_AT_ONCE: Final = 100  #: people about whom the vendor is asked, one by one
+CHECKS_AT_ONCE: Final = 100  #: people that the vendor is asked about, one by one
 AT_ONCE: Final = 1_000  #: events; deliveries of a source that has no share any more
 
 
@@ -83,7 +83,7 @@ class Aside:
 
 
 def _let_in_ceilings(conn: Connection, place: Destination, now: int) -> int:
-    """Of each source that waits for its calls of a day, those for whom there is room by their countries."""
+    """Lets deliveries in that wait for a ceiling, as far as it has room. Returns how many."""
     waiting = [(lane, turn) for lane in CEILING_LANES for turn in turns.waiting(conn, place.name, lane, turns.ANY_TIME)]
     if not waiting:
         return 0

@@ -1,6 +1,6 @@
 """``calls_per_day``: how many people may be called in a day, in all and by the prefix of their numbers.
 
-An account's ceilings count everybody whom it calls, a source's those whom it brought, at each account. A person with
+An account's ceilings count all people that it calls, a source's ceilings its own people, at each account. A person with
 numbers of two countries counts for both. Counted are a day's, exactly, under the account's lock.
 """
 
@@ -23,7 +23,7 @@ WARN_ABOVE: Final = 0.8  #: the part of a ceiling from which on people are warne
 
 @dataclass(slots=True)
 class Ceiling:
-    """One of them, and what is left of it. ``source``: whose it is; "": the account's."""
+    """A ceiling and the number that is left. ``source``: its source; "" if it is the account's."""
 
     account: str
     source: str

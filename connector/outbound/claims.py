@@ -297,7 +297,7 @@ def _check(
 
 
 def _whose_check(turn: _Turn, stand: DestinationStanding, place: Destination, lane: int) -> int | None:
-    """Whose turn it is to have a person asked about, if several sources wait."""
+    """The source that may have a person pre-checked now, if several sources wait."""
     waiting = turns.waiting(turn.conn, place.name, lane, turn.now) if len(place.sources) > 1 else []
     return in_order(ranked(place, waiting), stand.checked_turn, 1)[0] if len(waiting) > 1 else None
 

@@ -1,4 +1,4 @@
-"""What the members of a call brought before, and what else `provoked` decides by. Read under the account's lock."""
+"""The history of a call's members and the other facts that `provoked` needs. Read under the account's lock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def past_of(conn: Connection, attempt: Attempt) -> Past:
 
 
 def of_answer(conn: Connection, attempt: Attempt) -> Known:
-    """What is known when a suspect answer came."""
+    """The facts about a suspect answer."""
     account = accounts.account(conn, attempt.account)
     destination = accounts.destination(conn, attempt.destination)
     since = max(destination.accepted_at, account.since)
@@ -37,7 +37,7 @@ def of_answer(conn: Connection, attempt: Attempt) -> Known:
 
 
 def of_absence(conn: Connection, about: Attempt) -> Known:
-    """What is known when the members of an unknown attempt are found to be absent."""
+    """The facts about an unknown attempt with members that are absent at the vendor."""
     reasons = [reason for _, reason in outbox.reasons_in_hand(conn, about.id) if reason is not None]
     first = next((reason for reason in reasons if "first" in reason.facts), None)
     if first is None:

@@ -94,7 +94,7 @@ class Provoker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known of the members of a call, and of where it went, before it is settled."""
+    """The facts about the members of a call, and about its destination, before it is settled."""
 
     members: Sequence[tuple[int, str, str]] = ()  #: (delivery id, source, record) of those in hand, by their ids
     past: Past = field(default_factory=lambda: Past(0, 0, 0))
@@ -172,7 +172,7 @@ def decide(
     landed_nothing: bool = False,
     wait: WaitS = wait_s,
 ) -> Settlement:
-    """What a call with a suspect answer changes. ``landed_nothing``: it was only a question."""
+    """The changes by a call with a suspect answer. ``landed_nothing``: it was only a question."""
     assert outcome.block is not None, "an answer that no table knows says so"
     is_unknown = outcome.attempt == AttemptState.UNKNOWN and not landed_nothing
     facts = {**answer_facts(outcome.words, outcome.status), **known.past.facts}
@@ -199,7 +199,7 @@ def decide(
 
 
 def decide_absent(about: Attempt, otherwise: Reason, known: Known, now: int) -> Next:
-    """What becomes of the members of an unknown call that certainly did not land.
+    """The new states of the members of an unknown call that certainly did not land.
 
     They go again, in parts if they may have provoked what happened. ``otherwise``: why, if nothing hints at that.
     """

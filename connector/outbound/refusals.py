@@ -1,4 +1,4 @@
-"""What a refusal means: is a record bad, or the whole destination? Decided without a database, see `settlement`."""
+"""The meaning of a refusal: a bad record, or a bad destination. Decided without a database, see `settlement`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEPT: Final = 50  #: words of refusals, the latest
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a destination."""
+    """The facts about a destination."""
 
     works: bool = False  #: it accepted something within the last day
     refusals: Sequence[str] = ()  #: the words of lone records refused since it accepted something

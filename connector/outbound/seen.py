@@ -1,4 +1,4 @@
-"""What an unknown call did, by the vendor's answer: decided without a database, see `settlement`. Never by a guess.
+"""The effect of an unknown call, by the vendor's answer: decided without a database, see `settlement`. Never a guess.
 
 Presence is believed at once, absence only if it was asked for after the attempt's deadline: before that the vendor may
 still be inserting. When the answer came, or was written down, does not count.
@@ -65,7 +65,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What the database says to an absence."""
+    """The stored facts about an absence."""
 
     believed: bool  #: whether the vendor's "not there" can be believed
     known: provoked.Known  #: what the members brought before

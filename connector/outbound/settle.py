@@ -43,7 +43,7 @@ from connector.vendors.lookup import LookupResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the database knows that a decision depends on."""
+    """The stored facts that a decision depends on."""
 
     destination: refusals.Known = field(default_factory=refusals.Known)
     faults: int = 0  #: of the account, in a row
@@ -150,7 +150,7 @@ def decide(
     now: int,
     wait: WaitS = wait_s,
 ) -> Settlement:
-    """What a ``send`` changes. ``ids``: as `settle` has them."""
+    """The changes by a ``send``. ``ids``: as `settle` has them."""
     is_unknown = outcome.attempt == AttemptState.UNKNOWN
     destination: DestinationChange | None = None
     if is_unknown:
@@ -190,7 +190,7 @@ def decide_check(
     now: int,
     wait: WaitS = wait_s,
 ) -> Settlement:
-    """What a pre-check changes."""
+    """The changes by a pre-check."""
     outcome = of_question(outcome)
     why, destination, checks_from = answer_facts(outcome.words, outcome.status), None, None
     if agreed:
@@ -241,7 +241,7 @@ def of_question(outcome: Outcome) -> Outcome:
 def decide_help(
     attempt: Attempt, name: str, looked: LookupResult, faults: int, now: int, wait: WaitS = wait_s
 ) -> Settlement:
-    """What a call for a vendor's help changes. ``faults``: those of the account before, in a row."""
+    """The changes by a call for a vendor's help. ``faults``: the account's earlier faults in a row."""
     outcome = looked.outcome
     return Settlement(
         of=attempt,
@@ -258,7 +258,7 @@ def ended(attempt: Attempt, outcome: Outcome) -> End:
 
 
 def decide_account(outcome: Outcome, faults: int, now: int, wait: WaitS = wait_s) -> AccountChange | None:
-    """What an outcome says of the account. ``faults``: those before, in a row."""
+    """The changes of the account by an outcome. ``faults``: the earlier faults in a row."""
     if outcome.block:
         return Blocked(outcome.block)
     if outcome.hold:

@@ -1,4 +1,4 @@
-"""What a call changes, as one value: decided from what is known before any of it is written, see `apply`."""
+"""The changes by a call as one value: decided from known facts before anything is written, see `apply`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class One:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Members:
-    """What becomes of the members of a call."""
+    """The new states of the members of a call."""
 
     groups: Sequence[Group] = ()
     ones: Sequence[One] = ()
@@ -90,7 +90,7 @@ AccountChange = Blocked | Held | Well
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationChange:
-    """What is known of the destination from now on."""
+    """The new knowledge about the destination."""
 
     accepted: bool = False  #: it took something
     released: bool = False  #: what waited for a sign that it works may go now
@@ -131,6 +131,6 @@ class Settlement:
     checks_from: int | None = None  #: nobody else who waits for a pre-check there is asked about before (unix ms)
     ask: Ask | None = None
     drafts: Sequence[tuple[Draft, Sequence[int]]] = ()  #: draft lots, with the members that are in each
-    unsent: Sequence[int] = ()  #: whom of these no call contacted counts against no cap
+    unsent: Sequence[int] = ()  #: members that no call contacted; they count against no cap
     results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  #: by delivery, for what comes after it
     wakes: Sequence[int] = ()  #: what comes after these deliveries looks whether it may go

@@ -1,4 +1,4 @@
-"""What a source may use of an account's day: its share of the calls and of the records.
+"""A source's share of an account's day: the calls and records that it may use.
 
 A call counts for a source with a share if each of its records is of such sources: without them it would not have been
 made. Its records always count. A pre-check is a call for the source of the person. Counted are a day's, exactly, under
@@ -23,7 +23,7 @@ from connector.vendors.limits import limits
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a source may use of an account's day, and what it has used."""
+    """A source's share of an account's day, and the part that is used."""
 
     source: str
     calls: int
@@ -33,7 +33,7 @@ class Share:
 
     @property
     def checks_left(self) -> int:
-        """Calls that may ask about a person: the last ones are kept for those whom the vendor allowed."""
+        """Calls that may ask about a person: the last ones are kept for people that the vendor allowed."""
         return max(0, self.calls_left - max(1, self.calls // KEPT_OF_A_WINDOW))
 
     @property

@@ -16,7 +16,7 @@ _act = acts.c
 
 
 class What(StrEnum):
-    """What was decided."""
+    """The kind of a decision."""
 
     REPLAY = "replay"
     RESEND = "resend"  #: of delivered ones

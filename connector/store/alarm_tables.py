@@ -13,7 +13,7 @@ from connector.store.schema import Id, has, metadata, partial, states_sql
 IS_CURRENT: Final = text(states_sql("alarms.state", AlarmState.WATCHED, AlarmState.BEGUN))
 TO_TELL: Final = text(states_sql("alarm_notices.state", NoticeState.WAITING, NoticeState.SENDING))
 
-#: What was or is wrong. One row from the first sight to the end; nobody's data is in it.
+#: Faults of now and before. One row from the first sight to the end; nobody's data is in it.
 alarms = Table(
     "alarms",
     metadata,

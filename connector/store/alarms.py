@@ -149,7 +149,7 @@ def notices_of(conn: Connection, numbers: Collection[int]) -> list[Notice]:
 
 
 def untold(conn: Connection) -> list[Notice]:
-    """What waits to be sent, or is being sent, the oldest first."""
+    """The notices that wait to be sent, or are being sent, the oldest first."""
     return [_notice_of(row) for row in conn.execute(select(alarm_notices).where(TO_TELL).order_by(_notice.id))]
 
 
@@ -182,7 +182,7 @@ def put_off(conn: Connection, notice: Notice, due_at: int, words: str, *, for_go
 
 
 def replace(conn: Connection, alarm: int, addressees: Collection[str] | None = None) -> None:
-    """What waits about an alarm is told no more. ``addressees``: of these only."""
+    """Drops the waiting notices about an alarm. ``addressees``: of these only."""
     mine = [_notice.alarm == alarm, _notice.state == NoticeState.WAITING.value]
     mine += [] if addressees is None else [_notice.addressee.in_(addressees)]
     conn.execute(update(alarm_notices).where(*mine).values(state=NoticeState.REPLACED.value))

@@ -1,4 +1,4 @@
-"""What sources and accounts used of a day, and by what a person is known to a route: tables that claims count on."""
+"""Tables that claims count on: the use of a day by sources and accounts, and the people known to a route."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, 
 
 from connector.store.schema import Id, metadata
 
-#: What a call took of the day of an account for a source that has a share of it.
+#: The part of an account's day that a call used for a source with a share of it.
 source_calls = Table(
     "source_calls",
     metadata,

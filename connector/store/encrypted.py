@@ -76,7 +76,7 @@ def _is_old(column: Column[Any], raw: Any, begins: str) -> Any:
 
 
 def _again(value: str | None, column: Column[Any]) -> str | None:
-    """What is to be stored: types encrypt it, and a reason its words."""
+    """The value to store: types encrypt it, and a reason encrypts its words."""
     if value is None or isinstance(column.type, Encrypted):
         return value
     reason = read("", value)

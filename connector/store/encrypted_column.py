@@ -64,7 +64,7 @@ class EncryptedList(EncryptedWords):
 
 def sealed(text: str, place: str) -> str:
     """The text as it stands in the column ``place``."""
-    # What neither database keeps goes before: once it is encrypted, nobody sees it.
+    # Characters that no database stores are removed first: once it is encrypted, nobody sees it.
     return at_rest.sealed(without_nul(text), place) or ""
 
 

@@ -1,4 +1,4 @@
-"""Members of a call that is not begun yet, whom a guard keeps back: many for one reason, in one statement."""
+"""Keeps members back from a call that is not begun yet, by a guard: many for one reason, in one statement."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Priority(Enum):
 
 
 class Stage(Enum):
-    """What a pending delivery waits for."""
+    """The next step of a pending delivery."""
 
     WHOLE = auto()  #: its turn, in a batch of any others
     SPLIT = auto()  #: its turn, among members of a refused batch, on the way to its bad record
@@ -30,7 +30,7 @@ class Stage(Enum):
     CEILING = auto()  #: room in a ceiling of calls a day; the same
 
 
-#: What the column `deliveries.lane` holds. A number that was given to one is never given to another.
+#: The values of the column `deliveries.lane`. A number that was given to one is never given to another.
 _NUMBERS: Final = {
     (Priority.LIVE, Stage.WHOLE): 0,
     (Priority.BULK, Stage.WHOLE): 1,
@@ -56,7 +56,7 @@ def packed(priority: Priority, stage: Stage) -> int:
 
 
 def unpacked(lane: int) -> tuple[Priority, Stage]:
-    """What a lane means."""
+    """The meaning of a lane."""
     return _MEANINGS[lane]
 
 

@@ -1,4 +1,4 @@
-"""What an event, a delivery and its record are stored as: for every statement that adds one, on both databases.
+"""The rows of an event, a delivery and its record: for every statement that adds one, on both databases.
 
 Texts of persons are plain here. The statements encrypt them: see `encrypted_column`.
 """

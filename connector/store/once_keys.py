@@ -61,7 +61,7 @@ def of(conn: Connection, numbers: Collection[int]) -> dict[int, set[str]]:
 
 
 def copies_of(conn: Connection, numbers: Collection[int], now: int) -> list[int]:
-    """What ``once_per`` ended among those that share a phone with these, if any of them has several phones."""
+    """Deliveries that ``once_per`` ended and that share a phone with these, if any of them has several phones."""
     keys = {key for some in of(conn, numbers).values() for key in some}
     among = or_(_keys.hash.in_(keys), _keys.delivery.in_(numbers))
     if conn.execute(select(_keys.delivery).where(among).limit(1)).first() is None:
@@ -70,7 +70,7 @@ def copies_of(conn: Connection, numbers: Collection[int], now: int) -> list[int]
     return list(conn.execute(select(_deliveries.id).where(alike, IS_COPY, _deliveries.expires_at > now)).scalars())
 
 
-#: What may take the place of the delivery whose copy it is.
+#: Copies that may replace their original delivery.
 IS_COPY: Final = and_(_deliveries.state == DeliveryState.SUPPRESSED, _deliveries.reason_code == Code.ONCE)
 
 

@@ -32,7 +32,7 @@ def answers_within(seconds: float) -> Iterator[None]:
 
 
 def limit_s() -> float | None:
-    """What holds in this thread; None: nothing."""
+    """The limit of this thread; None if it has none."""
     return getattr(_of_thread, "seconds", None)
 
 
@@ -57,7 +57,7 @@ def _patient() -> Any:
             try:
                 return super().wait(gen, *args, **named | {"timeout": limit})
             except _WaitTimeout:
-                self.pgconn.finish()  # whatever it still answers is nobody's
+                self.pgconn.finish()  # nobody reads its late answer
                 raise psycopg.OperationalError(f"no answer from the server within {limit:g} s") from None
 
     return Patient

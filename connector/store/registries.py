@@ -72,7 +72,7 @@ _PUT: Final = {
 
 
 def finish(conn: Connection, name: str, number: int, of: int, *, replaces: bool, now: int) -> None:
-    """The file was read completely: it counts now, and with ``replaces`` those whom it does not name are off."""
+    """Makes a completely read file count; with ``replaces`` people that it does not name are off the list."""
     values: dict[str, Any] = {"current": number, "of": of, "changed_at": now}
     if replaces:
         values["floor"] = number

@@ -1,4 +1,4 @@
-"""What tables are made of: the metadata, the key, conditions on states, partial indexes."""
+"""The parts of tables: the metadata, the key, conditions on states, partial indexes."""
 
 from __future__ import annotations
 

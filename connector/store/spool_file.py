@@ -79,7 +79,7 @@ class FileSpool:
                 self._conn = None
 
     def retry(self) -> int:
-        """What was set aside is tried again. Returns how many."""
+        """Lets requests that were set aside wait again. Returns how many."""
         if not self._path.exists():
             return 0
         with self._transaction() as conn:

@@ -17,7 +17,7 @@ class Fetching(Protocol):
 
     @property
     def unseen(self) -> str:
-        """What to do if several objects in a row are not found; "" if each of them was certainly deleted."""
+        """The advice if several objects in a row are not found; "" if each of them was certainly deleted."""
 
     def next_piece(self, what: str, ref: str, known: Mapping[str, Any]) -> str:
         """The name of the next part to read ("contact"), given the parts so far; "" if that is all."""
@@ -32,7 +32,7 @@ class Fetching(Protocol):
         """The fault in an answer whose status alone does not show it: vendors hide it in bodies.
 
         "" (by the status) | "absent" (404) | "gone" (410, for good) | "credentials" | "slow" | "failed" | "unknown"
-        (whatever the status).
+        (with any status).
         """
 
     def words_of(self, answer: Answer) -> str:

@@ -1,6 +1,6 @@
 """Lookups: reads beside the deliveries of an account, which make sending better. No lookup gates a delivery.
 
-Each help has a state of its own, kept in the store. Whatever it answers, deliveries go on without it; only a refused
+Each help has a state of its own, kept in the store. Deliveries go on without its answer; only a refused
 token, or a reported limit, stops the account, as with any other call.
 """
 

@@ -31,7 +31,7 @@ MOST: Final = 256  #: requests, or events, that are handed over together: more a
 THREADS: Final = 8  #: for larger bodies, and as many for views that read the database
 OF_ONE_SOURCE: Final = 2  #: larger bodies of one source that are mapped and stored at once
 WEBHOOKS: Final = "/webhooks/"
-OF_ITS_OWN: Final = ("/livez", "/readyz", "/metrics")  #: answered by threads of their own, whatever the others do
+OF_ITS_OWN: Final = ("/livez", "/readyz", "/metrics")  #: answered by threads of their own, even under load
 OF_EACH: Final = 2  #: such threads
 OWN_PATIENCE_S: Final = 8.0  #: more than `PROBE_S` twice over; probes have given up by then
 FEW: Final = 64  #: elements of a body that are mapped in the loop's thread; more are left to another
@@ -39,7 +39,7 @@ TRACEPARENT: Final = "HTTP_TRACEPARENT"  #: W3C Trace Context
 BEGINNINGS: Final = ("webhooks", "api", "console", "livez", "readyz", "metrics")  #: of addresses that are served
 CONNECTION: Final = "connector.connection"  #: in a scope's state: what counts the bytes of a body
 
-#: What `connector.web.errors` puts on every answer of a view.
+#: Headers that `connector.web.errors` puts on every answer of a view.
 NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 Scope = dict[str, Any]

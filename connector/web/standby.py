@@ -146,7 +146,7 @@ class Standby:
 
 
 class _Found:
-    """What a parser of requests calls."""
+    """The callbacks of a request parser."""
 
     def __init__(self) -> None:
         self.url = b""

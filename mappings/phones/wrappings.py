@@ -71,7 +71,7 @@ _EXPONENT: Final = re.compile(r"([1-9])(?:[.,](\d{1,17}))?\s?[eE]\s?\+?\s?0?(\d{
 _EXPONENT_ANYWHERE: Final = re.compile(r"(?<!\w)\d{1,3}[.,]?\d{0,17}[eE]\+?\d{1,2}(?!\w)")
 #: Brazil's XX (or **, or a blank line) for a carrier of one's own choice: 0XX11, (0**11).
 _ANY_CARRIER: Final = re.compile(r"(?<!\w)0\s?(?:xx|\*\*|__)\s?(?=[(\d])", re.IGNORECASE)
-#: What counts the numbers of a list: 1. … 2. …
+#: Markers that count the numbers of a list: 1. … 2. …
 _COUNT: Final = re.compile(r"(?<![\d.+-])[1-9](?:(?:[.)°ºª]-?|-)[ \t]+(?=[+(]?\d)|[.)](?=\d{7}))")
 _EXTENSION: Final = re.compile(
     r"(?:;\s*ext=|[\s,;./()-]{0,4}(?<![^\W\d_])(?:extensi[oó]n|extensao|extensão|extension|exten|extn|exts?|anexos?|anx|internos?|int|ramal|ramais|rml|rm"

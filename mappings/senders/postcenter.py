@@ -37,7 +37,7 @@ _DEEPEST: Final = 64
 
 
 class PostCenterMapping(PlainSender):
-    """The API decides: a ticket that is open (again) is not closed, whatever the notification is called.
+    """The API decides: a ticket that is open (again) is not closed, despite the notification's name.
 
     A notification without a known name is about a closed ticket if the ticket is closed. The customer's address is an
     account of the ticket's messages that is an e-mail address or, by its channel, a phone number: a ticket of a channel

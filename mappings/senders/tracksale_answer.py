@@ -2,7 +2,7 @@
 
 A person with a score and a comment.
 
-An answer is an event of its category once, whatever changes later. A later change, such as other words or another
+An answer is an event of its category once, despite later changes. A later change, such as other words or another
 responsible person, is ``answer.updated``; a score that moves it to another category is that category's event.
 """
 
@@ -25,8 +25,8 @@ from mappings.translated import is_empty, table, tables, word
 CATEGORIES: Final = {9: "promoter", 7: "passive", 0: "detractor"}
 UPDATED: Final = "answer.updated"
 MARK: Final = "event_type"  #: a key of ours in a row: that it is a change
-#: What an answer says beside the person, by the report's names -> ours. What differs from look to look without being a
-#: change (pictures' addresses, reminders) is left out.
+#: The fields of an answer beside the person, by the report's names -> ours. Fields that differ from look to look without a
+#: change (pictures' addresses, reminders) are left out.
 _ABOUT: Final = {
     "campaign_name": "campaign_name",
     "lot_code": "lot_code",

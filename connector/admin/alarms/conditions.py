@@ -1,4 +1,4 @@
-"""What is wrong now: a condition for each kind of alarm, with the facts of its sentence and nobody's data."""
+"""The faults of now: a condition for each kind of alarm, with the facts of its sentence and nobody's data."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Looker:
     # --- deliveries -------------------------------------------------------------------------------------------------
 
     def waiting(self, conn: Connection, now: int) -> Iterator[Condition]:
-        """What waits longest within contact hours, by destination. A person who paused an account knows why."""
+        """The longest waits within contact hours, by destination. A person who paused an account knows why."""
         paused = {one.name for one in accounts.all_accounts(conn) if one.state == AccountState.PAUSED}
         names = {name_of(route): route.account for route in self._settings.routes}
         for name in (name for name, account in names.items() if account not in paused):

@@ -1,4 +1,4 @@
-"""What an addressee reads: title, text and link, in their language."""
+"""The message for an addressee: title, text and link, in their language."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ TITLES: Final[Mapping[Occasion, Phrase]] = {
 
 
 def sentences(kind: str, facts: Facts) -> Sentences:
-    """What an alarm says. Times in it are as `iso` writes them. A kind of a later release is named only."""
+    """The sentences of an alarm. Times in it are as `iso` writes them. A kind of a later release is named only."""
     make = _SENTENCES.get(kind)
     return make(facts) if make else (phrase("alarm {kind}", kind=kind), phrase("upgrade this process"))
 

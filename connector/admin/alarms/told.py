@@ -28,7 +28,7 @@ def past(conn: Connection, most: int = LISTED, before: int | None = None) -> lis
 
 
 def untold(conn: Connection) -> list[dict[str, Any]]:
-    """What could not be sent yet: it is tried again."""
+    """The notices that could not be sent yet: they are tried again."""
     return [
         {"alarm": one.alarm, **_notice(one), "next_try_at": iso(one.due_at)} for one in alarms.untold(conn) if one.words
     ]

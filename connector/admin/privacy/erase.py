@@ -43,7 +43,7 @@ _events = events.c
 
 @dataclass(slots=True)
 class Erased:
-    """What was erased, or would be."""
+    """The counts of erased data, or of data to erase."""
 
     events: int = 0  #: forgotten
     deliveries: int = 0  #: of those that were settled before: their data went

@@ -31,7 +31,7 @@ _event = events.c
 
 @dataclass(slots=True)
 class Purged:
-    """What was purged, or would be."""
+    """The counts of purged data, or of data to purge."""
 
     events: int = 0  #: forgotten
     deliveries: int = 0  #: of theirs

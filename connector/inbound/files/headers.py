@@ -194,7 +194,7 @@ _SECOND: Final = _set(
 )
 #: "telefone_com_ddd" is one number, whole.
 _WITH: Final = re.compile(r"_(?:com|con|with|incl\w*|mas|mais|sem|sin|without)_.+")
-#: What a title adds in brackets: "(DDD)", "(obligatorio)", "[required]".
+#: Additions to a title in brackets: "(DDD)", "(obligatorio)", "[required]".
 _IN_BRACKETS: Final = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
 #: "D.N.I.", "C. C." as "dni", "cc".
 _INITIALS: Final = re.compile(r"(?<![a-z0-9])[a-z](?:_[a-z])+(?![a-z0-9])")

@@ -1,7 +1,7 @@
 """Codes of areas and countries, each in the column before its phone: DDD 1, Telefone 1, DDD 2, Telefone 2.
 
 Where a table has one such column only, it is kept in extra, and the reader of phones heeds it for every phone of the
-row. Where it has several, a row's phones no longer tell which code is whose: there each is joined to its phone here.
+row. Where it has several, a code cannot be assigned to its phone later: here each is joined to its phone.
 """
 
 from __future__ import annotations

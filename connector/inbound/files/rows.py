@@ -15,7 +15,7 @@ class Row:
     raw: bytes
     content_type: str = "application/json"
     fault: str = ""
-    replaces: int | None = None  #: the event whose place it takes, as a corrected row
+    replaces: int | None = None  #: the event that it replaces, as a corrected row
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ def form_body(fields: dict[str, Any]) -> dict[str, Any]:
 
 #: Header prefixes of CloudEvents attributes: HTTP, then AMQP's two, each also as a dict of lower-case names has it.
 _PREFIXES = ("ce-", "cloudEvents:", "cloudEvents_", "cloudevents:", "cloudevents_")
-#: What gives a CloudEvent in binary mode away, with the prefix of its attributes.
+#: Headers that reveal a CloudEvent in binary mode, with the prefix of its attributes.
 _BINARY = {prefix + name: prefix for prefix in _PREFIXES for name in ("specversion", "id")}
 _REQUIRED = ("id", "source", "type")
 _ATTRIBUTES = (*_REQUIRED, "time", "specversion")

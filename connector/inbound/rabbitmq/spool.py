@@ -66,7 +66,7 @@ class QueueSpool:
         self.rest()
 
     def retry(self) -> int:
-        """What was set aside stays on `<queue>.dead`, until a person moves it."""
+        """Does nothing: requests that were set aside stay on `<queue>.dead` until a person moves them."""
         return 0
 
     @contextlib.contextmanager

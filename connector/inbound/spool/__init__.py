@@ -1,1 +1,1 @@
-"""What takes webhooks while the database is away, and gives them back to it in order."""
+"""The spool takes webhooks while the database is away, and gives them back to it in order."""

@@ -113,7 +113,7 @@ class Drain:
                 good.append(request)
             except Poison as fault:
                 poison.append((position, str(fault)))
-            except Exception as fault:  # noqa: BLE001 - whatever it is, the others go on
+            except Exception as fault:  # noqa: BLE001 - one request must not stop the others
                 poison.append((position, f"it cannot be mapped ({type(fault).__name__})"))
         poisoned, stored = self._stored([(request.arrivals, request) for request in good])
         positions = [at for at in range(len(part.texts)) if at not in {position for position, _ in poison}]
@@ -134,7 +134,7 @@ class Drain:
             counted.update(_counted(arrivals, self._commit(arrivals)))
         except StoreUnavailable:
             raise
-        except Exception as fault:  # noqa: BLE001 - found below whose fault it is
+        except Exception as fault:  # noqa: BLE001 - the faulty request is found below
             log.warning("a part of the spool is stored one by one", fault=type(fault).__name__)
         else:
             return [], counted

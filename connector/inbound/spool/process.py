@@ -44,12 +44,12 @@ class WebSpool:
         self._drain: Drain | None = None
 
     def start(self, intake: Intake) -> None:
-        """What ``intake`` cannot store is spooled from now on."""
+        """Spools from now on the requests that ``intake`` cannot store."""
         intake.spooler = self.spooler
         self.spooler.otherwise = intake.store_all
 
     def drain(self, settings: Settings, receiver: Receiver) -> None:
-        """What is in the spool is stored from now on: the database has been there."""
+        """Stores the content of the spool from now on: the database has been there."""
         self._drain = Drain(settings, self._database, receiver, self._reads, self.spooler)
         try:
             self._reads.retry()
@@ -58,7 +58,7 @@ class WebSpool:
         self._drain.start()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
-        """What is not drained stays for the next process."""
+        """Ends the spool; requests that are not drained stay for the next process."""
         if self._drain is not None:
             self._drain.stop(timeout_s)
         self.spooler.close()

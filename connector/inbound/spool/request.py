@@ -60,7 +60,7 @@ def read(text: str, sources: Mapping[str, Source]) -> PendingRequest:
         raise
     except ConnectorError as fault:
         raise Poison(str(fault)) from None
-    except Exception as fault:  # noqa: BLE001 - whatever is wrong with it must not stop the others
+    except Exception as fault:  # noqa: BLE001 - its fault must not stop the others
         raise Poison(f"it cannot be read ({type(fault).__name__})") from None
 
 

@@ -91,7 +91,7 @@ class Spooler:
             return len(self._kept or ())
 
     def pause(self) -> bool:
-        """What comes from now on waits in memory, unanswered, as the drain is nearly through with the spool.
+        """Lets new requests wait in memory, unanswered, as the drain is nearly through with the spool.
 
         Without a pause a spool that is written to as fast as it is drained would never be empty. True once nothing is
         on its way into it any more; `go_on` or `give_up` must follow soon.

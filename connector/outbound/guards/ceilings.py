@@ -64,7 +64,7 @@ def _warn(one: Ceiling) -> None:
 
 
 def write_down(members: Members) -> None:
-    """Counts the people whom the call that is about to be made hands over to be called."""
+    """Counts the people that the next call hands over to be called."""
     place = members.destination
     if members.kind != Kind.SEND or not has_ceilings(place):
         return

@@ -45,7 +45,7 @@ Until = tuple[int, Reason]  #: until when somebody is held (unix ms), and why
 
 @dataclass(slots=True)
 class Decided:
-    """A guard's decision about people: whom it ends and why; whom it holds, until when and why."""
+    """A guard's decision about people: the ended ones with reasons, the held ones with times and reasons."""
 
     ended: dict[int, Reason] = field(default_factory=dict)
     held: dict[int, Until] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class People:
     left: list[Cohort]
     later_ms: int = field(init=False)  #: time between the call and the contact
     at: int = field(init=False)  #: time of the contact, unix ms
-    #: Of people whom the caps let pass, the earlier contacts: kept for the proof. Most have none.
+    #: The earlier contacts of people that passed the caps: kept for the proof. Most have none.
     before: dict[int, list[Contact]] = field(default_factory=dict)
     gone: int = 0  #: how many of the call's members were kept back as far as `left` knows
     _lists: Sequence[registries.Held] | None = None
@@ -127,7 +127,7 @@ class People:
 
 
 def _pattern(mine: Iterable[Contact]) -> tuple[tuple[int, str, str], ...]:
-    """What the caps look at."""
+    """The facts of contacts that the caps depend on."""
     return tuple([(one.at, one.channel, one.purpose) for one in mine])
 
 

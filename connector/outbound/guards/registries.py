@@ -1,4 +1,4 @@
-"""Registries of people who refused contact by others: whom they list is not contacted, and none may be too old."""
+"""Registries of people who refused contact: a listed person is not contacted, and no registry may be too old."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RegistriesGuard(Guard):
         return people.apply(self.decide(people)) if people else ([], 0)
 
     def decide(self, people: People) -> Decided:
-        """Ends deliveries to listed people, and holds those to people whom an outdated list covers."""
+        """Ends deliveries to listed people, and holds deliveries to people that an outdated list covers."""
         decided = Decided()
         spoken_of: dict[str, tuple[Registry, list[Member]]] = {}
         for cohort in people.left:

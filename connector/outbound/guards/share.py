@@ -37,7 +37,7 @@ class ShareGuard(Guard):
         return [], sum(_keep_back(members, source, turn, counts[turn], others) for turn, source in mine.items())
 
 
-#: Where those wait whom the same would befall.
+#: The lanes from which more deliveries are put aside, by kind of call.
 _LANES: Final = {Kind.SEND: (LIVE, BULK), Kind.PRECHECK: (LIVE_CHECK, BULK_CHECK)}
 
 

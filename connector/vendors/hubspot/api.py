@@ -64,7 +64,7 @@ class HubSpot:
     def close(self) -> None:
         self._client.close()
 
-    # What thin events need
+    # Calls for thin events
 
     def next_piece(self, what: str, ref: str, known: Mapping[str, Any]) -> str:
         """A contact; or a ticket, its pipeline where it was moved, and the first of its contacts, if it has one."""

@@ -53,7 +53,7 @@ class Meta:
     def close(self) -> None:
         self._client.close()
 
-    # What thin events need
+    # Calls for thin events
 
     def next_piece(self, what: str, ref: str, known: Mapping[str, Any]) -> str:
         """The lead, and nothing more."""

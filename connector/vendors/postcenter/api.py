@@ -161,7 +161,7 @@ class PostCenter:
         query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         return self._client.call(method, f"{self._base_url}/v2/{path}{query}", deadline=deadline)
 
-    # What thin events need
+    # Calls for thin events
 
     def next_piece(self, what: str, ref: str, known: Mapping[str, Any]) -> str:
         """The ticket, and then its messages."""

@@ -18,7 +18,7 @@ from connector.vendors.tracksale.readers import TracksaleError, answers_of, body
 
 
 class TracksaleAnswers:
-    """GET /v2/report/answer: all answers of a period in one response, whatever their number."""
+    """GET /v2/report/answer: all answers of a period in one response, without a limit."""
 
     def __init__(self, poll: Poll, zone: ZoneInfo, span: Span | None) -> None:
         self._codes = ",".join(poll.campaign_codes)

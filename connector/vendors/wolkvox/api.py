@@ -159,7 +159,7 @@ _THOUSANDS: Final = re.compile(r"-?[0-9]{1,3}(?:[.,][0-9]{3})+")
 
 
 def campaign_id_of(text: Any) -> str:
-    """The id in ``campaign``: the digits at its beginning, whatever separates them from the name.
+    """The id in ``campaign``: the digits at its beginning, with any separator before the name.
 
     No document names the separator; "1042 - Ventas", "1042-Ventas" and "1042: Ventas" are all read as 1042.
     """

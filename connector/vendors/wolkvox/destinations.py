@@ -176,7 +176,7 @@ class AddRecord(Destination):
 
 
 def _is_of(row: Mapping[str, Any], sent: Mapping[str, str]) -> bool:
-    """Whether a row that was found holds what was asked for, in whatever column: nothing says how these are called."""
+    """Whether a row that was found holds the requested value in any column: the columns' names are undocumented."""
     wanted = {sent["tel1"], sent["customer_id"]} - {""}
     return any(str(value).strip() in wanted for value in row.values())
 
