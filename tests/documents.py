@@ -45,7 +45,7 @@ def each_command() -> Iterator[tuple[str, click.Command]]:
 def outlines() -> str:
     """connector/cli/outline.json: what `--help` and TAB need of each command."""
     context = click.Context(connector, info_name="connector", **HELP)
-    told = outline.told_of(connector, context)["commands"]
+    told = outline.entry_of(connector, context)["commands"]
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
 
 

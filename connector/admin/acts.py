@@ -89,12 +89,12 @@ def record(database: Database, act: Act) -> None:
 # --- telling --------------------------------------------------------------------------------------------------------
 
 
-def told(conn: Connection, event: int, deliveries: Collection[int]) -> list[dict[str, Any]]:
+def story_lines(conn: Connection, event: int, deliveries: Collection[int]) -> list[dict[str, Any]]:
     """The lines of a story about acts."""
     return [{"at": iso(row.at), "said": _line(row)} for row in acts.of_deliveries(conn, event, deliveries)]
 
 
-def told_of_accounts(conn: Connection, names: Collection[str], since: int, until: int) -> list[dict[str, Any]]:
+def lines_of_accounts(conn: Connection, names: Collection[str], since: int, until: int) -> list[dict[str, Any]]:
     """Pauses and resumptions while something waited, as lines of its story."""
     return [{"at": iso(row.at), "said": sentence(row)} for row in acts.of_accounts(conn, names, since, until)]
 

@@ -56,7 +56,7 @@ def added(event: Any, new: NewDelivery) -> Change:
     return Change(event=event.id, action="add", route=new.route, destination=new.destination, why=why)
 
 
-def kept(row: Any, why: str) -> Change:
+def unchanged(row: Any, why: str) -> Change:
     """A delivery that stays as it is."""
     return Change(
         event=row.event, action="keep", why=why, route=row.route, delivery=row.id, destination=row.destination

@@ -48,7 +48,7 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
     with database.read() as conn:
         scene = Scene(conn, settings, now_ms(conn), show_record)
         text = typed(text)
-        meant = _meant(conn, settings, text)
+        meant = _events_of(conn, settings, text)
         if not meant:
             raise NotThere(
                 phrase(
@@ -65,7 +65,7 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
         }
 
 
-def _meant(conn: Connection, settings: Settings, text: str) -> dict[int, int | None]:
+def _events_of(conn: Connection, settings: Settings, text: str) -> dict[int, int | None]:
     """Event row -> the one delivery that was asked about (None: all of them)."""
     meant: dict[int, int | None] = dict.fromkeys(events_called(conn, settings, text))
     own = own_id(conn, text, "e")
@@ -121,7 +121,7 @@ def _event(scene: Scene, row_id: int, only: int | None) -> dict[str, Any]:
         shown["import"] = {"import": upload.id, "file": upload.name, "line": upload.line, "who": upload.who}
     story = [
         *_received(shown, how),
-        *fetches.told(shown["event"], shown["fetches"]),
+        *fetches.story_lines(shown["event"], shown["fetches"]),
         *_sent(shown_deliveries),
         *_forgotten(shown),
     ]
@@ -166,13 +166,13 @@ def _sent(shown_deliveries: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]
 def _decided(scene: Scene, row: Any, shown: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The acts of operators about it, and about its accounts while it waited for them."""
     shown_deliveries = shown["deliveries"]
-    lines = acts.told(scene.conn, row.id, [int(one["delivery"][1:]) for one in shown_deliveries])
+    lines = acts.story_lines(scene.conn, row.id, [int(one["delivery"][1:]) for one in shown_deliveries])
     over = all(one["state"] in SETTLED for one in shown_deliveries)
     until = (
         max((unix_ms(one["changed_at"]) for one in shown_deliveries), default=row.received_at) if over else scene.now
     )
     names = {one["account"] for one in shown_deliveries}
-    return lines + (acts.told_of_accounts(scene.conn, names, row.received_at, until) if names else [])
+    return lines + (acts.lines_of_accounts(scene.conn, names, row.received_at, until) if names else [])
 
 
 _EVENT_NOW: Final[Mapping[str, str]] = {
@@ -338,13 +338,13 @@ def _check(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
         "{delivery}: the vendor was asked first whether it may be sent (call {attempt}): {answer}{words}",
         delivery=name,
         attempt=one["attempt"],
-        answer=_SAID[one["state"]],
+        answer=_CHECK_ANSWERS[one["state"]],
         words=words,
     )
     return [{"at": one["ended_at"] or one["started_at"], "said": sentence}]
 
 
-_SAID: Final = {
+_CHECK_ANSWERS: Final = {
     AttemptState.STARTED: phrase("it is being asked"),
     AttemptState.ACCEPTED: phrase("it answered"),
     AttemptState.REJECTED: phrase("it refused to say"),

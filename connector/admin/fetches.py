@@ -26,7 +26,7 @@ def calls(conn: Connection, listed: str | None, shown: Callable[[Any], dict[str,
     return [shown(row) for row in conn.execute(select(attempts).where(_attempts.id.in_(ids)).order_by(_attempts.id))]
 
 
-def told(name: str, made: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def story_lines(name: str, made: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Their lines of a story."""
     lines: list[dict[str, str]] = []
     for one in made:

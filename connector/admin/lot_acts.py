@@ -28,7 +28,7 @@ class Checked:
     @property
     def may(self) -> bool:
         """Whether everybody in it may be contacted."""
-        return not self.look.kept and not self.others_listed
+        return not self.look.exclusions and not self.others_listed
 
 
 def accounts(settings: Settings) -> list[Account]:

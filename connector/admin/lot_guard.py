@@ -31,7 +31,7 @@ NOT_ASKED = ("expires_after", "once_per", "ninety_day_rule")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Exclusion:
     """A delivery of the lot that a guard would keep back. ``until``: unix ms; None: for good."""
 
     delivery: int
@@ -44,7 +44,7 @@ class Kept:
 class Look:
     """The result of checking a lot; ``rows`` go into the ledger of contacts once it is fired."""
 
-    kept: list[Kept] = field(default_factory=list)
+    exclusions: list[Exclusion] = field(default_factory=list)
     rows: list[contacts.Written] = field(default_factory=list)
 
 
@@ -116,8 +116,10 @@ def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at
                 select(*columns).where(_delivery.id.in_(before), _delivery.state != DeliveryState.SENDING)
             ).all()
             savepoint.rollback()
-        look.kept += [
-            Kept(row.id, guard.option, str(reasons.of(row)), row.due_at if row.state == DeliveryState.PENDING else None)
+        look.exclusions += [
+            Exclusion(
+                row.id, guard.option, str(reasons.of(row)), row.due_at if row.state == DeliveryState.PENDING else None
+            )
             for row in kept_back
         ]
 

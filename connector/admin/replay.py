@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, select, up
 from sqlalchemy.exc import IntegrityError
 
 from connector.admin.acts import By, stood
-from connector.admin.changes import Change, added, follows, kept, left_to
+from connector.admin.changes import Change, added, follows, left_to, unchanged
 from connector.admin.stored import is_plain
 from connector.core import at_rest, keyed_hash, masking
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
@@ -314,7 +314,7 @@ class Replay:
     def _renew(self, candidates: Sequence[_Candidate], wish: Wish) -> list[Change]:
         """In one transaction for each account, in the order given."""
         ids = [one.row.id for one in candidates]
-        changes = {one.row.id: kept(one.row, one.why) for one in candidates if one.why or one.new is None}
+        changes = {one.row.id: unchanged(one.row, one.why) for one in candidates if one.why or one.new is None}
         fit = [(one.row, one.new) for one in candidates if one.new is not None and not one.why]
         for account in sorted({new.account for _, new in fit}):
             with self._transaction(wish, account) as conn:
@@ -332,15 +332,15 @@ class Replay:
             _demand_kept(conn, row.event)
             _demand_begun(conn, row, new)
         except (_Forgotten, _NotBegun) as verdict:
-            return {row.id: kept(row, str(verdict))}
+            return {row.id: unchanged(row, str(verdict))}
         if new.expires_at <= now and not wish.late_too:
             why = f"expired since; to send it all the same: connector replay --delivery d{row.id}"
-            return {row.id: kept(row, why)}
+            return {row.id: unchanged(row, why)}
         if why := self._refused(conn, new):
-            return {row.id: kept(row, why)}
+            return {row.id: unchanged(row, why)}
         new.expires_at = self._expiry(new, now)
         if not wish.dry_run and not _make_pending(conn, row, new, now):
-            return {row.id: kept(row, "it changed this moment: look again")}
+            return {row.id: unchanged(row, "it changed this moment: look again")}
         if not wish.dry_run:
             self._note(conn, row.state, delivery=row.id, before=stood(row.state, reasons.of(row)))
         fresh = {route.name: now + int(route.expires_after_s * 1000) for route in self._settings.routes}

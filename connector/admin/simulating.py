@@ -50,7 +50,7 @@ def _event(
     return {
         "type": one["type"],
         "status": str(one["status"]),
-        "said": _said(one),
+        "said": _sentence(one),
         "notes": [masking.of_others(note) for note in one["notes"]],
         "errors": [
             {"field": each["field"], "message": masking.of_others(each["message"])} for each in one["errors"] or ()
@@ -64,7 +64,7 @@ def _event(
     }
 
 
-def _said(one: Mapping[str, Any]) -> Phrase:
+def _sentence(one: Mapping[str, Any]) -> Phrase:
     if one["status"] == EventState.INVALID:
         return phrase("It cannot be read: it would be kept, and sent nowhere.")
     if one["status"] == EventState.IGNORED:

@@ -22,7 +22,7 @@ from connector.vendors.destinations import SPECS, name_of
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Lookup:
     """The state of one person. ``stops``: pending deliveries that end when the person is put on the list."""
 
     hint: str
@@ -30,19 +30,19 @@ class Asked:
     stops: tuple[str, ...]
 
 
-def ask(database: Database, settings: Settings, text: str) -> Asked:
+def ask(database: Database, settings: Settings, text: str) -> Lookup:
     """Whether a phone or an e-mail is on the list. Raises `ConnectorError`: it is neither, or the key is another."""
-    one = _meant(settings, text)
+    one = _one_person(settings, text)
     key = _hash(settings, one)
     with database.read() as conn:
         suppression_list.demand_key(conn, settings.hash_key)
         listed = suppression_list.on_list(conn, [key])
-        return Asked(hint(one), listed, _stopped(conn, settings, key))
+        return Lookup(hint(one), listed, _stopped(conn, settings, key))
 
 
-def add(database: Database, settings: Settings, text: str, by: By) -> Asked:
+def add(database: Database, settings: Settings, text: str, by: By) -> Lookup:
     """Puts a person on the list. Raises `ConnectorError` as `ask`, `Forbidden`."""
-    one = _meant(settings, text)
+    one = _one_person(settings, text)
     key = _hash(settings, one)
     if not settings.secret_key:
         raise ConnectorError(phrase("CONNECTOR_SECRET_KEY is not set: people on the list could be guessed"))
@@ -52,17 +52,17 @@ def add(database: Database, settings: Settings, text: str, by: By) -> Asked:
         act = by.act(What.SUPPRESS)
         new = suppression_list.add(conn, [Entry(key, hint(one), act.why, now)])
         acts.append(conn, [by.act(What.SUPPRESS, number=new)], now)
-        return Asked(hint(one), True, _stopped(conn, settings, key))
+        return Lookup(hint(one), True, _stopped(conn, settings, key))
 
 
-def remove(database: Database, settings: Settings, text: str, by: By) -> Asked:
+def remove(database: Database, settings: Settings, text: str, by: By) -> Lookup:
     """Takes a person off the list. Raises `ConnectorError` as `ask`, `Forbidden`."""
-    one = _meant(settings, text)
+    one = _one_person(settings, text)
     with database.write() as conn:
         suppression_list.demand_key(conn, settings.hash_key)
         was_listed = suppression_list.remove(conn, _hash(settings, one))
         acts.append(conn, [by.act(What.UNSUPPRESS, number=int(was_listed))], now_ms(conn))
-    return Asked(hint(one), False, ())
+    return Lookup(hint(one), False, ())
 
 
 def newest(database: Database, most: int) -> tuple[int, Sequence[Entry]]:
@@ -71,7 +71,7 @@ def newest(database: Database, most: int) -> tuple[int, Sequence[Entry]]:
         return suppression_list.count(conn), suppression_list.entries(conn, most)
 
 
-def _meant(settings: Settings, text: str) -> str:
+def _one_person(settings: Settings, text: str) -> str:
     found = named(text, settings)
     if found is None:
         raise ConnectorError(NOBODY)

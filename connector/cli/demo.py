@@ -126,10 +126,10 @@ class _Stage:
     sandbox: Sandbox
     together: Together
     ending: Ending | None = None
-    told: list[tuple[str, bool]] = field(default_factory=list)  #: the expectations, and whether they hold
+    checks: list[tuple[str, bool]] = field(default_factory=list)  #: the expectations, and whether they hold
 
     def must(self, what: str, so: bool) -> None:
-        self.told.append((what, so))
+        self.checks.append((what, so))
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def _now(days: int = 0) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Answer:
     """The answer to a sender."""
 
     status: int
@@ -219,7 +219,7 @@ class _Told:
         return str(self.body.get("status", "")) if isinstance(self.body, dict) else ""
 
 
-def _post(stage: _Stage, source: str, payload: Any, *, message_id: str = "", secret: str = SECRET) -> _Told:
+def _post(stage: _Stage, source: str, payload: Any, *, message_id: str = "", secret: str = SECRET) -> _Answer:
     """Posts as the source's sender does, with signature or token."""
     body = orjson.dumps(payload)
     spec = stage.settings.sources[source].verify
@@ -231,7 +231,7 @@ def _post(stage: _Stage, source: str, payload: Any, *, message_id: str = "", sec
         session.trust_env = False
         url = f"{stage.together.url}/webhooks/{source}"
         answer = session.post(url, data=body, headers=headers | {"Content-Type": "application/json"}, timeout=30)
-    return _Told(answer.status_code, answer.json(), sent_s)
+    return _Answer(answer.status_code, answer.json(), sent_s)
 
 
 def _until(done: Callable[[], bool]) -> bool:
@@ -277,7 +277,7 @@ def _leads(stage: _Stage) -> None:
         ("a forged signature", forged),
     ]
     output.table(
-        ("what was sent", "HTTP", "the answer"), [(what, answer.status, _said(answer)) for what, answer in rows]
+        ("what was sent", "HTTP", "the answer"), [(what, answer.status, _answer_text(answer)) for what, answer in rows]
     )
     arrived_s = stage.sandbox.wolkvox.rows(CAMPAIGN)[1]["arrived_s"]
     lone_s = arrived_s - lone.sent_s
@@ -296,11 +296,11 @@ def _leads(stage: _Stage) -> None:
     stage.must("the forged one was refused", forged.status == 401)
 
 
-def _is(answer: _Told, status: int, word: str) -> bool:
+def _is(answer: _Answer, status: int, word: str) -> bool:
     return answer.status == status and answer.body.get("status") == word
 
 
-def _said(answer: _Told) -> str:
+def _answer_text(answer: _Answer) -> str:
     if "errors" in answer.body:
         return "; ".join(f"{one['field']}: {one['message']}" for one in answer.body["errors"])
     return str(answer.body.get("detail") or output.compact(answer.body))
@@ -315,7 +315,8 @@ def _batch(stage: _Stage) -> None:
     output.line(f"wolkvox takes all of a call or nothing, and refuses the row of {' '.join(PEOPLE[BAD][:2])}:")
     calls = [call for call in stage.sandbox.calls[before:] if call.operation == "wolkvox.add_record"]
     output.table(
-        ("rows in the call", "HTTP", "what it meant"), [(c.rows, c.status, _meant(c.rows, c.status)) for c in calls]
+        ("rows in the call", "HTTP", "what it meant"),
+        [(c.rows, c.status, _call_meaning(c.rows, c.status)) for c in calls],
     )
     dead = _dead(stage)
     rows = [(one["delivery"], " ".join(PEOPLE[BAD][:2]), one["reason"]) for one in dead]
@@ -335,7 +336,7 @@ def _extra(at: int) -> dict[str, Any]:
     }
 
 
-def _meant(rows: int, status: int) -> str:
+def _call_meaning(rows: int, status: int) -> str:
     if status < 300:
         return "accepted"
     return "refused: halved" if rows > 1 else "refused: this is the bad one"
@@ -357,7 +358,7 @@ def _tickets(stage: _Stage) -> None:
     ]
     _until(lambda: _over(stage))
     output.table(
-        ("what was sent", "HTTP", "the answer"), [(what, answer.status, _said(answer)) for what, answer in sent]
+        ("what was sent", "HTTP", "the answer"), [(what, answer.status, _answer_text(answer)) for what, answer in sent]
     )
     stage.must("two surveys are on their way", len(stage.sandbox.tracksale.customers(SURVEY)) == 2)
     tags = stage.sandbox.tracksale.tags.get(6805511, {})
@@ -439,9 +440,9 @@ def _verdict(stage: _Stage) -> bool:
     most = max(sandbox.max_in_flight.get("demo-wolkvox", 0), 0)
     stage.must(f"never more than two calls at once at wolkvox (it saw {most})", most <= 2)
     stage.must("nothing is left on its way", _over(stage))
-    for what, so in stage.told:
+    for what, so in stage.checks:
         output.line(f"{'✓' if so else '✗'} {what}", "green" if so else "bold red")
-    return all(so for _, so in stage.told)
+    return all(so for _, so in stage.checks)
 
 
 # --- leaving it running ---------------------------------------------------------------------------------------------

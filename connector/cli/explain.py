@@ -36,7 +36,7 @@ def explain(id: str, show_record: bool, as_json: bool) -> None:
         return
     zone = here.settings.locale.timezone
     for event in found["events"]:
-        _tell(event, zone)
+        _print_event(event, zone)
     output.times_of(zone)
     if found["left_out"]:
         left = found["left_out"]
@@ -45,7 +45,7 @@ def explain(id: str, show_record: bool, as_json: bool) -> None:
         )
 
 
-def _tell(event: Mapping[str, Any], zone: ZoneInfo) -> None:
+def _print_event(event: Mapping[str, Any], zone: ZoneInfo) -> None:
     facts = {
         "event": event["event"],
         "id": output.shortened(event["event_id"]) or phrase("(forgotten)"),

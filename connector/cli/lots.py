@@ -11,7 +11,7 @@ import click
 from connector.admin import lot_acts
 from connector.admin.identifiers import ahead_ms
 from connector.admin.lot_acts import Checked
-from connector.admin.lot_guard import Kept, look_over
+from connector.admin.lot_guard import Exclusion, look_over
 from connector.admin.masked import masked_person
 from connector.cli import app, output
 from connector.cli.app import Surroundings
@@ -76,16 +76,16 @@ def _look(here: Surroundings, account: str, campaigns: Sequence[str]) -> tuple[l
     return found, faults
 
 
-def _may_not(here: Surroundings, lot: Seen) -> Sequence[Kept]:
+def _may_not(here: Surroundings, lot: Seen) -> Sequence[Exclusion]:
     """Whom of ours in a draft a guard would keep back if it were fired now."""
     if lot.state != LotState.DRAFT or lot.known is None:
         return ()
     with here.database.read() as conn:
         now = now_ms(conn)
-    return look_over(here.settings, here.database, lot.account, lot.known.id, now).kept
+    return look_over(here.settings, here.database, lot.account, lot.known.id, now).exclusions
 
 
-def _kept(one: Kept) -> Fields:
+def _kept(one: Exclusion) -> Fields:
     return {"delivery": f"d{one.delivery}", "guard": one.guard, "why": one.why, "until": iso(one.until)}
 
 
@@ -109,7 +109,7 @@ def _fields(lot: Seen) -> Fields:
     }
 
 
-def _list(found: Sequence[tuple[Seen, Sequence[Kept]]], zone: ZoneInfo) -> None:
+def _list(found: Sequence[tuple[Seen, Sequence[Exclusion]]], zone: ZoneInfo) -> None:
     counted = ("customers", "ours", "others")
     columns = ("account", "campaign", "lot", "state", *counted, "may not", "first", "last", "what of it")
     rows = []
@@ -129,12 +129,12 @@ def _list(found: Sequence[tuple[Seen, Sequence[Kept]]], zone: ZoneInfo) -> None:
             _tell_kept(refusals, zone)
 
 
-def _tell_kept(refusals: Sequence[Kept], zone: ZoneInfo) -> None:
+def _tell_kept(refusals: Sequence[Exclusion], zone: ZoneInfo) -> None:
     for line in _kept_lines(refusals, zone):
         output.line(f"  {line}", "yellow")
 
 
-def _kept_lines(refusals: Sequence[Kept], zone: ZoneInfo) -> list[str]:
+def _kept_lines(refusals: Sequence[Exclusion], zone: ZoneInfo) -> list[str]:
     """Who of a lot may not be contacted, and until when: "d12: hours: held until … (may be: …)"."""
     shown = [
         f"d{one.delivery}: {one.guard}: {one.why} (may be: {output.moment(iso(one.until), zone) or 'never'})"
@@ -203,7 +203,7 @@ def fire(account: str, campaign: str, lot: str, at: str, anyway: bool, why: str,
 def _demand_allowed(here: Surroundings, looked_at: Drafts, shown: Seen, at_ms: int | None, *, anyway: bool) -> Checked:
     """Asks every guard about the members: the suppression list, hours, lists and caps apply to a lot, too."""
     check = lot_acts.checked(here.settings, here.database, looked_at, shown, at_ms)
-    lines = _kept_lines(check.look.kept, here.settings.locale.timezone)
+    lines = _kept_lines(check.look.exclusions, here.settings.locale.timezone)
     if check.others_listed:
         lines.append(f"{check.others_listed} added by others are on the do-not-contact list")
     if lines and not anyway:

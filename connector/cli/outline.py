@@ -22,10 +22,10 @@ class Outline(click.Command):
 
     def __init__(self, name: str, entry: Mapping[str, Any]) -> None:
         super().__init__(name, params=[_param(one) for one in entry["params"]], help=entry["help"])
-        self.told = entry
+        self.entry = entry
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return list(self.told["usage"])
+        return list(self.entry["usage"])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write(self, ctx, formatter)
@@ -37,10 +37,10 @@ class OutlinedGroup(click.Group):
     def __init__(self, name: str, entry: Mapping[str, Any]) -> None:
         inner = {one: command(one, what) for one, what in entry["commands"].items()}
         super().__init__(name, params=[_param(one) for one in entry["params"]], help=entry["help"], commands=inner)
-        self.told = entry
+        self.entry = entry
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return list(self.told["usage"])
+        return list(self.entry["usage"])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -74,7 +74,7 @@ def asks_for_help(args: Sequence[str]) -> bool:
     return any(word in ("-h", "--help") for word in (args[: args.index("--")] if "--" in args else args))
 
 
-def told_of(one: click.Command, ctx: click.Context) -> dict[str, Any]:
+def entry_of(one: click.Command, ctx: click.Context) -> dict[str, Any]:
     """The entry of a command in outline.json. ``ctx``: the command's own."""
     params = [param for param in one.get_params(ctx) if "--help" not in param.opts]
     entry: dict[str, Any] = {
@@ -83,17 +83,19 @@ def told_of(one: click.Command, ctx: click.Context) -> dict[str, Any]:
         "options": [
             record for param in params if isinstance(param, click.Option) and (record := param.get_help_record(ctx))
         ],
-        "params": [_told_param(param) for param in params],
+        "params": [_param_entry(param) for param in params],
     }
     if isinstance(one, click.Group):
         inner = {name: one.get_command(ctx, name) for name in one.list_commands(ctx)}
         entry["commands"] = {
-            name: told_of(each, click.Context(each, info_name=name, parent=ctx)) for name, each in inner.items() if each
+            name: entry_of(each, click.Context(each, info_name=name, parent=ctx))
+            for name, each in inner.items()
+            if each
         }
     return entry
 
 
-def _told_param(param: click.Parameter) -> dict[str, Any]:
+def _param_entry(param: click.Parameter) -> dict[str, Any]:
     entry: dict[str, Any] = {"names": [*param.opts, *param.secondary_opts], "nargs": param.nargs}
     if isinstance(param.type, click.Choice):
         entry["choices"] = [str(choice) for choice in param.type.choices]
@@ -126,4 +128,4 @@ def _write(one: Outline | OutlinedGroup, ctx: click.Context, formatter: click.He
     own = one.get_help_option(ctx)
     last = own.get_help_record(ctx) if own else None
     with formatter.section("Options"):
-        formatter.write_dl([*((name, text) for name, text in one.told["options"]), *([last] if last else [])])
+        formatter.write_dl([*((name, text) for name, text in one.entry["options"]), *([last] if last else [])])

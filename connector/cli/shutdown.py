@@ -45,7 +45,7 @@ class Ending:
         self._hung_up.set()
 
     @property
-    def asked(self) -> bool:
+    def is_signalled(self) -> bool:
         """Whether a signal has come."""
         return self._asked.is_set()
 

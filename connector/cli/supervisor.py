@@ -146,7 +146,7 @@ def _follow(parent: int, ending: Ending) -> None:
     """Ends this process when its parent was killed: in order, but at once if that was how a second signal ended it."""
     while os.getppid() == parent:
         time.sleep(LOOK_S)
-    if not ending.asked:
+    if not ending.is_signalled:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(STOP_S)
     os._exit(1)

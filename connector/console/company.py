@@ -60,15 +60,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SignIn:
     """Where to send the browser, and what it must bring back."""
 
     url: str
-    kept: Mapping[str, str]
+    cookie: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Identity:
     """Who signed in. ``name``: as history names them, always with an @, as no name of the configuration has."""
 
     name: str
@@ -88,14 +88,14 @@ class Company:
         self._lock = threading.Lock()
         self._found: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    def ask(self, back: str) -> Asked:
+    def ask(self, back: str) -> SignIn:
         """Begins a sign-in; ``back``: our address to which the provider returns. Raises `NotSignedIn`."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         endpoint = self._described("authorization_endpoint")
         url, _ = self._client(back).create_authorization_url(endpoint, state=state, nonce=nonce, code_verifier=verifier)
-        return Asked(url, {"state": state, "nonce": nonce, "verifier": verifier})
+        return SignIn(url, {"state": state, "nonce": nonce, "verifier": verifier})
 
-    def known(self, query: Mapping[str, str], cookie: Mapping[str, str], back: str) -> Known:
+    def known(self, query: Mapping[str, str], cookie: Mapping[str, str], back: str) -> Identity:
         """Who came back. ``given``: the query; ``kept``: of `ask`. Raises `NotSignedIn`."""
         if not cookie.get("state") or not secrets.compare_digest(
             query.get("state", "").encode(), cookie["state"].encode()
@@ -109,7 +109,7 @@ class Company:
             log.warning("somebody without a role signed in at the provider")
             sentence = phrase("Your account has no role here: ask the administrator to give your group or e-mail one.")
             raise NotSignedIn(sentence)
-        return Known(self._name(claims), rule)
+        return Identity(self._name(claims), rule)
 
     def _token(self, code: str, cookie: Mapping[str, str], back: str) -> str:
         endpoint = self._described("token_endpoint")

@@ -46,10 +46,10 @@ def install(app: Flask) -> None:
     app.before_request(_check_session)
     app.before_request(_check_form)
     app.after_request(_finish)
-    app.register_error_handler(NotThere, lambda fault: _told(404, fault))
-    app.register_error_handler(Forbidden, lambda fault: _told(403, fault))
+    app.register_error_handler(NotThere, lambda fault: _message(404, fault))
+    app.register_error_handler(Forbidden, lambda fault: _message(403, fault))
     app.register_error_handler(StoreUnavailable, _away)
-    app.register_error_handler(ConnectorError, lambda fault: _told(400, fault))
+    app.register_error_handler(ConnectorError, lambda fault: _message(400, fault))
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(Exception, _unexpected)
 
@@ -160,7 +160,7 @@ def set_cookie(app: ConsoleApp, response: Response, session: Session) -> None:
 # --- what went wrong ------------------------------------------------------------------------------------------------
 
 
-def _told(status: int, fault: Exception) -> Response:
+def _message(status: int, fault: Exception) -> Response:
     sentence = fault.args[0] if fault.args and isinstance(fault.args[0], str) else str(fault)
     titles = {404: phrase("Not found"), 403: phrase("You may not do this")}
     return page(

@@ -39,7 +39,7 @@ def begin() -> Response:
     except NotSignedIn as fault:
         return form(fault.args[0], 503)
     response = redirected(way.url)
-    cookie = _signer(app).dumps(dict(way.kept) | {"to": wanted(request.args.get("to", ""))})
+    cookie = _signer(app).dumps(dict(way.cookie) | {"to": wanted(request.args.get("to", ""))})
     secure = gate.is_secure(app)
     response.set_cookie(
         COOKIE, cookie, GOOD_FOR_S, path=BEGIN.rpartition("/")[0], httponly=True, samesite="Lax", secure=secure

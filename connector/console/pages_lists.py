@@ -34,7 +34,7 @@ def install(app: Flask) -> None:
 
 def show_deliveries() -> Response:
     """The latest first, 50 to a page."""
-    app, filters = here(), _asked(request.args)
+    app, filters = here(), _filters(request.args)
     fault = ""
     try:
         search = _search(filters)
@@ -43,7 +43,7 @@ def show_deliveries() -> Response:
         raise
     except ConnectorError as refused:
         fault = refused.args[0]
-        filters = _asked({})
+        filters = _filters({})
         found = page(app.database, app.settings, _search(filters))
     facts: dict[str, Any] = {
         "asked": filters,
@@ -62,7 +62,7 @@ def show_deliveries() -> Response:
 
 def new_part() -> Response:
     """How many stand above the first row by now: lists never move by themselves."""
-    app, filters = here(), _asked(request.args)
+    app, filters = here(), _filters(request.args)
     try:
         number = new_since(app.database, app.settings, _search(filters), _mark("first"))
     except StoreUnavailable:
@@ -75,13 +75,13 @@ def new_part() -> Response:
 def download() -> Response:
     """The list as CSV, persons masked; who took it is kept."""
     app = here()
-    return csv_file.response(app.settings, app.database, _search(_asked(request.form)), gate.by())
+    return csv_file.response(app.settings, app.database, _search(_filters(request.form)), gate.by())
 
 
 # --- what an address says -------------------------------------------------------------------------------------------
 
 
-def _asked(query: Mapping[str, str]) -> dict[str, str]:
+def _filters(query: Mapping[str, str]) -> dict[str, str]:
     """The filters of an address; what none can be is left out."""
     filters = {name: query.get(name, "").strip()[:LONGEST] for name in FILTERS}
     known = {"state": STATES, "since": SINCE, "cause": tuple(code.value for code in Code)}

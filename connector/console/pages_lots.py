@@ -60,7 +60,9 @@ def _shown(drafts: Any, lot: Any, at_ms: int | None, fault: str, status: int) ->
         raise
     except ConnectorError as unread:
         why_none = unread.args[0]
-    refusals = [{"delivery": f"d{one.delivery}", "why": one.why, "until": iso(one.until)} for one in check.look.kept]
+    refusals = [
+        {"delivery": f"d{one.delivery}", "why": one.why, "until": iso(one.until)} for one in check.look.exclusions
+    ]
     facts = {
         "lot": lot,
         "people": people,

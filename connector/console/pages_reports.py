@@ -15,7 +15,7 @@ from connector.core.times import iso
 
 def install(app: Flask) -> None:
     """The addresses of these pages."""
-    reports_read = Kept()
+    reports_read = LastReports()
     app.add_url_rule("/console/campaigns", "campaigns", lambda: show_campaigns(again=False))
     app.add_url_rule("/console/campaigns", "campaigns_read", lambda: show_campaigns(again=True), methods=["POST"])
     app.add_url_rule("/console/surveys", "surveys", lambda: show_surveys(reports_read, again=False))
@@ -24,7 +24,7 @@ def install(app: Flask) -> None:
     )
 
 
-class Kept:
+class LastReports:
     """The survey reports that this process read last. Thread-safe."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ def show_campaigns(*, again: bool) -> Response:
     return page("campaigns.html", shown=shown, faults=made.faults)
 
 
-def show_surveys(reports_read: Kept, *, again: bool) -> Response:
+def show_surveys(reports_read: LastReports, *, again: bool) -> Response:
     made = reports_read.read(again=again)
     shown = [{"report": one, "read_at": iso(one.read_at)} for one in made.found]
     accounts = [one.name for one in reports.surveyors(here().settings)]

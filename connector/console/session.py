@@ -16,7 +16,7 @@ from typing import Any, Final
 from itsdangerous import BadData, URLSafeSerializer
 
 from connector.admin.people import People, marked
-from connector.console.company import Known, Rule
+from connector.console.company import Identity, Rule
 from connector.core.settings import Oidc, Person
 
 IDLE_S: Final = 8 * 3600.0
@@ -55,13 +55,13 @@ class Sessions:
         now = self._clock()
         return Session(secrets.token_urlsafe(16), person, now, now)
 
-    def fresh_guest(self, known: Known) -> Session:
+    def fresh_guest(self, known: Identity) -> Session:
         """The same for somebody of the company."""
         return replace(self.fresh(self._guest(known.name, known.rule)), rule=known.rule)
 
     def read(self, cookie: str) -> Session | None:
         """The session of the cookie; None if it is foreign or expired."""
-        unproved = self._said(cookie)
+        unproved = self._content(cookie)
         name, rule = unproved.get("n"), _rule(unproved.get("r"))
         if not isinstance(name, str):
             return None
@@ -98,7 +98,7 @@ class Sessions:
     def is_form_token(self, session: Session, token: str) -> bool:
         return hmac.compare_digest(self.form_token(session).encode(), token.encode("utf-8", "replace"))
 
-    def _said(self, cookie: str) -> dict[str, Any]:
+    def _content(self, cookie: str) -> dict[str, Any]:
         """The cookie's content; not proved yet."""
         try:
             _, content = URLSafeSerializer(b"").loads_unsafe(cookie)

@@ -281,7 +281,7 @@ def _check(
     if _is_paced(turn, lanes, soonest, asks=True):
         return None
     attempt = _start(conn, turn.account, name, Kind.PRECHECK, now)
-    share = _whose_check(turn, stand, place, lane)
+    share = _check_turn(turn, stand, place, lane)
     outbox.take(conn, attempt.id, name, lane, 1, now, head=head if share is None else None, turn=share)
     if _guarded(conn, place, attempt.id, attempt.kind, now):
         _end_more(turn, place, attempt.id, lane)
@@ -296,7 +296,7 @@ def _check(
     return Claim(attempt, outbox.members(conn, attempt.id))
 
 
-def _whose_check(turn: _Turn, stand: DestinationStanding, place: Destination, lane: int) -> int | None:
+def _check_turn(turn: _Turn, stand: DestinationStanding, place: Destination, lane: int) -> int | None:
     """The source that may have a person pre-checked now, if several sources wait."""
     waiting = turns.waiting(turn.conn, place.name, lane, turn.now) if len(place.sources) > 1 else []
     return in_order(ranked(place, waiting), stand.checked_turn, 1)[0] if len(waiting) > 1 else None

@@ -37,18 +37,18 @@ def holds(table: Any, text: str) -> ColumnElement[bool]:
     The database cannot read words that are encrypted: see `says`.
     """
     facts = table.c.reason_facts.icontains(text, autoescape=True)
-    return or_(table.c.reason_code.in_(_meant(text)), facts, table.c.reason.icontains(text, autoescape=True))
+    return or_(table.c.reason_code.in_(_codes_like(text)), facts, table.c.reason.icontains(text, autoescape=True))
 
 
 def says(row: Any, text: str) -> bool:
     """Whether a row's reason matches, as `holds` has it, with its words read."""
-    if row.reason_code in _meant(text):
+    if row.reason_code in _codes_like(text):
         return True
     facts = {} if row.reason or (reason := of(row)) is None else reason.facts
     return text.casefold() in (row.reason or orjson.dumps(facts).decode()).casefold()
 
 
-def _meant(text: str) -> list[str]:
+def _codes_like(text: str) -> list[str]:
     wanted = text.casefold()
     return [str(code) for code, sentence in ENGLISH.items() if wanted == code or wanted in sentence.casefold()]
 

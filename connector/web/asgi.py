@@ -175,7 +175,7 @@ class Gathering:
 
     def begin(self, known: asyncio.Future[None], pending: PendingRequest) -> Reply:
         """Has them stored. In the loop's thread only. ``known`` ends once the reply can be had without waiting."""
-        reply = Reply(partial(self._tell, known))
+        reply = Reply(partial(self._notify, known))
         if len(pending.payloads) > FEW:
             self._threads.submit(self.intake.take_all, [(pending, reply)])
             return reply
@@ -204,7 +204,7 @@ class Gathering:
                 return max(1, number)
         return len(self._gathered)
 
-    def _tell(self, known: asyncio.Future[None]) -> None:
+    def _notify(self, known: asyncio.Future[None]) -> None:
         """By the thread that stores."""
         self._known.append(known)
         if not self._woken:

@@ -43,7 +43,7 @@ def _gated(opens: Callable[[bytes], bool], view: View, closed: View | None) -> V
         if closed is not None:
             return closed(**parts)
         try:
-            is_open = opens(_shown())
+            is_open = opens(_shown_key())
         except WaitFirst as fault:
             because("too many wrong tokens came before")
             return problem(429, str(fault), headers={"Retry-After": f"{math.ceil(fault.wait_s)}"})
@@ -57,10 +57,10 @@ def _gated(opens: Callable[[bytes], bool], view: View, closed: View | None) -> V
 
 def person_of(people: People) -> Person | None:
     """The person whose key this request shows."""
-    return people.of_key(_shown().decode("utf-8", "surrogateescape"))
+    return people.of_key(_shown_key().decode("utf-8", "surrogateescape"))
 
 
-def _shown() -> bytes:
+def _shown_key() -> bytes:
     """The text after "Bearer"; nothing for any other scheme."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""

@@ -109,7 +109,7 @@ class Webhooks:
             return problem(404, NOTHING_HERE)
         if secret and not door.has_segment:
             return _refuse(door, NotAuthentic("the address goes on after the source's name"))
-        return self._taken(door, secret)
+        return self._receive(door, secret)
 
     def take_slash(self, source: str) -> Response | Later:
         """The view of an address with a slash at its end: no source's, but a sender that gives up must not hear 404."""
@@ -150,7 +150,7 @@ class Webhooks:
             return problem(400, f"{handshake.answered} is missing, or no short text")
         return Response(wanted, 200, content_type="text/plain; charset=utf-8", headers=NOTHING_ELSE)
 
-    def _taken(self, door: Door, secret: str) -> Response | Later:
+    def _receive(self, door: Door, secret: str) -> Response | Later:
         environ = request.environ
         raw = body(environ, door.largest_body)
         headers = Headers(environ)
@@ -331,13 +331,13 @@ def _answer_one(door: Door, stored: Stored, arrival: Arrival, *, refusal: int) -
 
 
 def _answer_many(stored: Sequence[Stored], arrivals: Sequence[Arrival]) -> Response:
-    events = [_told(one, arrival) for one, arrival in zip(stored, arrivals, strict=True)]
+    events = [_element(one, arrival) for one, arrival in zip(stored, arrivals, strict=True)]
     counts = Counter(event["status"] for event in events)
     summary = {status: counts[status] for status in ("accepted", "duplicate", "ignored", "invalid")}
     return reply({**summary, "events": events}, 202)
 
 
-def _told(stored: Stored, arrival: Arrival) -> dict[str, Any]:
+def _element(stored: Stored, arrival: Arrival) -> dict[str, Any]:
     """One element of the answer to an array."""
     element: dict[str, Any] = {"status": WORDS[stored.status], "id": stored.event_id}
     if element["status"] == "accepted":

@@ -25,8 +25,8 @@ from mappings.translated import is_empty, table, tables, word
 CATEGORIES: Final = {9: "promoter", 7: "passive", 0: "detractor"}
 UPDATED: Final = "answer.updated"
 MARK: Final = "event_type"  #: a key of ours in a row: that it is a change
-#: The fields of an answer beside the person, by the report's names -> ours. Fields that differ from look to look without a
-#: change (pictures' addresses, reminders) are left out.
+#: The fields of an answer beside the person, by the report's names -> ours. Fields that differ from look to look
+#: without a change (pictures' addresses, reminders) are left out.
 _ABOUT: Final = {
     "campaign_name": "campaign_name",
     "lot_code": "lot_code",

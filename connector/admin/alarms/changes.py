@@ -37,16 +37,16 @@ def _see(conn: Connection, rules: Alarms, alarm: Alarm | None, found: Condition,
     if alarm.state is AlarmState.WATCHED:
         if now - alarm.since >= found.after_ms:
             alarms.begin(conn, alarm, now)
-            _tell(conn, rules, alarm, found.weight, Occasion.BEGUN, 0, now)
+            _note_for_addressees(conn, rules, alarm, found.weight, Occasion.BEGUN, 0, now)
         return
     if found.weight is not alarm.severity:  # it has become worse: others are told as well
-        _tell(conn, rules, alarm, found.weight, Occasion.BEGUN, 0, now)
+        _note_for_addressees(conn, rules, alarm, found.weight, Occasion.BEGUN, 0, now)
     number = (now - (alarm.begun_at or now)) // int(rules.again_s * 1000)
     if number:
-        _tell(conn, rules, alarm, found.weight, Occasion.REMINDER, number, now)
+        _note_for_addressees(conn, rules, alarm, found.weight, Occasion.REMINDER, number, now)
 
 
-def _tell(
+def _note_for_addressees(
     conn: Connection, rules: Alarms, alarm: Alarm, severity: Severity, occasion: Occasion, number: int, now: int
 ) -> None:
     """Notes it once for each addressee; what waits from an earlier occasion is replaced."""
