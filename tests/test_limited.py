@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
-from sqlalchemy import select, text, update
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, event, select, text, update
 
 from connector.admin.explain import explain
 from connector.core.reasons import Code
@@ -94,7 +99,7 @@ def test_the_oldest_pass_when_there_is_room_and_then_count(database: Database) -
     Aside(out.settings, database, out.places).look()
     assert [row.lane == LIVE for row in out.deliveries()] == [True] * 5 + [False], "the day is full"
     with database.read() as conn:
-        assert sum(count for _, _, count in limited.passed(conn, ["landing"], 0)) == 5
+        assert sum(count for _, _, count in limited.passed(conn, ["landing"], 1)) == 5
     while out.claim().__class__.__name__ == "Claim":
         pass
     raised = replace(out.settings, sources={"landing": replace(FORM, limit=())})
@@ -119,6 +124,80 @@ def test_what_waits_counts_when_it_passes_and_not_before(database: Database) -> 
     limits.read()
     limits.read()
     assert limits.room("landing") == 0
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 3), st.booleans()), min_size=1, max_size=12))
+def test_counting_from_where_it_stood_counts_what_counting_a_day_does(
+    sqlite_template: Path, steps: list[tuple[int, int, bool]]
+) -> None:
+    """Some pass each time, written up to half a minute after the moment that they are given."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(sqlite_template, Path(folder) / "connector.db")
+        database = Database(f"sqlite:///{folder}/connector.db")
+        database.engine.update_execution_options(connector_clock=lambda: now_s * 1000)
+        now_s, number = 1_900_000_000, 0
+        known = SourceLimits({"landing": FORM}, database, clock=lambda: now_s)
+        for later_s, passes, reads in steps:
+            now_s += later_s
+            with database.write() as conn:
+                for one in range(passes):
+                    number += 1
+                    _passed(conn, number, (now_s - 15 * one) * 1000)
+            if reads:
+                known.read()
+        known.read()
+        afresh = SourceLimits({"landing": FORM}, database, clock=lambda: now_s)
+        afresh.read()
+        assert known.room("landing") == afresh.room("landing")
+        assert [one.used(now_s) for one in known._windows["landing"]] == [
+            one.used(now_s) for one in afresh._windows["landing"]
+        ]
+        database.close()
+
+
+def test_a_reading_asks_for_no_more_than_the_last_minute_of_what_passed(database: Database) -> None:
+    at_the_limit(database, 5)
+    limits = SourceLimits({"landing": FORM}, database)
+    with database.write() as conn:
+        now = now_ms(conn)
+        conn.execute(update(tables.events).values(released_at=now - 7_200_000))
+    asked: list[tuple[str, Any]] = []
+
+    def note(conn: Any, cursor: Any, statement: str, given: Any, *rest: Any) -> None:
+        if "released_at >=" in statement:
+            asked.append((statement, given))
+
+    limits.read()
+    event.listen(database.engine, "before_cursor_execute", note)
+    limits.read()
+    event.remove(database.engine, "before_cursor_execute", note)
+    [(statement, given)] = asked
+    values = given.values() if isinstance(given, dict) else given
+    assert now - 62_000 <= max(one for one in values if isinstance(one, int)) <= now_ms_of(database)
+    with database.read() as conn:
+        is_sqlite = conn.dialect.name == "sqlite"
+        if not is_sqlite:
+            conn.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+        rows = " ".join(str(row) for row in conn.exec_driver_sql(f"{plan} {statement}", given))
+    assert "ix_events_released" in rows, rows
+    assert "released_at>" in rows.replace(" ", ""), "the index is entered at the time"
+    with database.read() as conn:
+        assert limits.room("landing") == 0
+
+
+def now_ms_of(database: Database) -> int:
+    with database.read() as conn:
+        return now_ms(conn)
+
+
+def _passed(conn: Connection, number: int, at: int) -> None:
+    body = Arrival(source="landing", event_id=f"p-{number}", type="lead.created", state="accepted", payload="{}")
+    wait_for_room([body])
+    inbox.store(conn, [body])
+    mine = tables.events.c.event_id == f"p-{number}"
+    conn.execute(update(tables.events).where(mine).values(released_at=at))
 
 
 def test_one_that_asks_the_vendor_first_asks_then_too(database: Database) -> None:

@@ -19,7 +19,7 @@ from connector.core.log_throttle import LogThrottle
 from connector.core.metrics import HELD, REFUSED
 from connector.core.settings import Source
 from connector.store import inbox, limited
-from connector.store.database import Database
+from connector.store.database import Database, now_ms
 
 log = get("limits")
 
@@ -27,6 +27,7 @@ SLOTS: Final = 60  #: a window is counted in so many parts
 READ_EVERY_S: Final = 1.0
 IDLE_S: Final = 5.0  #: this long after the last event of a limited source, reading stops
 DAY_S: Final = 86_400
+SETTLED_S: Final = 60  #: this long after an event passed, no process still writes that it did
 #: Kept in a day of a source without proof, of what goes nowhere: invalid, ignored and conflicting events.
 KEPT_BYTES: Final = 16 * 1024 * 1024
 _LOG_EVERY_S: Final = 60.0
@@ -47,6 +48,9 @@ class Window:
     fresh: Counts = field(default_factory=dict)  #: of this process since that reading began
     reading: Counts = field(default_factory=dict)  #: the same before it began, until it has ended
     released: Counts = field(default_factory=dict)  #: that waited for room and passed, of all processes
+    passing: Counts = field(
+        default_factory=dict
+    )  #: the same, as they were read last: not all of them may be written yet
 
     def add(self, count: int, at_s: float) -> None:
         for counts in (self.own, self.fresh):
@@ -63,11 +67,11 @@ class Window:
         for at_s, count in found:
             self._add(self.stored, count, at_s)
 
-    def end_reading_released(self, found: Iterable[tuple[int, int]]) -> None:
-        """``found``: as `end_reading`, of all that are in the window."""
-        self.released = {}
+    def end_reading_released(self, found: Iterable[tuple[int, int]], settled_s: int) -> None:
+        """``found``: as `end_reading`; what passed before ``settled_s`` is never read again."""
+        self.passing = {}
         for at_s, count in found:
-            self._add(self.released, count, at_s)
+            self._add(self.released if at_s < settled_s else self.passing, count, at_s)
 
     def wait_s(self, count: int, now_s: float) -> int:
         """Seconds until ``count`` events may be taken; 0: now. A body beyond the limit goes into an empty window."""
@@ -83,12 +87,12 @@ class Window:
         for counts in self._every:
             for slot in [slot for slot in counts if slot <= last]:
                 del counts[slot]
-        own, *others, released = (sum(counts.values()) for counts in self._every)
-        return max(own, sum(others)) + released
+        own, stored, fresh, reading, *passed = (sum(counts.values()) for counts in self._every)
+        return max(own, stored + fresh + reading) + sum(passed)
 
     @property
     def _every(self) -> tuple[Counts, ...]:
-        return self.own, self.stored, self.fresh, self.reading, self.released
+        return self.own, self.stored, self.fresh, self.reading, self.released, self.passing
 
     @property
     def _part_s(self) -> float:
@@ -121,6 +125,7 @@ class SourceLimits:
         self._asked_s = 0.0
         self._reader: threading.Thread | None = None
         self._read_until = 0  #: id of the last event that was counted
+        self._settled_s = 0  #: unix seconds: all that passed before is counted
         self._waiting: frozenset[str] = frozenset()  #: sources of which something waits for room
 
     def room(self, source: str) -> int:
@@ -200,7 +205,7 @@ class SourceLimits:
                     return
 
     def read(self) -> None:
-        """Counts what all processes have stored since the last time; at first, since a day ago."""
+        """Counts what all processes have stored, or let pass, since the last time; at first, since a day ago."""
         assert self._database is not None
         with self._lock:
             for window in (*self._all(), *self._kept.values()):
@@ -210,17 +215,19 @@ class SourceLimits:
             last, rows = inbox.counted_after(conn, after, list(self._windows))
             nowhere = inbox.bytes_after(conn, after, last, list(self._kept))
             waiting = limited.sources(conn)
-            passed = limited.passed(conn, list(self._windows), int((self._clock() - DAY_S) * 1000))
+            now_s = now_ms(conn) // 1000  # the clock by which they passed
+            passed = limited.passed(conn, list(self._windows), self._settled_s or now_s - DAY_S)
+        settled_s = max(self._settled_s, now_s - SETTLED_S)
         found, released, sizes = _by_source(rows), _by_source(passed), _by_source(nowhere)
         with self._lock:
-            self._read_until = last
+            self._read_until, self._settled_s = last, settled_s
             self._waiting = frozenset(waiting)
             for name, window in self._kept.items():
                 window.end_reading(sizes.get(name, ()))
             for name, windows in self._windows.items():
                 for window in windows:
                     window.end_reading(found.get(name, ()))
-                    window.end_reading_released(released.get(name, ()))
+                    window.end_reading_released(released.get(name, ()), settled_s)
 
     def _all(self) -> Iterator[Window]:
         return (window for windows in self._windows.values() for window in windows)

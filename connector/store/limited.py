@@ -55,9 +55,9 @@ def release(conn: Connection, ids: Sequence[int], now: int) -> None:
     conn.execute(update(events).where(_events.id.in_(ids), _WAITS).values(released_at=now, due_at=due))
 
 
-def passed(conn: Connection, names: Sequence[str], since: int) -> list[tuple[str, int, int]]:
-    """(source, unix seconds, number) of those that waited and passed since then (unix ms)."""
+def passed(conn: Connection, names: Sequence[str], since_s: int) -> list[tuple[str, int, int]]:
+    """(source, unix seconds, number) of those that waited and passed in that second or later."""
     second = (_events.released_at // 1000).label("second")
-    counted = and_(WAS_LIMITED, _events.source.in_(names), _events.released_at > since)
+    counted = and_(WAS_LIMITED, _events.source.in_(names), _events.released_at >= since_s * 1000)
     rows = conn.execute(select(_events.source, second, func.count()).where(counted).group_by(_events.source, second))
     return [(source, int(at_s), count) for source, at_s, count in rows]
