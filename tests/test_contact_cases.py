@@ -102,8 +102,13 @@ verify = {{ scheme = "none" }}
 mapping = "lead"
 verify = {{ scheme = "none" }}
 
+[sources.desk]
+mapping = "ticket"
+verify = {{ scheme = "none" }}
+
 [[routes]]
 name = "marketing"
+sources = ["landing", "debts"]
 on = "lead.created"
 to = "wolkvox.add_record"
 account = "dialler"
@@ -132,6 +137,7 @@ campaign_status = "start"
 
 [[routes]]
 name = "other"
+sources = ["landing", "debts"]
 on = "lead.updated"
 to = "wolkvox.add_record"
 account = "other"
@@ -140,6 +146,7 @@ campaign_status = "start"
 
 [[routes]]
 name = "survey"
+sources = ["landing", "debts", "desk"]
 purpose = "survey"
 channel = "email"
 on = "ticket.closed"

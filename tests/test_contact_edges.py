@@ -220,6 +220,7 @@ verify = { scheme = "none" }
 
 [[routes]]
 name = "dial"
+sources = ["landing"]
 on = "lead.created"
 to = "wolkvox.add_record"
 account = "dialler"

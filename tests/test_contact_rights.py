@@ -70,6 +70,7 @@ verify = {{ scheme = "none" }}
 
 [[routes]]
 name = "dial"
+sources = ["landing"]
 on = "lead.created"
 to = "wolkvox.add_record"
 account = "dialler"

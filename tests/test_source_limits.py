@@ -94,6 +94,10 @@ def test_an_open_source_has_a_limit_of_its_own_and_is_named_to_be_taken(tmp_path
     assert settings.sources["landing"].limit == ()
     [dial_all] = settings.routes
     assert dial_all.sources == ("landing",)
+    for refusing in ("", '\n[[routes]]\nname = "no"\non = "contact.refused"\nto = "do_not_contact.add"\n'):
+        with pytest.raises(ConfigError, match=r'is required: no source proves .*, sources = \["pub"\]'):
+            load_text(tmp_path, DIALLER + DIAL + refusing + PUB)
+    assert load_text(tmp_path, DIALLER + DIAL + 'sources = ["pub"]\n' + PUB).routes[0].sources == ("pub",)
     told = load_text(tmp_path, DIALLER + LANDING + DIAL + 'sources = ["landing", "pub"]\n' + PUB + 'limit = "9/h"\n')
     assert told.routes[0].sources == ("landing", "pub")
     assert told.sources["pub"].limit == ((9, 3600),)

@@ -41,6 +41,7 @@ verify = { scheme = "none" }
 
 [[routes]]
 name = "dial 1042"
+sources = ["open"]
 on = "lead.created"
 to = "wolkvox.add_record"
 account = "dialler"
@@ -49,6 +50,7 @@ campaign_status = "start"
 
 [[routes]]
 name = "note"
+sources = ["open"]
 on = "lead.created"
 to = "tracksale.note"
 account = "surveys"

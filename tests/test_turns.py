@@ -274,7 +274,7 @@ def test_may_tells_the_shares_of_the_sources_of_a_route(database: Database) -> N
 
 def test_a_share_is_a_part_of_a_day(tmp_path: Path) -> None:
     open_source = '[sources.landing]\nmapping = "lead"\nverify = { scheme = "none" }\n'
-    base = DIALLER + DIAL
+    base = DIALLER + DIAL + 'sources = ["landing"]\n'
     assert load_text(tmp_path, base + open_source).sources["landing"].share == 0.5
     assert load_text(tmp_path, base + open_source + "share = 0.25\n").sources["landing"].share == 0.25
     for wrong in ("0", "1.5", '"half"', "true"):

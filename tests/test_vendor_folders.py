@@ -163,6 +163,7 @@ mapping = "lead"
 verify = {{ scheme = "none" }}
 [[routes]]
 name = "r"
+sources = ["own"]
 on = "lead.created"
 to = "sixth.put"
 account = "box"

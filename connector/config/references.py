@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mappings
 from connector.config.faults import Faults, check_known
 from connector.config.shapes import POLLS, DestinationSpec, text_of, words_of
 from connector.core.fields import RESULT, results_in
+from connector.core.settings import Source
 from connector.core.text import listed, quote
 from connector.vendors import VENDORS
 
@@ -34,6 +35,17 @@ def check_references(
     for source in named:
         check_known("source", source, tables["sources"], (*place, "sources"), faults)
     _check_types(words_of(table, "on"), [tables["sources"].get(source) for source in named], place, faults)
+
+
+def refuse_routes_of_nobody(routes: Sequence[Any], sources: Mapping[str, Source | None], faults: Faults) -> None:
+    """A route without sources takes those that prove something; where none does it has to name them."""
+    if not sources or not all(source is not None and source.is_open for source in sources.values()):
+        return
+    every = ", ".join(quote(name) for name in sources)
+    said = f"is required: no source proves who sends (verify is none), and such a source is named, sources = [{every}]"
+    for index, table in enumerate(routes):
+        if isinstance(table, dict) and "sources" not in table:
+            faults.add(("routes", index, "sources"), said)
 
 
 def check_contact(

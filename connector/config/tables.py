@@ -80,6 +80,7 @@ def read_tables(
         conditions.check_when(index, tables, faults)
         conditions.check_otherwise(index, tables["routes"], faults)
     refusals, telling = _refusals(tables, faults)
+    references.refuse_routes_of_nobody(tables["routes"], sources, faults)
     return {
         "locale": locale,
         "accounts": accounts,
@@ -99,11 +100,11 @@ Taking = TypeVar("Taking", Route, Refusal)
 
 
 def _without_open_ones(route: Taking, sources: Mapping[str, Source | None]) -> Taking:
-    """A route without sources takes none whose webhooks are unproved, unless there are no others. Nobody is put on the
+    """A route without sources takes none whose webhooks are unproved: they must be named. Nobody is put on the
     do-not-contact list on their word either.
     """
     proving = tuple(name for name, source in sources.items() if source is None or not source.is_open)
-    if route.sources is not None or not proving or len(proving) == len(sources):
+    if route.sources is not None or len(proving) == len(sources):
         return route
     return replace(route, sources=proving)
 

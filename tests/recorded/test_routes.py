@@ -38,10 +38,10 @@ token = "h"
 base_url = "{url}"
 [sources.leads]
 mapping = "lead"
-verify = {{ scheme = "none" }}
+verify = {{ scheme = "token", header = "X-Token", secrets = ["invented"] }}
 [sources.tickets]
 mapping = "ticket"
-verify = {{ scheme = "none" }}
+verify = {{ scheme = "token", header = "X-Token", secrets = ["invented"] }}
 """
 
 
