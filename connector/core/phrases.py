@@ -22,9 +22,9 @@ class Phrase(str):
     def __new__(
         cls, english: str, template: str, facts: Mapping[str, Any], many: str = "", number: int | None = None
     ) -> Phrase:
-        made = super().__new__(cls, english)
-        made.template, made.many, made.number, made.facts = template, many, number, facts
-        return made
+        new = super().__new__(cls, english)
+        new.template, new.many, new.number, new.facts = template, many, number, facts
+        return new
 
     def mapped(self, change: Callable[[str], str]) -> Phrase:
         """The same with every text in it changed, for example masked."""

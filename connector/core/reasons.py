@@ -149,9 +149,9 @@ class Reason:
 
     def words(self) -> set[str]:
         """The words that `forgotten` removes."""
-        mine = {str(self.facts[_QUOTED])} if self.facts.get(_QUOTED) else set()
+        own = {str(self.facts[_QUOTED])} if self.facts.get(_QUOTED) else set()
         because = _because(self.facts)
-        return mine | because.words() if because is not None else mine
+        return own | because.words() if because is not None else own
 
 
 def answer_facts(words: str, status: int | None) -> dict[str, Any]:

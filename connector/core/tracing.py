@@ -160,8 +160,8 @@ class _On:
             record_exception=False,  # its text may quote a person
             set_status_on_exception=False,
         )
-        with begun as made:
-            span = Span(made, self._api.StatusCode.ERROR)
+        with begun as inner:
+            span = Span(inner, self._api.StatusCode.ERROR)
             try:
                 yield span
             except Exception as fault:

@@ -86,13 +86,13 @@ def _text(value: Any) -> str:
     return plain("true" if value is True else "false" if value is False else str(value))
 
 
-def _equal_to(wanted: str | float | bool) -> Callable[[Any], bool]:
-    if isinstance(wanted, bool):
-        words = _YES if wanted else _NO
+def _equal_to(operand: str | float | bool) -> Callable[[Any], bool]:
+    if isinstance(operand, bool):
+        words = _YES if operand else _NO
         return lambda value: _text(value) in words
-    if isinstance(wanted, int | float):
-        return lambda value: _number(value) == wanted
-    text = plain(wanted)
+    if isinstance(operand, int | float):
+        return lambda value: _number(value) == operand
+    text = plain(operand)
     return lambda value: _text(value) == text
 
 

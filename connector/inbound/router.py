@@ -113,11 +113,11 @@ class Router:
         event = believed(event)
         since_ms = int(event.time.timestamp() * 1000) if event.time else received_ms or int(time.time() * 1000)
         person = _Person([self._hash("", way) for way in ways(event)], _place(event), since_ms)
-        made = tuple([self._delivery(p, source, event, person, lane) for p in prepared])
-        made += tuple([self._refusal(one, event, person, lane) for one in refusals])
-        if any(new.after for new in made):
-            _end_with_their_like(made)
-        return made
+        new_deliveries = tuple([self._delivery(p, source, event, person, lane) for p in prepared])
+        new_deliveries += tuple([self._refusal(one, event, person, lane) for one in refusals])
+        if any(new.after for new in new_deliveries):
+            _end_with_their_like(new_deliveries)
+        return new_deliveries
 
     def choices(self, source: str, event: Event) -> tuple[Choice, ...]:
         """The result of each configured route for an event, with the reason if it does not take it."""
@@ -165,7 +165,7 @@ class Router:
     def _delivery(self, prepared: _Prepared, source: str, event: Event, person: _Person, lane: int) -> NewDelivery:
         route, ways = prepared.route, person.ways
         consent = self._consents.read(event, route.proof, wish=route.hours_as_asked)
-        once = self._hash(route.name, lookup(event, route.once_per.key)) if route.once_per else None
+        once_key = self._hash(route.name, lookup(event, route.once_per.key)) if route.once_per else None
         new = NewDelivery(
             route=route.name,
             account=route.account,
@@ -175,8 +175,8 @@ class Router:
             lane=CHECK_OF[lane] if route.options.get("ninety_day_rule") else lane,
             contact=ways[0] if ways else None,
             contacts=orjson.dumps(ways).decode() if len(ways) > 1 else None,
-            once_key=once,
-            once_more=self._once_more(route, event, once),
+            once_key=once_key,
+            once_more=self._once_more(route, event, once_key),
             place=person.place,
             turn=turn_of(source),
             rule=rule[1] if (rule := self._rule(prepared, source)) else None,
@@ -301,10 +301,10 @@ def _rendered(prepared: _Prepared, event: Event) -> Rendered:
 
 
 def _prepared(settings: Settings, route: Route, destination: str) -> _Prepared:
-    wanted = tuple(sorted(results_in(route.options)))
+    results = tuple(sorted(results_in(route.options)))
     when, account = conditions.prepared(route, settings.locale.timezone), settings.accounts.get(route.account)
     is_safe = account is not None and account.safe_text == "spreadsheet"
-    return _Prepared(route, destination, _mapping(settings, route), wanted, when, is_safe)
+    return _Prepared(route, destination, _mapping(settings, route), results, when, is_safe)
 
 
 def _refusals(wanting: Mapping[str, _Prepared], event: Event) -> dict[str, str]:
@@ -360,9 +360,9 @@ def _unwanted(route: Route, source: str, event: Event) -> str:
     return f"it takes {listed(route.on)}, and this is {quote(event.type)}"
 
 
-def _end_with_their_like(made: Iterable[NewDelivery]) -> None:
+def _end_with_their_like(deliveries: Iterable[NewDelivery]) -> None:
     """Deliveries after one that will not be made end at once, down the whole chain."""
-    by_route = {new.route: new for new in made}
+    by_route = {new.route: new for new in deliveries}
 
     def end(new: NewDelivery) -> str:
         if new.state == DeliveryState.PENDING and new.after:

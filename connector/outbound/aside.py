@@ -91,11 +91,11 @@ def _let_in_ceilings(conn: Connection, place: Destination, now: int) -> int:
     count = 0
     for lane, turn in waiting:
         source = source_of(place, turn)
-        mine = [one for one in found if not one.source or (source and one.source == source.name)]
-        full = [one for one in mine if not one.left]
+        applicable = [one for one in found if not one.source or (source and one.source == source.name)]
+        full = [one for one in applicable if not one.left]
         if any(one.countries is None for one in full) or turn in turns.waiting(conn, place.name, LET_IN[lane], now):
             continue
-        most = min([AT_ONCE, *(one.left for one in mine if one.left)])
+        most = min([AT_ONCE, *(one.left for one in applicable if one.left)])
         but = sorted({country for one in full for country in one.countries or ()} - {""})
         count += turns.let_in(conn, place.name, lane, turn, most, now, but=but)
     return count

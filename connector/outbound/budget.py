@@ -118,11 +118,11 @@ def keep(conn: Connection, account: Account, count: Count, now: int) -> None:
 def keep_answer(database: Database, account: Account, answer: Answer) -> None:
     """The same for an answer of the vendor's counter; an answer without a count changes nothing."""
     counter = VENDORS[account.vendor].counter
-    looked = counter.means(answer, account) if counter is not None else None
-    if looked is not None and isinstance(looked.value, Count):
+    result = counter.means(answer, account) if counter is not None else None
+    if result is not None and isinstance(result.value, Count):
         with database.write(serialise=account.name) as conn:
             accounts.ensure(conn, [account.name], [], now_ms(conn))
-            keep(conn, account, looked.value, now_ms(conn))
+            keep(conn, account, result.value, now_ms(conn))
 
 
 # --- pacing ---------------------------------------------------------------------------------------------------------

@@ -54,8 +54,8 @@ class Ceiling:
 
     def counts(self, source: str, some: Sequence[str]) -> bool:
         """Whether people of that source with numbers of these countries count."""
-        mine = not self.source or self.source == source
-        return mine and (self.countries is None or not self.countries.isdisjoint(some))
+        is_its_source = not self.source or self.source == source
+        return is_its_source and (self.countries is None or not self.countries.isdisjoint(some))
 
 
 def ceilings(place: Destination, used: Mapping[Called, int]) -> list[Ceiling]:

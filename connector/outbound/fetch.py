@@ -238,22 +238,22 @@ def _without_a_call(
     """Nothing is to be fetched: by the current configuration, or because all parts are there."""
     with source.database.write(serialise=source.account.name) as conn:
         now = now_ms(conn)
-        mine = _in_hand(conn, claim) if event else None
-        if mine is None or thin is not None:
+        waiting = _in_hand(conn, claim) if event else None
+        if waiting is None or thin is not None:
             attempts.finish(conn, claim.attempt.id, state=AttemptState.NOT_SENT, now=now, words="nothing to fetch")
-        if mine is None:
+        if waiting is None:
             return
         if thin is None:
             attempts.forget(conn, claim.attempt.id)
-            thin_events.put_back(conn, mine, now + LOOK_AGAIN_MS)
+            thin_events.put_back(conn, waiting, now + LOOK_AGAIN_MS)
         elif isinstance(thin, Ignored):
-            thin_events.end(conn, mine.id, state=EventState.IGNORED, fetched=mine.fetched, notes=(str(thin),))
+            thin_events.end(conn, waiting.id, state=EventState.IGNORED, fetched=waiting.fetched, notes=(str(thin),))
         elif isinstance(thin, Invalid):
-            _end_invalid(conn, mine, *thin.errors)
+            _end_invalid(conn, waiting, *thin.errors)
         elif isinstance(thin, Thin):
-            _route(conn, source, mine, mine.fetched, now)
+            _route(conn, source, waiting, waiting.fetched, now)
         else:
-            _end_invalid(conn, mine, FieldError("mapping", "its source's mapping reads it whole by now: replay it"))
+            _end_invalid(conn, waiting, FieldError("mapping", "its source's mapping reads it whole by now: replay it"))
         announce(conn)
 
 

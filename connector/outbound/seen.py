@@ -152,7 +152,7 @@ def _learn(question: Question, asking: Attempt, seen: Seen, grounds: Grounds, no
     sure_at = question.about.deadline + PROBE_GRACE_MS
     if asking.started_at < sure_at and not all(seen.present.values()):
         return _probed(question, max(now, sure_at), {"present": {}})
-    known = question.known | {str(number): there for number, there in seen.present.items()}
+    known = question.known | {str(number): is_there for number, is_there in seen.present.items()}
     return _of_sample(question, known, now, nobody_left=False, grounds=grounds)
 
 
@@ -197,23 +197,23 @@ def _absent(question: Question, known: provoked.Known, now: int) -> Settlement:
 
 def _of_each(question: Question, seen: Seen, now: int) -> Settlement:
     """Presence settles a record; absence from a report that may lag settles nothing."""
-    there = [One(number, DeliveryState.DELIVERED, LANDED, now) for number, found in seen.present.items() if found]
+    present = [One(number, DeliveryState.DELIVERED, LANDED, now) for number, found in seen.present.items() if found]
     looks = int(question.answers.get("looks", 0))
     found = Settlement(
         of=question.about,
         once=False,
-        members=Members(ones=there),
+        members=Members(ones=present),
         drafts=[(draft, [number]) for number, draft in seen.drafts.items()],
         results=seen.results,
         wakes=question.ids,
     )
-    if len(there) == len(question.members):
+    if len(present) == len(question.members):
         end = End(question.about.id, AttemptState.ACCEPTED, words=str(LANDED))
         return replace(found, also_ends=[end], ask=Ask(None))
     if looks < len(LOOKS_AFTER_S):
         return replace(found, ask=Ask(now + LOOKS_AFTER_S[looks] * 1000, {"looks": looks + 1}))
     left = Group(state=DeliveryState.UNCERTAIN, reason=Reason(Code.PROBE_NOT_SEEN))
-    return replace(found, ask=Ask(None), members=Members(ones=there, groups=[left]))
+    return replace(found, ask=Ask(None), members=Members(ones=present, groups=[left]))
 
 
 def _probed(question: Question, when: int, answers: Mapping[str, Any]) -> Settlement:

@@ -147,27 +147,27 @@ class _Call:
 def look_up(line: Line, claimed: Claim, deadline: Deadline) -> Outcome:
     """Makes the lookups of some destinations."""
     lookup = VENDORS[line.account.vendor].lookups[claimed.attempt.kind]
-    looked = _looked(lookup.read, lookup.means, line, deadline)
+    result = _looked(lookup.read, lookup.means, line, deadline)
 
     def store(conn: Connection, now: int) -> None:
-        lookup.store(conn, line.account.name, looked.value, looked.outcome.attempt, now)
+        lookup.store(conn, line.account.name, result.value, result.outcome.attempt, now)
 
-    return _settle_help(line, claimed, lookup.help, looked, store)
+    return _settle_help(line, claimed, lookup.help, result, store)
 
 
 def ask_budget(line: Line, claimed: Claim, deadline: Deadline) -> Outcome:
     """Asks how many of the day's calls are used, by the vendor's own count."""
     counter = VENDORS[line.account.vendor].counter
     assert counter is not None, "only an account that counts a day's calls is asked for them"
-    looked = _looked(counter.read, counter.means, line, deadline)
+    result = _looked(counter.read, counter.means, line, deadline)
 
     def store(conn: Connection, now: int) -> None:
-        if looked.value is not None:
-            budget.keep(conn, line.account, looked.value, now)
-        elif looked.state is HelpState.NOT_THERE:  # our own count is used then; once a day the help is tried again
+        if result.value is not None:
+            budget.keep(conn, line.account, result.value, now)
+        elif result.state is HelpState.NOT_THERE:  # our own count is used then; once a day the help is tried again
             accounts.ask_budget(conn, line.account.name, now + DAY_MS)
 
-    return _settle_help(line, claimed, counter.help, looked, store)
+    return _settle_help(line, claimed, counter.help, result, store)
 
 
 def _looked(
@@ -186,15 +186,15 @@ def _looked(
 
 
 def _settle_help(
-    line: Line, claimed: Claim, name: str, looked: LookupResult, store: Callable[[Connection, int], None]
+    line: Line, claimed: Claim, name: str, result: LookupResult, store: Callable[[Connection, int], None]
 ) -> Outcome:
-    outcome = looked.outcome
+    outcome = result.outcome
 
     def settle() -> None:
         with line.database.write(serialise=line.account.name) as conn:
             now = now_ms(conn)
             faults = faults_of(conn, line.account.name, outcome)
-            apply(conn, decide_help(claimed.attempt, name, looked, faults, now), None, now)
+            apply(conn, decide_help(claimed.attempt, name, result, faults, now), None, now)
             store(conn, now)
 
     patiently(settle)

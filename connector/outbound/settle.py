@@ -160,7 +160,7 @@ def decide(
         members, destination = _fates(attempt, outcome, ids, known, now)
         doubts = outcome.each and any(outcome.of(at).fate is Fate.DOUBTFUL for at in range(len(ids)))
         ask = Ask(now) if doubts and outcome.ask else None
-    there = [one for at, one in enumerate(ids) if outcome.of(at).fate is Fate.DELIVERED]
+    delivered = [one for at, one in enumerate(ids) if outcome.of(at).fate is Fate.DELIVERED]
     return Settlement(
         of=attempt,
         end=ended(attempt, outcome),
@@ -168,7 +168,7 @@ def decide(
         destination=destination,
         members=members,
         ask=ask,
-        drafts=[] if outcome.draft is None else [(outcome.draft, there)],
+        drafts=[] if outcome.draft is None else [(outcome.draft, delivered)],
         unsent=ids if place.plan is not None and _leaves_some(outcome) else (),
         results=_results(outcome, ids),
         wakes=ids,
@@ -239,15 +239,15 @@ def of_question(outcome: Outcome) -> Outcome:
 
 
 def decide_help(
-    attempt: Attempt, name: str, looked: LookupResult, faults: int, now: int, wait: WaitS = wait_s
+    attempt: Attempt, name: str, result: LookupResult, faults: int, now: int, wait: WaitS = wait_s
 ) -> Settlement:
     """The changes by a call for a vendor's help. ``faults``: the account's earlier faults in a row."""
-    outcome = looked.outcome
+    outcome = result.outcome
     return Settlement(
         of=attempt,
         once=False,
         end=ended(attempt, outcome),
-        help=HelpNote(name, looked.state, outcome.words),
+        help=HelpNote(name, result.state, outcome.words),
         account=decide_account(outcome, faults, now, wait),
     )
 

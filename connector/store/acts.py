@@ -59,15 +59,15 @@ def append(conn: Connection, some: Sequence[Act], now: int) -> None:
 
 def of_deliveries(conn: Connection, event: int, deliveries: Collection[int]) -> Sequence[Any]:
     """The rows about an event and its deliveries, oldest first."""
-    mine = or_(_act.event == event, _act.delivery.in_(deliveries) if deliveries else false())
-    return conn.execute(select(acts).where(mine).order_by(_act.id)).all()
+    condition = or_(_act.event == event, _act.delivery.in_(deliveries) if deliveries else false())
+    return conn.execute(select(acts).where(condition).order_by(_act.id)).all()
 
 
 def of_accounts(conn: Connection, names: Collection[str], since: int, until: int) -> Sequence[Any]:
     """The rows about these accounts within a time (unix ms), oldest first."""
     closed = [What.PAUSE.value, What.RESUME.value]
-    mine = and_(_act.account.in_(names), _act.what.in_(closed), _act.at >= since, _act.at <= until)
-    return conn.execute(select(acts).where(mine).order_by(_act.id)).all()
+    condition = and_(_act.account.in_(names), _act.what.in_(closed), _act.at >= since, _act.at <= until)
+    return conn.execute(select(acts).where(condition).order_by(_act.id)).all()
 
 
 def page(conn: Connection, who: str, before: int | None, most: int) -> Sequence[Any]:
@@ -80,8 +80,8 @@ def page(conn: Connection, who: str, before: int | None, most: int) -> Sequence[
 
 def number_of(conn: Connection, who: str, what: What, since: int) -> int:
     """How often somebody did this since then."""
-    mine = and_(_act.at >= since, _act.who == who, _act.what == what.value)
-    return int(conn.execute(select(func.count()).select_from(acts).where(mine)).scalar_one())
+    condition = and_(_act.at >= since, _act.who == who, _act.what == what.value)
+    return int(conn.execute(select(func.count()).select_from(acts).where(condition)).scalar_one())
 
 
 def latest(conn: Connection, since: int, most: int) -> Sequence[Any]:

@@ -177,15 +177,15 @@ def sent(conn: Connection, notice: Notice, now: int) -> None:
 def put_off(conn: Connection, notice: Notice, due_at: int, words: str, *, for_good: bool = False) -> None:
     """The try failed. A notice that was replaced meanwhile stays so."""
     state = NoticeState.FAILED if for_good else NoticeState.WAITING
-    mine = (_notice.id == notice.id, _notice.state == NoticeState.SENDING.value)
-    conn.execute(update(alarm_notices).where(*mine).values(state=state.value, due_at=due_at, words=words))
+    conditions = (_notice.id == notice.id, _notice.state == NoticeState.SENDING.value)
+    conn.execute(update(alarm_notices).where(*conditions).values(state=state.value, due_at=due_at, words=words))
 
 
 def replace(conn: Connection, alarm: int, addressees: Collection[str] | None = None) -> None:
     """Drops the waiting notices about an alarm. ``addressees``: of these only."""
-    mine = [_notice.alarm == alarm, _notice.state == NoticeState.WAITING.value]
-    mine += [] if addressees is None else [_notice.addressee.in_(addressees)]
-    conn.execute(update(alarm_notices).where(*mine).values(state=NoticeState.REPLACED.value))
+    conditions = [_notice.alarm == alarm, _notice.state == NoticeState.WAITING.value]
+    conditions += [] if addressees is None else [_notice.addressee.in_(addressees)]
+    conn.execute(update(alarm_notices).where(*conditions).values(state=NoticeState.REPLACED.value))
 
 
 def drop(conn: Connection, notice: Notice) -> None:

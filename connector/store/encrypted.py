@@ -48,8 +48,8 @@ def _step(
     """The key of the last row that was looked at, and how many were written; None at the end."""
     keys = list(table.primary_key.columns)
     raws = [type_coerce(column, Text) for column in columns]
-    wanted = or_(*(_is_old(column, raw, begins) for column, raw in zip(columns, raws, strict=True)))
-    query = select(*keys, *columns).where(wanted).order_by(*keys).limit(AT_ONCE)
+    is_outdated = or_(*(_is_old(column, raw, begins) for column, raw in zip(columns, raws, strict=True)))
+    query = select(*keys, *columns).where(is_outdated).order_by(*keys).limit(AT_ONCE)
     if after is not None:
         last_key = [literal(value, key.type) for key, value in zip(keys, after, strict=True)]
         query = query.where(tuple_(*keys) > tuple_(*last_key) if len(keys) > 1 else keys[0] > last_key[0])
@@ -63,8 +63,8 @@ def _step(
             | {f"new_{name}": _again(row._mapping[table.c[name]], table.c[name]) for name in names}
             for row in rows
         ]
-        mine = and_(*(key == bindparam(f"key_{key.name}") for key in keys))
-        conn.execute(update(table).where(mine).values({name: bindparam(f"new_{name}") for name in names}), written)
+        is_row = and_(*(key == bindparam(f"key_{key.name}") for key in keys))
+        conn.execute(update(table).where(is_row).values({name: bindparam(f"new_{name}") for name in names}), written)
     return tuple(rows[-1]._mapping[key] for key in keys), len(rows)
 
 

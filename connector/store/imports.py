@@ -178,9 +178,9 @@ def _joined() -> Any:
 
 def _fate() -> Any:
     """The fate of a row: the state of its event, or of the worst of its deliveries."""
-    mine = _delivery.event == _row.event
+    condition = _delivery.event == _row.event
     order = case(*((_delivery.state == state, at) for at, state in enumerate(WORST_FIRST)), else_=len(WORST_FIRST))
-    worst = select(_delivery.state).where(mine).order_by(order).limit(1).scalar_subquery()
+    worst = select(_delivery.state).where(condition).order_by(order).limit(1).scalar_subquery()
     return case(
         (_row.replaced_by.is_not(None), literal("replaced", Text)),
         (_row.event.is_(None), _row.status),

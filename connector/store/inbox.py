@@ -131,8 +131,8 @@ def known(conn: Connection, arrivals: Sequence[Arrival]) -> set[int]:
     changed = {
         id(one): one.revised() for one in arrivals if one.revised and id(one) not in alike and _name(one) in prints
     }
-    there = {(row.source, row.key) for row in _rows_named(conn, _names(changed.values()))}
-    return alike | {one for one, revised in changed.items() if _name(revised) in there}
+    stored = {(row.source, row.key) for row in _rows_named(conn, _names(changed.values()))}
+    return alike | {one for one, revised in changed.items() if _name(revised) in stored}
 
 
 _UNKNOWN: Final = object()

@@ -30,12 +30,12 @@ def add(conn: Connection, added: Iterable[tuple[int, NewDelivery]]) -> None:
 
 def add_of_events(conn: Connection, stored: Iterable[tuple[int, Sequence[NewDelivery]]]) -> None:
     """The same where the ids of the deliveries are not known, but those of their events."""
-    wanted = {(event, new.route): new for event, some in stored for new in some if new.once_more}
-    if not wanted:
+    by_name = {(event, new.route): new for event, some in stored for new in some if new.once_more}
+    if not by_name:
         return
     query = select(_deliveries.id, _deliveries.event, _deliveries.route)
-    rows = conn.execute(query.where(_deliveries.event.in_({event for event, _ in wanted})))
-    add(conn, [(row.id, wanted[row.event, row.route]) for row in rows if (row.event, row.route) in wanted])
+    rows = conn.execute(query.where(_deliveries.event.in_({event for event, _ in by_name})))
+    add(conn, [(row.id, by_name[row.event, row.route]) for row in rows if (row.event, row.route) in by_name])
 
 
 def replace(conn: Connection, delivery: int, new: NewDelivery) -> None:

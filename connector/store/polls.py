@@ -135,8 +135,8 @@ def put_off(
 
 def release(conn: Connection, name: str, holder: str, **values: Any) -> None:
     """Releases the lease, if it is the holder's."""
-    mine = and_(_poll.name == name, _poll.holder == holder)
-    conn.execute(update(polls).where(mine).values({**values, "holder": None, "held_until": 0}))
+    condition = and_(_poll.name == name, _poll.holder == holder)
+    conn.execute(update(polls).where(condition).values({**values, "holder": None, "held_until": 0}))
 
 
 def remove(conn: Connection, name: str) -> None:

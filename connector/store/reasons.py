@@ -49,8 +49,8 @@ def says(row: Any, text: str) -> bool:
 
 
 def _codes_like(text: str) -> list[str]:
-    wanted = text.casefold()
-    return [str(code) for code, sentence in ENGLISH.items() if wanted == code or wanted in sentence.casefold()]
+    folded = text.casefold()
+    return [str(code) for code, sentence in ENGLISH.items() if folded == code or folded in sentence.casefold()]
 
 
 def of(row: Any) -> Reason | None:

@@ -31,8 +31,8 @@ def take(conn: Connection, new: Iterable[tuple[int, Sequence[NewDelivery]]], key
         fresh = [refused for refused in one.refused if not _overtaken(conn, refused)]
         suppression_list.add(conn, [Entry(o.hash, o.hint, o.reason, o.since, o.channels) for o in fresh])
         if not fresh:
-            mine = and_(_delivery.event == event, _delivery.route == one.route)
-            conn.execute(update(deliveries).where(mine).values(reasons.columns(Reason(Code.REFUSAL_OVERTAKEN))))
+            condition = and_(_delivery.event == event, _delivery.route == one.route)
+            conn.execute(update(deliveries).where(condition).values(reasons.columns(Reason(Code.REFUSAL_OVERTAKEN))))
 
 
 def _overtaken(conn: Connection, refused: Refused) -> bool:

@@ -153,10 +153,10 @@ def _is_free(path: Path, *, remove: bool = False) -> bool:
 
 def _stands_at(fd: int, path: Path) -> bool:
     try:
-        there, ours = path.stat(), os.fstat(fd)
+        at_path, of_handle = path.stat(), os.fstat(fd)
     except FileNotFoundError:
         return False
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    return (at_path.st_dev, at_path.st_ino) == (of_handle.st_dev, of_handle.st_ino)
 
 
 @contextlib.contextmanager

@@ -58,17 +58,17 @@ class CapsGuard(Guard):
 
     def _decide_one(self, people: People, past: Past, member: Member, cohort: Cohort, decided: Decided) -> None:
         route, plan = cohort.route, people.plan
-        mine = past.of(member.ways)
+        contacts = past.of(member.ways)
         try:
-            found = people.room(cohort, mine) if mine else None
+            found = people.room(cohort, contacts) if contacts else None
         except ZoneInfoNotFoundError:
             until = people.asked.now + LOOK_AGAIN_MS
             why = "a time zone is not known to this machine: update tzdata"
             decided.held[member.id] = until, Reason(Code.CAP_HELD, {"until": local(plan, None, until), "cap": why})
             return
         if not found:
-            if mine:
-                people.before[member.id] = mine
+            if contacts:
+                people.before[member.id] = contacts
             past.add(member.ways, Contact(member.id, people.asked.attempt, people.at, route.channel, cohort.purpose))
             return
         until, cap = found[0] - people.later_ms, found[1]

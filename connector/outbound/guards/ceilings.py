@@ -44,10 +44,10 @@ def _keep_back(members: Members, found: list[Ceiling], group: Whose, number: int
     conn, place, now = members.conn, members.destination, members.now
     source = source_of(place, group.turn)
     some = called(place, group.place or "")
-    mine = [one for one in found if one.counts(source.name if source else "", some)]
-    least = min(mine, key=lambda one: one.left, default=None)
+    applicable = [one for one in found if one.counts(source.name if source else "", some)]
+    least = min(applicable, key=lambda one: one.left, default=None)
     goes = number if least is None else min(number, least.left)
-    for one in mine:
+    for one in applicable:
         one.left -= goes
     if least is None or goes == number:
         return 0

@@ -38,8 +38,8 @@ class OncePerGuard(Guard):
                 ended += fresh
         return ended, 0
 
-    def _end(self, members: Members, route: str, once: OncePer) -> list[int]:
-        firsts = _firsts(members, once)
+    def _end(self, members: Members, route: str, rule: OncePer) -> list[int]:
+        firsts = _firsts(members, rule)
         which = and_(_deliveries.route == route, _deliveries.once_key.is_not(None), _any(firsts))
         facts = _concat(members, '{"other":', func.coalesce(*firsts, 0), "}")
         return members.end(which, {"reason_code": str(Code.ONCE), "reason_facts": facts, "reason": None})
@@ -67,17 +67,17 @@ _SAME: Final = (
 )
 
 
-def _firsts(members: Members, once: OncePer) -> list[ScalarSelect[int]]:
+def _firsts(members: Members, rule: OncePer) -> list[ScalarSelect[int]]:
     """The delivery of which this one is a copy, by each way of `_SAME`; NULL if there is none."""
     counts = and_(
         _others.id != _deliveries.id,
         _others.state.not_in((DeliveryState.DEAD, DeliveryState.SUPPRESSED)),
-        func.abs(_deliveries.created_at - _others.created_at) < int(once.within_s * 1000),
+        func.abs(_deliveries.created_at - _others.created_at) < int(rule.within_s * 1000),
         _comes_before(members),
     )
     return [
         select(func.min(_others.id)).select_from(rows).where(same, counts).correlate(deliveries).scalar_subquery()
-        for rows, same in (_SAME if once.key == "phone" else _SAME[:1])
+        for rows, same in (_SAME if rule.key == "phone" else _SAME[:1])
     ]
 
 
@@ -85,12 +85,12 @@ def _any(firsts: Sequence[ScalarSelect[int]]) -> ColumnElement[bool]:
     return or_(*(first.is_not(None) for first in firsts))
 
 
-def _free(members: Members, once: OncePer, ended: Collection[int]) -> None:
+def _free(members: Members, rule: OncePer, ended: Collection[int]) -> None:
     """Copies of those that ended now, and of no other: with several phones, a copy of a copy may be somebody else."""
     copies = once_rows.copies_of(members.conn, ended, members.now)
     if copies:
         freed = {"state": DeliveryState.PENDING, "due_at": members.now, "updated_at": members.now}
-        statement = update(deliveries).where(_deliveries.id.in_(copies), not_(_any(_firsts(members, once))))
+        statement = update(deliveries).where(_deliveries.id.in_(copies), not_(_any(_firsts(members, rule))))
         members.conn.execute(statement.values({**freed, **reasons.columns(Reason(Code.COPY_FREED))}))
 
 
@@ -105,8 +105,8 @@ def _comes_before(members: Members) -> ColumnElement[bool]:
     ranks = members.destination.trust
     if not ranks:
         return earlier
-    theirs, mine = _rank(ranks, _others.event, _their_event), _rank(ranks, _deliveries.event, _my_event)
-    return or_(theirs > mine, and_(theirs == mine, earlier))
+    their_rank, own_rank = _rank(ranks, _others.event, _their_event), _rank(ranks, _deliveries.event, _my_event)
+    return or_(their_rank > own_rank, and_(their_rank == own_rank, earlier))
 
 
 _their_event = events.alias("their_event")

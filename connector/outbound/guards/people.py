@@ -91,13 +91,13 @@ class People:
             return ()
         return self.plan.rules.caps(cohort.place, cohort.route.channel, cohort.purpose)
 
-    def room(self, cohort: Cohort, mine: Sequence[Contact]) -> tuple[int, Cap] | None:
+    def room(self, cohort: Cohort, contacts: Sequence[Contact]) -> tuple[int, Cap] | None:
         """As `PlaceRules.room` for one of the cohort who had these contacts; many had theirs in the same calls."""
-        key = (id(cohort), *_pattern(mine))
+        key = (id(cohort), *_pattern(contacts))
         if key not in self._rooms:
             route = cohort.route
             self._rooms[key] = self.plan.rules.room(
-                cohort.place, cohort.purpose, route.channel, mine, self.at, route.own
+                cohort.place, cohort.purpose, route.channel, contacts, self.at, route.own
             )
         return self._rooms[key]
 
@@ -112,10 +112,10 @@ class People:
             self.gone += len(ids)
         return list(decided.ended), len(decided.held)
 
-    def keep(self, wanted: Callable[[Member], bool]) -> None:
+    def keep(self, predicate: Callable[[Member], bool]) -> None:
         """Forgets the others."""
         for cohort in self.left:
-            cohort.members = [member for member in cohort.members if wanted(member)]
+            cohort.members = [member for member in cohort.members if predicate(member)]
         self.left = [cohort for cohort in self.left if cohort.members]
 
     def _write(self, decided: Decided) -> None:
@@ -126,9 +126,9 @@ class People:
             kept_back.put_off_some(conn, attempt, some, until, reason, now)
 
 
-def _pattern(mine: Iterable[Contact]) -> tuple[tuple[int, str, str], ...]:
+def _pattern(contacts: Iterable[Contact]) -> tuple[tuple[int, str, str], ...]:
     """The facts of contacts that the caps depend on."""
-    return tuple([(one.at, one.channel, one.purpose) for one in mine])
+    return tuple([(one.at, one.channel, one.purpose) for one in contacts])
 
 
 _Why = TypeVar("_Why", Reason, Until)
@@ -239,8 +239,8 @@ def _counted(people: People, cohort: Cohort, limits: Sequence[Cap], member: Memb
     """ "Ley 2300: once a day: 1 of 1", for every cap, including this contact."""
     zone = people.plan.rules.zones(cohort.place)[0]
     this = Contact(member.id, people.asked.attempt, people.at, cohort.route.channel, cohort.purpose)
-    mine = [*people.before[member.id], this]
-    return tuple([f"{cap.name}: {used(cap, mine, people.at, zone)} of {cap.most}" for cap in limits])
+    contacts = [*people.before[member.id], this]
+    return tuple([f"{cap.name}: {used(cap, contacts, people.at, zone)} of {cap.most}" for cap in limits])
 
 
 def _common(people: People, cohort: Cohort) -> dict[str, Any]:

@@ -35,8 +35,8 @@ class PreCheck(Guard):
 
     def follow(self, conn: Connection, destination: Destination, route: Route, now: int) -> None:
         to = CHECK_OF if destination.checks else CHECKED
-        mine = and_(IS_PENDING, _delivery.route == route.name, _delivery.lane.in_(to))
-        conn.execute(update(deliveries).where(mine).values(lane=case(to, value=_delivery.lane), split=None))
+        condition = and_(IS_PENDING, _delivery.route == route.name, _delivery.lane.in_(to))
+        conn.execute(update(deliveries).where(condition).values(lane=case(to, value=_delivery.lane), split=None))
 
     def text(self, route: Route) -> str:
         if not route.options.get("ninety_day_rule"):

@@ -33,8 +33,8 @@ class ShareGuard(Guard):
             return [], 0
         counts = _of_each(members)
         others = any(turn not in sharing_here for turn in counts)
-        mine = {turn: source for turn, source in sharing_here.items() if turn in counts}
-        return [], sum(_keep_back(members, source, turn, counts[turn], others) for turn, source in mine.items())
+        sharers = {turn: source for turn, source in sharing_here.items() if turn in counts}
+        return [], sum(_keep_back(members, source, turn, counts[turn], others) for turn, source in sharers.items())
 
 
 #: The lanes from which more deliveries are put aside, by kind of call.

@@ -212,9 +212,9 @@ class PostCenter:
                 self._refuse(request, name, f"{name} is missing")
         return {name: request.query[name] for name in names}
 
-    def _summaries(self, wanted: Mapping[str, str]) -> Reply:
+    def _summaries(self, filters: Mapping[str, str]) -> Reply:
         tickets = self.tickets.values()
-        found = [one for one in tickets if all(one.get(name) == value for name, value in wanted.items())]
+        found = [one for one in tickets if all(one.get(name) == value for name, value in filters.items())]
         return json_reply({"status": 200, "tickets": [shapes.summary(one) for one in found]})
 
     def _in_state(self, state: str, slash: str, request: Request) -> Reply:

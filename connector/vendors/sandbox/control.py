@@ -71,8 +71,8 @@ def _rows(sandbox: Sandbox, request: Request, campaign_id: str) -> Any:
 
 def _some(rows: list[dict[str, Any]], names: str) -> list[dict[str, Any]]:
     """Only the named fields, when any are named: ``?fields=customer_id,opt12``."""
-    wanted = [name for name in names.split(",") if name]
-    return [{name: row[name] for name in wanted} for row in rows] if wanted else rows
+    fields = [name for name in names.split(",") if name]
+    return [{name: row[name] for name in fields} for row in rows] if fields else rows
 
 
 def _duplicates(sandbox: Sandbox, _: Request, campaign_id: str) -> Any:
@@ -97,8 +97,8 @@ def _faults(sandbox: Sandbox, _: Request, __: str) -> Any:
 
 def _add_faults(sandbox: Sandbox, request: Request, _: str) -> Any:
     """One fault, or a list of them: the fields of `Fault`."""
-    wanted = request.payload if isinstance(request.payload, list) else [request.payload]
-    sandbox.faults.add(*[Fault(**_object(fault)) for fault in wanted])
+    entries = request.payload if isinstance(request.payload, list) else [request.payload]
+    sandbox.faults.add(*[Fault(**_object(fault)) for fault in entries])
     return sandbox.faults.shown()
 
 

@@ -208,13 +208,13 @@ class Tracksale:
         deadline: Deadline | None = None,
     ) -> Answer:
         """`note` on a customer's answer between two days; at least one of email, phone and identification."""
-        wanted: dict[str, Any] = _person(email, phone, identification)
-        at_least_one(wanted, "email, phone and identification")
+        conditions: dict[str, Any] = _person(email, phone, identification)
+        at_least_one(conditions, "email, phone and identification")
         a_day(start_date, "start_date")
         a_day(end_date, "end_date")
-        wanted |= {"start_date": start_date, "end_date": end_date}
-        wanted |= _if(bool(campaign_code), campaign_code=campaign_code)
-        return self.note({"comment": comment, "filter": wanted}, deadline=deadline)
+        conditions |= {"start_date": start_date, "end_date": end_date}
+        conditions |= _if(bool(campaign_code), campaign_code=campaign_code)
+        return self.note({"comment": comment, "filter": conditions}, deadline=deadline)
 
     def fill_empty_tags(
         self, request: Mapping[str, Any] | orjson.Fragment, *, deadline: Deadline | None = None

@@ -147,9 +147,9 @@ def become(conn: Connection, lot: int, state: str, now: int) -> None:
 
 def _discard(conn: Connection, lot: int, now: int) -> None:
     day = f"{datetime.fromtimestamp(now / 1000, UTC):%Y-%m-%d}"
-    mine = select(_member.delivery).where(_member.lot == lot)
+    members = select(_member.delivery).where(_member.lot == lot)
     discarded = reasons.columns(Reason(Code.LOT_DISCARDED, {"day": day}))
     values = {"state": DeliveryState.SUPPRESSED, **discarded, "updated_at": now}
     conn.execute(
-        update(deliveries).where(_delivery.id.in_(mine), _delivery.state == DeliveryState.DELIVERED).values(values)
+        update(deliveries).where(_delivery.id.in_(members), _delivery.state == DeliveryState.DELIVERED).values(values)
     )

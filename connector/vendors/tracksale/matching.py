@@ -26,15 +26,15 @@ def matched(entries: Sequence[Mapping[str, Any]], customers: Sequence[Mapping[st
     those who agree in an address or the identification and contradict in none, if nobody else does. A name alone does
     not decide, and neither does the order.
     """
-    named, wanted = _positions(entries), _positions(customers)
+    named, expected = _positions(entries), _positions(customers)
     sure: dict[int, int] = {}
-    for who, positions in wanted.items():
+    for who, positions in expected.items():
         if any(who[0]) and len(named[who]) == len(positions):
             sure |= dict(zip(positions, named[who], strict=True))
     left = {at: ways_of(entries[at]) for at in {*range(len(entries))} - {*sure.values()}}
     fitting = {
-        at: [entry for entry, ways in left.items() if fits(ways, mine)]
-        for at, mine in enumerate(map(ways_of, customers))
+        at: [entry for entry, ways in left.items() if fits(ways, ways_of_customer)]
+        for at, ways_of_customer in enumerate(map(ways_of, customers))
         if at not in sure
     }
     claims = Counter(entry for some in fitting.values() for entry in some)
@@ -59,11 +59,11 @@ def ways_of(person: Mapping[str, Any]) -> Ways:
     return text_of(person.get("email")).casefold(), phone, text_of(person.get("identification")).casefold()
 
 
-def fits(mine: Ways, theirs: Ways) -> bool:
+def fits(first: Ways, second: Ways) -> bool:
     """Whether all values that both have agree; the country code of a phone may be missing in one."""
     agree = [
         a == b or (at == 1 and _is_same_phone(a, b))
-        for at, (a, b) in enumerate(zip(mine, theirs, strict=True))
+        for at, (a, b) in enumerate(zip(first, second, strict=True))
         if a and b
     ]
     return bool(agree) and all(agree)

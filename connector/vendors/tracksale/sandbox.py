@@ -389,14 +389,14 @@ class Tracksale:
         comment = body.get("comment")
         if not isinstance(comment, str) or not comment.strip():
             raise BadRequest("note", "comment is no string, or empty")
-        answer_id, wanted = check_answer_id(body, "note"), body.get("filter")
+        answer_id, conditions = check_answer_id(body, "note"), body.get("filter")
         if answer_id is None:
-            wanted = check_person(wanted, "note", others=("start_date", "end_date", "campaign_code"))
-            if check_day(wanted, "start_date", "note") > check_day(wanted, "end_date", "note"):
+            conditions = check_person(conditions, "note", others=("start_date", "end_date", "campaign_code"))
+            if check_day(conditions, "start_date", "note") > check_day(conditions, "end_date", "note"):
                 raise BadRequest("note", "start_date is after end_date")
-        answer_id = self._answer(answer_id, wanted or {}, check_campaign_code(wanted or {}))
+        answer_id = self._answer(answer_id, conditions or {}, check_campaign_code(conditions or {}))
         self._notes.append(
-            {"answer_id": answer_id, "comment": comment, "filter": wanted, "arrived_s": request.call.started}
+            {"answer_id": answer_id, "comment": comment, "filter": conditions, "arrived_s": request.call.started}
         )
         return {"msg": "Success", "answer_id": answer_id}
 
@@ -470,9 +470,9 @@ class Tracksale:
         limit = check_number(request.query, "limit", default=10, least=-1, most=10**9)
         if request.query.get("justifReturn", "level") not in ("level", "array"):
             raise BadRequest("justifReturn", "justifReturn is neither level nor array")
-        wanted = {name for name in _EVERYTHING if is_requested(request.query, name)}
+        options = {name for name in _EVERYTHING if is_requested(request.query, name)}
         found = self._answers.within(start, end, self._codes(request))
-        shown = [self._answers.shown(answer["id"], wanted) for answer in found]
+        shown = [self._answers.shown(answer["id"], options) for answer in found]
         return shown if limit == -1 else shown[:limit]
 
     def _report_nps(self, request: Request) -> dict[str, Any]:

@@ -157,10 +157,10 @@ class AddRecord(Destination):
             return Seen({number: False})
         found = rows_of(body) if is_success(answer, body) else None
         if found is None:
-            looked = as_help(answer, meaning(answer, self.locale.timezone) or unrecognised(answer, words_of(body)))
-            if looked.state is HelpState.NOT_THERE:
-                return Seen(unclear=f"wolkvox knows no find_record ({looked.outcome.words})", help=looked.state)
-            return replace(inconclusive(looked.outcome), help=looked.state)
+            result = as_help(answer, meaning(answer, self.locale.timezone) or unrecognised(answer, words_of(body)))
+            if result.state is HelpState.NOT_THERE:
+                return Seen(unclear=f"wolkvox knows no find_record ({result.outcome.words})", help=result.state)
+            return replace(inconclusive(result.outcome), help=result.state)
         return self._seen(number, row, found, install)
 
     def _seen(self, number: int, sent: Mapping[str, str], found: list[dict[str, Any]], install: str) -> Seen:
@@ -177,8 +177,8 @@ class AddRecord(Destination):
 
 def _is_of(row: Mapping[str, Any], sent: Mapping[str, str]) -> bool:
     """Whether a row that was found holds the requested value in any column: the columns' names are undocumented."""
-    wanted = {sent["tel1"], sent["customer_id"]} - {""}
-    return any(str(value).strip() in wanted for value in row.values())
+    values = {sent["tel1"], sent["customer_id"]} - {""}
+    return any(str(value).strip() in values for value in row.values())
 
 
 _STATUS: Final = {"started": "start", "stopped": "stop"}

@@ -129,10 +129,10 @@ COUNTER: Final = Counter(
 
 def checked(answer: Answer, zone: ZoneInfo) -> Outcome:
     """For `connector check`: a refused token is a fault; a missing token_info is not."""
-    looked = read_count(answer, zone)
-    if looked.state is HelpState.WORKS:
-        return replace(looked.outcome, words=f"the token is known; {looked.outcome.words}")
-    if looked.outcome.block or looked.outcome.hold:
-        return looked.outcome
-    text = f"token_info, which no document names, is {looked.state.value} ({looked.outcome.words})"
+    result = read_count(answer, zone)
+    if result.state is HelpState.WORKS:
+        return replace(result.outcome, words=f"the token is known; {result.outcome.words}")
+    if result.outcome.block or result.outcome.hold:
+        return result.outcome
+    text = f"token_info, which no document names, is {result.state.value} ({result.outcome.words})"
     return delivered(answer, f"{text}: whether the token is known shows with the first delivery")
