@@ -138,23 +138,23 @@ def _numbered(value: Mapping[str, Any], bracketed: str) -> list[Any]:
 
 def _named(elements: Iterator[Any], name: str) -> Any:
     """The value of the element that is called so: {"name", "value"}, {"<name>": value} or ["<name>", value]."""
-    wanted = folded(name)
+    folded_name = folded(name)
     for element in elements:
         if isinstance(element, Mapping):
-            if any(_is_called(element[key], name, wanted) for key in NAME_KEYS if key in element):
+            if any(_is_called(element[key], name, folded_name) for key in NAME_KEYS if key in element):
                 value = value_of(element)
                 return None if value is element else value
             if len(element) == 1 and name in element:
                 return element[name]
-        elif isinstance(element, list) and len(element) == 2 and _is_called(element[0], name, wanted):
+        elif isinstance(element, list) and len(element) == 2 and _is_called(element[0], name, folded_name):
             return element[1]
     return None
 
 
-def _is_called(value: Any, name: str, wanted: str) -> bool:
+def _is_called(value: Any, name: str, folded_name: str) -> bool:
     """A name, or an object that has one: {"custom_field": {"label": …}}."""
     if isinstance(value, Mapping):
-        return any(_is_called(value[key], name, wanted) for key in NAME_KEYS if key in value)
+        return any(_is_called(value[key], name, folded_name) for key in NAME_KEYS if key in value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return isinstance(value, str) and (value == name or (wanted != "" and folded(value) == wanted))
+    return isinstance(value, str) and (value == name or (folded_name != "" and folded(value) == folded_name))

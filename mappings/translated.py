@@ -102,7 +102,7 @@ class KeyedTicketSender(TicketSender):
 
     def __init__(self, locale: Locale, fields: Mapping[str, Any] | None = None) -> None:
         super().__init__(locale)
-        own = {ours: tuple(as_names(theirs)) for ours, theirs in (fields or {}).items()}
+        own = {ours: tuple(as_names(paths)) for ours, paths in (fields or {}).items()}
         self._paths = {**self.keys, **own}
         heads = (path for ours in self._paths.keys() - {"status"} for path in self._paths[ours])
         self._read_names = frozenset(name for path in heads for name in (path, path.partition(".")[0]))

@@ -51,8 +51,8 @@ def latest(database: Database, settings: Settings, account: str) -> list[dict[st
     """The account's last calls, the latest first."""
     with database.read() as conn:
         scene = Scene(conn, settings, now_ms(conn), show_record=False)
-        mine = select(attempts).where(_attempts.account == account, _attempts.ended_at.is_not(None))
-        rows = conn.execute(mine.order_by(_attempts.ended_at.desc()).limit(LATEST)).all()
+        query = select(attempts).where(_attempts.account == account, _attempts.ended_at.is_not(None))
+        rows = conn.execute(query.order_by(_attempts.ended_at.desc()).limit(LATEST)).all()
         return [attempt_shown(scene, row) for row in rows]
 
 

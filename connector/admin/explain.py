@@ -48,8 +48,8 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
     with database.read() as conn:
         scene = Scene(conn, settings, now_ms(conn), show_record)
         text = typed(text)
-        meant = _events_of(conn, settings, text)
-        if not meant:
+        chosen = _events_of(conn, settings, text)
+        if not chosen:
             raise NotThere(
                 phrase(
                     "nothing is called {name}: give a delivery (d123), an event (e45), its sender's id or a phone;"
@@ -60,26 +60,26 @@ def explain(database: Database, settings: Settings, text: str, *, show_record: b
         return {
             "asked": text,
             "at": iso(scene.now),
-            "events": [_event(scene, event, only) for event, only in list(meant.items())[-EVENTS_TOLD:]],
-            "left_out": max(0, len(meant) - EVENTS_TOLD),
+            "events": [_event(scene, event, only) for event, only in list(chosen.items())[-EVENTS_TOLD:]],
+            "left_out": max(0, len(chosen) - EVENTS_TOLD),
         }
 
 
 def _events_of(conn: Connection, settings: Settings, text: str) -> dict[int, int | None]:
     """Event row -> the one delivery that was asked about (None: all of them)."""
-    meant: dict[int, int | None] = dict.fromkeys(events_called(conn, settings, text))
+    chosen: dict[int, int | None] = dict.fromkeys(events_called(conn, settings, text))
     own = own_id(conn, text, "e")
     if own is not None and conn.execute(select(_events.id).where(_events.id == own)).first():
-        meant[own] = None
-    if not meant:
-        meant |= dict.fromkeys(sorted(find(conn, settings, text, names=False).events)) if _is_named(text) else {}
+        chosen[own] = None
+    if not chosen:
+        chosen |= dict.fromkeys(sorted(find(conn, settings, text, names=False).events)) if _is_named(text) else {}
     number = own_id(conn, text, "d")
-    if number is None and not meant and text.isascii() and text.isdigit() and len(text) < 19:
+    if number is None and not chosen and text.isascii() and text.isdigit() and len(text) < 19:
         number = int(text)
     event = None if number is None else conn.execute(select(_deliveries.event).where(_deliveries.id == number)).scalar()
     if event is not None:
-        meant.setdefault(event, number)
-    return meant
+        chosen.setdefault(event, number)
+    return chosen
 
 
 def _is_named(text: str) -> bool:
@@ -257,14 +257,14 @@ def _record(scene: Scene, row: Any, text: str) -> Any:
 
 def _attempts_of(scene: Scene, row: Any) -> list[dict[str, Any]]:
     ids = attempt_list.numbers(row.attempts)[-ATTEMPTS_TOLD:]
-    made = scene.conn.execute(select(attempts).where(_attempts.id.in_(ids)).order_by(_attempts.id)).all()
+    rows = scene.conn.execute(select(attempts).where(_attempts.id.in_(ids)).order_by(_attempts.id)).all()
     unknown = [
         one.id
-        for one in made
+        for one in rows
         if one.probe_at is not None or one.probed is not None or one.state != AttemptState.NOT_SENT
     ]
     probes = _probes(scene, unknown)
-    return [attempt_shown(scene, one) | {"probes": probes.get(one.id, [])} for one in made]
+    return [attempt_shown(scene, one) | {"probes": probes.get(one.id, [])} for one in rows]
 
 
 def _probes(scene: Scene, about: Sequence[int]) -> dict[int, list[dict[str, Any]]]:

@@ -26,10 +26,10 @@ def calls(conn: Connection, listed: str | None, shown: Callable[[Any], dict[str,
     return [shown(row) for row in conn.execute(select(attempts).where(_attempts.id.in_(ids)).order_by(_attempts.id))]
 
 
-def story_lines(name: str, made: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def story_lines(name: str, calls: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Their lines of a story."""
     lines: list[dict[str, str]] = []
-    for one in made:
+    for one in calls:
         facts = {"event": name, "call": one["attempt"]}
         begun = phrase("{event}: call {call} for its rest by {worker}", **facts, worker=one["worker"])
         lines.append({"at": one["started_at"], "said": begun})
@@ -55,17 +55,17 @@ def _ended(one: Mapping[str, Any]) -> str:
 
 def now(shown: Mapping[str, Any], stand: str) -> tuple[str, str]:
     """The state of a waiting event, and what an operator can do; ``stand``: why its account makes no calls, if so."""
-    made, account = shown["fetches"], shown["fetched_by"]
-    if made and made[-1]["state"] == AttemptState.STARTED:
+    calls, account = shown["fetches"], shown["fetched_by"]
+    if calls and calls[-1]["state"] == AttemptState.STARTED:
         template = "its rest is being fetched from {account}, by {at} at the latest"
-        return phrase(template, account=account, at=made[-1]["deadline"]), phrase("wait")
+        return phrase(template, account=account, at=calls[-1]["deadline"]), phrase("wait")
     if shown["waits_for_room"]:
         template = "its source sent more than its limit; the rest of it is fetched once there is room, the oldest first"
         return phrase(template), phrase("wait")
     waits = phrase(
         "waiting until the rest of it is fetched from {account}{tried}; due at {at}",
         account=account,
-        tried=plural(", after {number} call", ", after {number} calls", len(made)) if made else "",
+        tried=plural(", after {number} call", ", after {number} calls", len(calls)) if calls else "",
         at=shown["due_at"],
     )
     if stand:
@@ -85,9 +85,9 @@ def waiting(conn: Connection, settings: Settings, at: int) -> list[dict[str, Any
 
 def _account(conn: Connection, name: str, count: int, oldest: int | None, at: int) -> dict[str, Any]:
     since = conn.execute(select(_events.received_at).where(_events.id == oldest)).scalar() if oldest else None
-    mine = (_attempts.account == name) & (_attempts.ended_at > at - DAY_MS) & (_attempts.kind == Kind.FETCH)
+    condition = (_attempts.account == name) & (_attempts.ended_at > at - DAY_MS) & (_attempts.kind == Kind.FETCH)
     ended = conn.execute(
-        select(_attempts.state, func.count()).where(mine).group_by(_attempts.state).order_by(_attempts.state)
+        select(_attempts.state, func.count()).where(condition).group_by(_attempts.state).order_by(_attempts.state)
     ).all()
     return {
         "account": name,

@@ -30,8 +30,8 @@ def held(conn: Connection, lanes: Mapping[str, Sequence[int]], now: int) -> dict
         number, first = 0, None
         for lane in some:
             if lane not in UNREAD_LANES:
-                mine = (_delivery.destination == name, _delivery.lane == lane, _delivery.due_at > now)
-                waits = select(func.count(), func.min(_delivery.due_at)).where(IS_PENDING, *mine)
+                conditions = (_delivery.destination == name, _delivery.lane == lane, _delivery.due_at > now)
+                waits = select(func.count(), func.min(_delivery.due_at)).where(IS_PENDING, *conditions)
                 more, soonest = conn.execute(waits.where(_delivery.reason_code.in_(codes))).one()
                 number += more
                 first = min(filter(None, (first, soonest)), default=None)

@@ -41,17 +41,19 @@ class Lawful:
 
     def _closed_until(self, destination: str, route: str, place: str | None, moment: int) -> int | None:
         """Until when nobody may be called (unix ms); None: they may."""
-        there, rule = self._places.get(destination), self._routes.get(route)
-        if there is None or rule is None:
+        known_destination, rule = self._places.get(destination), self._routes.get(route)
+        if known_destination is None or rule is None:
             return None
-        if there.plan is not None:
-            planned = there.plan.routes.get(route)
+        if known_destination.plan is not None:
+            planned = known_destination.plan.routes.get(route)
             if planned is None or planned.is_draft:
                 return None
-            found = place_hours.closed(there.plan, planned, place, planned.purpose, moment, there.later_ms)
+            found = place_hours.closed(
+                known_destination.plan, planned, place, planned.purpose, moment, known_destination.later_ms
+            )
             return None if found is None else found[0]
         if rule.contact_hours is None:
             return None
-        zone = rule.contact_hours.zone or there.locale.timezone
-        opens = contact_hours.opening(rule.contact_hours, zone, moment + there.later_ms)
-        return None if opens is None else opens - there.later_ms
+        zone = rule.contact_hours.zone or known_destination.locale.timezone
+        opens = contact_hours.opening(rule.contact_hours, zone, moment + known_destination.later_ms)
+        return None if opens is None else opens - known_destination.later_ms

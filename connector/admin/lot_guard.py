@@ -88,16 +88,16 @@ def _as_sent(destination: Destination) -> Destination:
 
 def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at: int, look: Look) -> None:
     inside = select(lot_deliveries.c.delivery).where(lot_deliveries.c.lot == lot)
-    mine = (_delivery.id.in_(inside), _delivery.destination == name, _delivery.state == DeliveryState.DELIVERED)
+    conditions = (_delivery.id.in_(inside), _delivery.destination == name, _delivery.state == DeliveryState.DELIVERED)
     before: Mapping[int, int] = {
-        row.id: row.attempt for row in conn.execute(select(_delivery.id, _delivery.attempt).where(*mine))
+        row.id: row.attempt for row in conn.execute(select(_delivery.id, _delivery.attempt).where(*conditions))
     }
     if not before:
         return
     attempt = attempts.start(
         conn, account=destination.account.name, destination=name, kind=Kind.SEND, worker="lots", now=at, timeout_ms=1000
     )
-    conn.execute(update(deliveries).where(*mine).values(state=DeliveryState.SENDING, attempt=attempt.id))
+    conn.execute(update(deliveries).where(*conditions).values(state=DeliveryState.SENDING, attempt=attempt.id))
     _keep_rows(conn, destination, attempt.id, before, at, look)
     for guard in GUARDS:
         if guard.option in NOT_ASKED:

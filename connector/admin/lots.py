@@ -18,8 +18,8 @@ def lots_known(database: Database) -> list[dict[str, Any]]:
     query = select(lots).order_by(lots.c.changed_at.desc(), lots.c.id.desc()).limit(LISTED)
     with database.read() as conn:
         rows = conn.execute(query).all()
-        mine = lot_deliveries.c.lot.in_([row.id for row in rows])
-        counts = select(lot_deliveries.c.lot, func.count()).where(mine).group_by(lot_deliveries.c.lot)
+        condition = lot_deliveries.c.lot.in_([row.id for row in rows])
+        counts = select(lot_deliveries.c.lot, func.count()).where(condition).group_by(lot_deliveries.c.lot)
         ours = {row[0]: row[1] for row in conn.execute(counts)}
     return [
         {

@@ -215,8 +215,8 @@ def _routes(settings: Settings, destination: str) -> list[str]:
 
 
 def _sources(settings: Settings, destination: str) -> set[str]:
-    mine = [route.sources for route in settings.routes if name_of(route) == destination]
-    return {name for some in mine for name in (settings.sources if some is None else some)}
+    names = [route.sources for route in settings.routes if name_of(route) == destination]
+    return {name for some in names for name in (settings.sources if some is None else some)}
 
 
 Ask = Callable[[Status, Settings, Mapping[str, Any]], Found]

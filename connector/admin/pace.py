@@ -26,11 +26,11 @@ def pace(database: Database, settings: Settings, *, route: str = "") -> dict[str
     with database.read() as conn:
         now = now_ms(conn)
         rows = hours.since(conn, now - DAYS * DAY_MS)
-    mine = [row for row in rows if not route or row.route == route]
+    route_rows = [row for row in rows if not route or row.route == route]
     cells: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
-    for row in mine:
-        then = datetime.fromtimestamp(row.hour / 1000, settings.locale.timezone)
-        cells[then.weekday(), then.hour].update(_waits(row))
+    for row in route_rows:
+        local = datetime.fromtimestamp(row.hour / 1000, settings.locale.timezone)
+        cells[local.weekday(), local.hour].update(_waits(row))
     return {
         "at": iso(now),
         "days": DAYS,
@@ -41,7 +41,7 @@ def pace(database: Database, settings: Settings, *, route: str = "") -> dict[str
             for (weekday, hour), waits in sorted(cells.items())
             if waits.total()
         ],
-        "last_24h": _day(mine, now),
+        "last_24h": _day(route_rows, now),
     }
 
 
@@ -49,12 +49,12 @@ def _day(rows: list[Any], now: int) -> list[dict[str, Any]]:
     """The last 24 hours, one by one: what came, what became of it, how soon."""
     found = []
     for hour in range(now - now % HOUR_MS - 23 * HOUR_MS, now + 1, HOUR_MS):
-        mine = [row for row in rows if row.hour == hour]
+        hour_rows = [row for row in rows if row.hour == hour]
         waits: Counter[int] = Counter()
-        for row in mine:
+        for row in hour_rows:
             waits.update(_waits(row))
         states = dict.fromkeys(words(*DeliveryState), 0)
-        for row in mine:
+        for row in hour_rows:
             states[row.state] += row.number
         found.append({"hour": iso(hour), "number": sum(states.values()), **states, "p50_s": of(waits, 50)})
     return found

@@ -29,21 +29,21 @@ class Reports(Generic[T]):
 
 def campaigns(settings: Settings, database: Database, *, again: bool) -> Reports[CampaignReport]:
     """Of every account that has them: what was read last, or read ``again`` where the vendor allows it now."""
-    made: Reports[CampaignReport] = Reports()
+    result: Reports[CampaignReport] = Reports()
     for account in settings.accounts.values():
         report = VENDORS[account.vendor].campaigns
         if report is None:
             continue
-        made.found.append(report.stored(database, account))
+        result.found.append(report.stored(database, account))
         if not again:
             continue
         try:
-            made.found[-1] = report.read(database, account, PersonCaller(database, account))
+            result.found[-1] = report.read(database, account, PersonCaller(database, account))
         except StoreUnavailable:
             raise
         except ConnectorError as fault:
-            made.faults.append(str(fault))
-    return made
+            result.faults.append(str(fault))
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class SurveyReport:
 
 def surveys(settings: Settings, database: Database) -> Reports[SurveyReport]:
     """Of every account that surveys: all its campaigns together, and each that a route names. A call for each."""
-    made: Reports[SurveyReport] = Reports()
+    result: Reports[SurveyReport] = Reports()
     with database.read() as conn:
         now = now_ms(conn)
     until = datetime.fromtimestamp(now / 1000, UTC)
@@ -73,10 +73,10 @@ def surveys(settings: Settings, database: Database) -> Reports[SurveyReport]:
         except StoreUnavailable:
             raise
         except ConnectorError as fault:
-            made.faults.append(str(fault))
+            result.faults.append(str(fault))
         else:
-            made.found.append(SurveyReport(account.name, *days, now, rows))
-    return made
+            result.found.append(SurveyReport(account.name, *days, now, rows))
+    return result
 
 
 def surveyors(settings: Settings) -> list[Account]:

@@ -108,16 +108,18 @@ def _param_entry(param: click.Parameter) -> dict[str, Any]:
 
 def _param(entry: Mapping[str, Any]) -> click.Parameter:
     kind: Any = click.Choice(entry["choices"]) if "choices" in entry else _KINDS.get(entry.get("kind", ""), str)
-    made = kind() if isinstance(kind, type) and issubclass(kind, click.ParamType) else kind
+    param_type = kind() if isinstance(kind, type) and issubclass(kind, click.ParamType) else kind
     if "flag" not in entry:
-        return click.Argument(entry["names"][:1], type=made, nargs=entry["nargs"], required=False)
+        return click.Argument(entry["names"][:1], type=param_type, nargs=entry["nargs"], required=False)
     if entry["flag"]:
         return click.Option(
             ["/".join(entry["names"])] if len(entry["names"]) == 2 and _is_pair(entry) else entry["names"],
             is_flag=True,
             help=entry["help"],
         )
-    return click.Option(entry["names"], type=made, nargs=entry["nargs"], multiple=entry["many"], help=entry["help"])
+    return click.Option(
+        entry["names"], type=param_type, nargs=entry["nargs"], multiple=entry["many"], help=entry["help"]
+    )
 
 
 def _is_pair(entry: Mapping[str, Any]) -> bool:

@@ -36,17 +36,17 @@ def secrets(as_json: bool) -> None:
     connector secrets
     connector secrets --json
     """
-    made = {name: random.token_hex(BYTES) for name in OURS} | _of_senders()
+    values = {name: random.token_hex(BYTES) for name in OURS} | _of_senders()
     if as_json:
-        output.as_json(made)
+        output.as_json(values)
         return
-    for name, value in made.items():
+    for name, value in values.items():
         output.line(f"{name}={value}")
 
 
 def _of_senders() -> dict[str, str]:
     """For each sender whose secret we choose, in the form of its scheme."""
-    made: dict[str, str] = {}
+    values: dict[str, str] = {}
     for table in _sources().values():
         verify = table.get("verify") if isinstance(table, dict) else None
         if not isinstance(verify, dict):
@@ -54,9 +54,9 @@ def _of_senders() -> dict[str, str]:
         mapping = mappings.PAYLOADS.get(str(table.get("mapping", "")))
         if mapping is None or not mapping.sender.makes_secret:
             for text in _texts(verify.get("secrets")):
-                made |= {name: _value(verify, text) for name in _VARIABLE.findall(text)}
-        made |= {name: random.token_hex(BYTES) for name in _VARIABLE.findall(str(verify.get("handshake", "")))}
-    return made
+                values |= {name: _value(verify, text) for name in _VARIABLE.findall(text)}
+        values |= {name: random.token_hex(BYTES) for name in _VARIABLE.findall(str(verify.get("handshake", "")))}
+    return values
 
 
 def _sources() -> Mapping[str, Any]:

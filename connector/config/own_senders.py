@@ -59,23 +59,23 @@ def register(file: Path) -> None:
 def _class_of(file: Path, module: str) -> Any:
     spec = importlib.util.spec_from_file_location(module, file)
     assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
+    loaded = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(made)
+        spec.loader.exec_module(loaded)
     except Exception as fault:  # the file may do anything
         line = fault.lineno if isinstance(fault, SyntaxError) else _line_of(fault, file)
         why = " ".join(str(fault).split())
         raise ConfigError([f"{FOLDER}/{file.name}, line {line}: {type(fault).__name__}: {why}"]) from fault
     classes = [
         one
-        for name, one in vars(made).items()
+        for name, one in vars(loaded).items()
         if name.endswith("Mapping") and isinstance(one, type) and one.__module__ == module
     ]
     if len(classes) != 1 or not hasattr(classes[0], "event_types"):
         raise ConfigError(
             [f"{FOLDER}/{file.name}: it needs one class whose name ends in Mapping, and has {len(classes)}"]
         )
-    sys.modules[module] = made
+    sys.modules[module] = loaded
     return classes[0]
 
 

@@ -399,6 +399,8 @@ def loose(shape: type[Strict], others: Collection[type[Schema]]) -> type[Strict]
 def with_options(to: str, destinations: Mapping[str, DestinationSpec]) -> type[Strict]:
     """A route's shape: the keys of every route and the options of its destination."""
     own = destinations[to].options
-    mine = own().fields.keys() | RouteShape().fields.keys()
-    elsewhere = {key: name for name, spec in destinations.items() for key in spec.options().fields if key not in mine}
+    own_keys = own().fields.keys() | RouteShape().fields.keys()
+    elsewhere = {
+        key: name for name, spec in destinations.items() for key in spec.options().fields if key not in own_keys
+    }
     return type("_RouteWithOptions", (RouteShape, own), {"elsewhere": elsewhere})

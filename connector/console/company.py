@@ -135,7 +135,7 @@ class Company:
         from joserfc.errors import JoseError
         from joserfc.jwk import KeySet
 
-        wanted = jwt.JWTClaimsRegistry(
+        rules = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_S,
             iss={"essential": True, "value": self._oidc.issuer},
             aud={"essential": True, "value": self._oidc.client_id},
@@ -147,7 +147,7 @@ class Company:
             try:
                 keys = KeySet.import_key_set(self._fetched(self._described("jwks_uri"), again=is_last))  # type: ignore[arg-type]
                 claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
-                wanted.validate(claims)
+                rules.validate(claims)
                 if not _is_for_us(claims, self._oidc.client_id):
                     raise ValueError("another client asked for this token")
             except (JoseError, ValueError, KeyError, TypeError) as fault:

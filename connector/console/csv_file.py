@@ -48,9 +48,9 @@ def response(settings: Settings, database: Database, search: Search, by: By) -> 
     page(database, settings, replace(search, limit=1))  # what cannot be read is told instead of a file
     record(database, by.act(What.EXPORT))
     pieces = _pieces(settings, database, search, g.reader)
-    made = Response(pieces, content_type="text/csv; charset=utf-8")
-    made.headers["Content-Disposition"] = 'attachment; filename="deliveries.csv"'
-    return made
+    answer = Response(pieces, content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = 'attachment; filename="deliveries.csv"'
+    return answer
 
 
 def _pieces(settings: Settings, database: Database, search: Search, reader: Reader) -> Iterator[bytes]:

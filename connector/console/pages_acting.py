@@ -47,8 +47,8 @@ def account(name: str) -> Response:
     if found is None:
         raise NotThere(phrase("There is no such account here."))
     done = DONE.get(request.args.get("done", ""), "")
-    made = calls.latest(here().database, here().settings, name)
-    return page("account.html", account=found, look=look, at=look.found["at"], done=done, calls=made, kinds=KINDS)
+    newest = calls.latest(here().database, here().settings, name)
+    return page("account.html", account=found, look=look, at=look.found["at"], done=done, calls=newest, kinds=KINDS)
 
 
 def change_account(name: str, what: str) -> Response:

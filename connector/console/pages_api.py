@@ -21,8 +21,10 @@ def install(app: Flask) -> None:
 
 
 def show() -> Response:
-    made = {name: make(here().settings) for name, make in here().documents.items()}
-    return page("api.html", http=_addresses(made.get("openapi", {})), queues=_queues(made.get("asyncapi", {})))
+    documents = {name: make(here().settings) for name, make in here().documents.items()}
+    return page(
+        "api.html", http=_addresses(documents.get("openapi", {})), queues=_queues(documents.get("asyncapi", {}))
+    )
 
 
 def document(name: str) -> Response:

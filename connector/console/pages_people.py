@@ -89,14 +89,14 @@ def look_at_file() -> Response:
         raw = upload.read() if upload else b""
         if upload is None or not raw:
             raise ConnectorError(phrase("Choose a file first."))
-        looked = suppression_file.look(app.database, app.settings, upload.filename or "", raw, gate.by())
+        content = suppression_file.look(app.database, app.settings, upload.filename or "", raw, gate.by())
     except StoreUnavailable:
         raise
     except ConnectorError as fault:
         if type(fault) is not ConnectorError:
             raise
         return _file(400, fault=fault.args[0])
-    return _file(looked=looked)
+    return _file(looked=content)
 
 
 def add_file() -> Response:

@@ -46,13 +46,13 @@ class LastReports:
 
 def show_campaigns(*, again: bool) -> Response:
     app = here()
-    made = reports.campaigns(app.settings, app.database, again=again)
-    shown = [{"report": one, "read_at": iso(one.read_at)} for one in made.found]
-    return page("campaigns.html", shown=shown, faults=made.faults)
+    result = reports.campaigns(app.settings, app.database, again=again)
+    shown = [{"report": one, "read_at": iso(one.read_at)} for one in result.found]
+    return page("campaigns.html", shown=shown, faults=result.faults)
 
 
 def show_surveys(reports_read: LastReports, *, again: bool) -> Response:
-    made = reports_read.read(again=again)
-    shown = [{"report": one, "read_at": iso(one.read_at)} for one in made.found]
+    result = reports_read.read(again=again)
+    shown = [{"report": one, "read_at": iso(one.read_at)} for one in result.found]
     accounts = [one.name for one in reports.surveyors(here().settings)]
-    return page("surveys.html", shown=shown, faults=made.faults, accounts=accounts)
+    return page("surveys.html", shown=shown, faults=result.faults, accounts=accounts)

@@ -46,12 +46,12 @@ def search() -> Response:
 
 def person(name: str) -> Response:
     """All events with one person's phone or e-mail."""
-    app, meant = here(), _PSEUDONYM.fullmatch(name)
-    if meant is None:
+    app, match = here(), _PSEUDONYM.fullmatch(name)
+    if match is None:
         raise NotThere(phrase("Nobody is called so here."))
     with app.database.read() as conn:
-        listed = suppression_list.on_list(conn, [meant[1]])
-    found = list_events(app.database, app.settings, EventFilter(person=meant[1], limit=LISTED))
+        listed = suppression_list.on_list(conn, [match[1]])
+    found = list_events(app.database, app.settings, EventFilter(person=match[1], limit=LISTED))
     return page("person.html", found=found, listed=listed, name=name)
 
 

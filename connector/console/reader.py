@@ -89,8 +89,8 @@ class Reader:
 @functools.lru_cache(maxsize=4096)
 def _moment(iso: str, zone: ZoneInfo, locale: str) -> str:
     """A page of a list has a hundred of them, and the next look at it the same."""
-    then = datetime.fromisoformat(iso).astimezone(zone)
-    return str(format_datetime(then, "d MMM y, HH:mm:ss", locale=Locale.parse(locale)))
+    local = datetime.fromisoformat(iso).astimezone(zone)
+    return str(format_datetime(local, "d MMM y, HH:mm:ss", locale=Locale.parse(locale)))
 
 
 @functools.cache

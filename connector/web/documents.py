@@ -23,9 +23,9 @@ SOURCE_CHANNELS: Final = ("queue", "dead_letters")
 
 def openapi(settings: Settings) -> dict[str, Any]:
     """The document with an address for each configured webhook."""
-    made: dict[str, Any] = orjson.loads(OPENAPI.read_bytes())
-    operations = {path: made["paths"].pop(path) for path in SOURCE_PATHS}
-    bodies, schemes = made["components"]["requestBodies"], made["components"]["securitySchemes"]
+    document: dict[str, Any] = orjson.loads(OPENAPI.read_bytes())
+    operations = {path: document["paths"].pop(path) for path in SOURCE_PATHS}
+    bodies, schemes = document["components"]["requestBodies"], document["components"]["securitySchemes"]
     for source in settings.sources.values():
         verify = source.verify
         if verify is None:
@@ -36,19 +36,19 @@ def openapi(settings: Settings) -> dict[str, Any]:
         if scheme:
             schemes[f"source.{source.name}"] = scheme
             shown["post"]["security"] = [{f"source.{source.name}": []}]
-        made["paths"][path.replace("{source}", source.name)] = shown
+        document["paths"][path.replace("{source}", source.name)] = shown
     if settings.public_url:
-        made["servers"] = [{"url": settings.public_url}]
-    return made
+        document["servers"] = [{"url": settings.public_url}]
+    return document
 
 
 def _of_source(operations: Mapping[str, Any], source: Source, bodies: Mapping[str, Any]) -> dict[str, Any]:
     """The operations of one source: without those that its sender never asks for."""
     assert source.verify is not None
-    wanted = {"post": True, "get": bool(source.verify.handshake), "options": "options" in operations}
+    methods = {"post": True, "get": bool(source.verify.handshake), "options": "options" in operations}
     shown: dict[str, Any] = {}
     for method, operation in operations.items():
-        if not wanted[method]:
+        if not methods[method]:
             continue
         parameters = [one for one in operation["parameters"] if one["name"] != "source"]
         shown[method] = {**operation, "parameters": parameters, "tags": [source.mapping]}
@@ -73,9 +73,9 @@ def _security(verify: Verify) -> dict[str, Any] | None:
 
 def asyncapi(settings: Settings) -> dict[str, Any]:
     """The document with a pair of channels for each configured queue."""
-    made: dict[str, Any] = orjson.loads(ASYNCAPI.read_bytes())
-    channels = {name: made["channels"].pop(name) for name in SOURCE_CHANNELS}
-    operations = {name: made["operations"].pop(name) for name in list(made["operations"])}
+    document: dict[str, Any] = orjson.loads(ASYNCAPI.read_bytes())
+    channels = {name: document["channels"].pop(name) for name in SOURCE_CHANNELS}
+    operations = {name: document["operations"].pop(name) for name in list(document["operations"])}
     for source in settings.sources.values():
         if not source.queue:
             continue
@@ -84,15 +84,15 @@ def asyncapi(settings: Settings) -> dict[str, Any]:
             kinds = {kind: message for kind, message in channel["messages"].items() if kind == source.mapping}
             own = {**channel, "address": address, "messages": kinds or channel["messages"]}
             own.pop("parameters", None)
-            made["channels"][f"{source.name}.{name}"] = own
+            document["channels"][f"{source.name}.{name}"] = own
         for name, operation in operations.items():
             channel_name = f"{source.name}.{operation['channel']['$ref'].rpartition('/')[2]}"
-            made["operations"][f"{source.name}.{name}"] = {
+            document["operations"][f"{source.name}.{name}"] = {
                 **operation,
                 "channel": {"$ref": f"#/channels/{channel_name}"},
                 "messages": [
                     {"$ref": f"#/channels/{channel_name}/messages/{kind}"}
-                    for kind in made["channels"][channel_name]["messages"]
+                    for kind in document["channels"][channel_name]["messages"]
                 ],
             }
-    return made
+    return document

@@ -55,14 +55,14 @@ class Health:
     def readyz(self) -> Response:
         """503 only while the database is away, and no spool takes events: all else can wait without a loss."""
         report: dict[str, Any] = {"broker": self._broker.state()} if self._broker else {}
-        if (looked := self._look()) is None:
+        if (state := self._look()) is None:
             spooler = self._intake.spooler
             if spooler is not None and not spooler.is_failing:
                 return reply({"status": "degraded", "database": "away", "spool": "takes events", **report})
             answer = reply({"status": "not ready", "database": "away", **report}, 503)
             answer.headers["Retry-After"] = str(RETRY_AFTER_S)
             return answer
-        accounts, destinations, found = looked
+        accounts, destinations, found = state
         report |= {"accounts": self._closed(accounts), "destinations": self._closed(destinations)}
         report["problems"] = [one.as_json() for one in found]
         status = "degraded" if any(one.urgent for one in found) else "ready"

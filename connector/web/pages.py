@@ -59,15 +59,15 @@ class Pages:
         finally:
             self._asked -= 1
 
-    async def pieces(self, made: Iterable[bytes]) -> AsyncIterator[bytes]:
+    async def pieces(self, answer: Iterable[bytes]) -> AsyncIterator[bytes]:
         """The pieces of a long answer, each made in one of its own threads once the one before was handed over."""
-        left = iter(made)
+        left = iter(answer)
         loop = asyncio.get_running_loop()
         try:
             while (piece := await loop.run_in_executor(self._threads, next, left, None)) is not None:
                 yield piece
         finally:
-            close = getattr(made, "close", None)
+            close = getattr(answer, "close", None)
             if close is not None:
                 await loop.run_in_executor(self._threads, close)
 
@@ -77,6 +77,6 @@ class Pages:
                 from connector.console.app import create
                 from connector.web import documents
 
-                made = {"openapi": documents.openapi, "asyncapi": documents.asyncapi}
-                self._app = create(self._settings, self._database, made)
+                factories = {"openapi": documents.openapi, "asyncapi": documents.asyncapi}
+                self._app = create(self._settings, self._database, factories)
             return self._app

@@ -197,13 +197,13 @@ class _Server(uvicorn.Server):
     def _adopt(self, line: socket.socket) -> None:
         """A connection that was accepted beside the loop, as one of its own."""
         loop = asyncio.get_running_loop()
-        made = loop.create_task(loop.connect_accepted_socket(self._protocol, line))
-        self._adopting.add(made)
-        made.add_done_callback(self._adopting.discard)
+        adoption = loop.create_task(loop.connect_accepted_socket(self._protocol, line))
+        self._adopting.add(adoption)
+        adoption.add_done_callback(self._adopting.discard)
 
     def _protocol(self) -> asyncio.Protocol:
-        made: Any = self.config.http_protocol_class
-        protocol: asyncio.Protocol = made(
+        factory: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = factory(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return protocol

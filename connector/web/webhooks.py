@@ -142,13 +142,13 @@ class Webhooks:
         if handshake is None:
             raise MethodNotAllowed(valid_methods=["POST"])
         params = query(request.environ)
-        shown, wanted = params.get(handshake.shown, ""), params.get(handshake.answered, "")
+        shown, challenge = params.get(handshake.shown, ""), params.get(handshake.answered, "")
         if not compare_digest(shown.encode("utf-8", "replace"), handshake.agreed):
             because(f"{handshake.shown} does not have the agreed value")
             return problem(403, UNAUTHORISED)
-        if not (wanted.isprintable() and 0 < len(wanted) <= LONGEST_CHALLENGE):
+        if not (challenge.isprintable() and 0 < len(challenge) <= LONGEST_CHALLENGE):
             return problem(400, f"{handshake.answered} is missing, or no short text")
-        return Response(wanted, 200, content_type="text/plain; charset=utf-8", headers=NOTHING_ELSE)
+        return Response(challenge, 200, content_type="text/plain; charset=utf-8", headers=NOTHING_ELSE)
 
     def _receive(self, door: Door, secret: str) -> Response | Later:
         environ = request.environ

@@ -298,10 +298,10 @@ def _by_country_named(reading: Reading, text: str, locale: Locale, row_hints: Hi
     region = region_named(words) if _may_be_country(words) else ""
     if not region or region == locale.region:
         return reading
-    there = _read_words(text, replace(locale, region=region, costly=()), row_hints)
-    if not there.numbers or there.phones == reading.phones:
+    other_reading = _read_words(text, replace(locale, region=region, costly=()), row_hints)
+    if not other_reading.numbers or other_reading.phones == reading.phones:
         return reading
-    return replace(reading, numbers=(), refused=(faults.IN_DOUBT,)) if reading.numbers else there
+    return replace(reading, numbers=(), refused=(faults.IN_DOUBT,)) if reading.numbers else other_reading
 
 
 def _may_be_country(words: str) -> bool:

@@ -99,7 +99,7 @@ class HubSpotMapping(PlainSender):
         self._thin = ThinSchema(locale)
         self._leads = LeadMapping(locale)
         self._tickets = TicketMapping(locale)
-        self._named = {ours: as_names(theirs) for ours, theirs in (fields or {}).items()}
+        self._named = {ours: as_names(paths) for ours, paths in (fields or {}).items()}
         self._closing = Closing(closed)
 
     def read(self, payload: Any) -> Thin:
@@ -174,8 +174,8 @@ class HubSpotMapping(PlainSender):
             **{name: own.get(name) for name in ("country", "state", "city", "address")},
         }
         extra = _extra(own, payload)
-        for ours, theirs in self._named.items():
-            values = [own[name] for name in theirs if not is_empty(own.get(name))]
+        for ours, paths in self._named.items():
+            values = [own[name] for name in paths if not is_empty(own.get(name))]
             if ours.startswith(EXTRA) and values:
                 extra[ours.removeprefix(EXTRA)] = values[0]
             elif ours == "phones":

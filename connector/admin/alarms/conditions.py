@@ -177,9 +177,9 @@ class Looker:
 
     def _landed(self, conn: Connection, since: int) -> dict[str, int]:
         """Destination -> records of the calls that were accepted since then."""
-        mine = _attempt.account.in_([*self._settings.accounts])
+        condition = _attempt.account.in_([*self._settings.accounts])
         accepted = (_attempt.kind == Kind.SEND.value, _attempt.state == AttemptState.ACCEPTED.value)
-        query = select(_attempt.destination, func.sum(_attempt.records)).where(mine, _attempt.ended_at > since)
+        query = select(_attempt.destination, func.sum(_attempt.records)).where(condition, _attempt.ended_at > since)
         rows = conn.execute(query.where(*accepted).group_by(_attempt.destination))
         return {name: int(number) for name, number in rows}
 
@@ -201,11 +201,13 @@ class Looker:
     def workers(self, conn: Connection, now: int) -> Iterator[Condition]:
         found = processes.every(conn)
         for role in needed_roles(self._settings):
-            mine = [one for one in found if role in one.roles]
-            if any(one.alive(now) for one in mine):
+            processes_of_role = [one for one in found if role in one.roles]
+            if any(one.alive(now) for one in processes_of_role):
                 continue
-            last = mine[0] if mine else None
-            wanted = last is not None and last.stopped_at is not None and not (role is Role.WORKER and pending(conn))
+            last = processes_of_role[0] if processes_of_role else None
+            is_on_purpose = (
+                last is not None and last.stopped_at is not None and not (role is Role.WORKER and pending(conn))
+            )
             facts = {
                 "role": role.value,
                 "host": last.host if last else "",
@@ -215,7 +217,7 @@ class Looker:
                 kind=AlarmKind.NOBODY_WORKS,
                 about=role.value,
                 facts=facts,
-                severity=Severity.WARNING if wanted else None,
+                severity=Severity.WARNING if is_on_purpose else None,
                 since=last.seen_at if last else None,
                 after_ms=NOBODY_AFTER_MS,
             )

@@ -102,12 +102,16 @@ class Erasing:
     def _by_hash(self) -> list[int]:
         """Events with a delivery that the person's first phone or e-mail identifies."""
         contact = self._router.contact_hash(self._person.value)
-        mine = (
+        events_of_person = (
             select(_deliveries.event)
             .join(records, records.c.delivery == _deliveries.id)
             .where(records.c.contact == contact)
         )
-        remembered = select(_events.id).where(_events.id.in_(mine), _events.forgotten_at.is_(None)).order_by(_events.id)
+        remembered = (
+            select(_events.id)
+            .where(_events.id.in_(events_of_person), _events.forgotten_at.is_(None))
+            .order_by(_events.id)
+        )
         with self._database.read() as conn:
             return list(conn.execute(remembered).scalars())
 
@@ -115,8 +119,8 @@ class Erasing:
         """Events of earlier erasures that are not settled yet."""
         contact = self._router.contact_hash(self._person.value)
         marked = select(forgetting_table.c.event).where(forgetting_table.c.erase == 1)
-        theirs = and_(records.c.contact == contact, _deliveries.event.in_(marked), _deliveries.state.not_in(SETTLED))
-        query = select(_deliveries.state).join(records, records.c.delivery == _deliveries.id).where(theirs)
+        condition = and_(records.c.contact == contact, _deliveries.event.in_(marked), _deliveries.state.not_in(SETTLED))
+        query = select(_deliveries.state).join(records, records.c.delivery == _deliveries.id).where(condition)
         with self._database.read() as conn:
             states = conn.execute(query).scalars().all()
         self.erased.in_hand += len(states)
@@ -194,7 +198,7 @@ class Erasing:
             forget.later(conn, forget.in_hand(conn, ids), erase=True)
         for account in sorted({account for account, _, _ in ended}):
             with self._database.write(serialise=account) as conn:
-                numbers = [number for theirs, number, _ in ended if theirs == account]
+                numbers = [number for account_of, number, _ in ended if account_of == account]
                 if once_keys.revive_copies(conn, numbers, now_ms(conn)):
                     announce(conn)
 
