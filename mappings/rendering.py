@@ -47,7 +47,7 @@ class Draft(dict[str, Any]):
         self.notes.append(f"{name}: {message}")
 
     def fault(self, name: str, message: str) -> None:
-        """There can be no record."""
+        """Adds a fault: there can be no record."""
         self.faults.append(FieldError(name, message))
 
     def written(self, schema: Schema) -> Rendered:
@@ -107,7 +107,7 @@ class Given(fields.Field[Any]):
 
 
 class Dialling:
-    """How an account writes phone numbers."""
+    """The way in which an account writes phone numbers."""
 
     def __init__(self, rendering: Rendering, *, prefixed: bool) -> None:
         if rendering.phone_format not in PHONE_FORMATS:

@@ -43,7 +43,7 @@ class Forbidden(ConnectorError):  # noqa: N818 - a refusal, not a fault
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who decides, and why. Phones and e-mails in the reason are masked before it is kept."""
+    """The person who decides, and the reason. Phones and e-mails in the reason are masked before it is kept."""
 
     who: str
     why: str = ""

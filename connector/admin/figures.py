@@ -26,7 +26,7 @@ class DayOfCalls:
 
 
 def days_of_calls(conn: Connection, settings: Settings, now: int) -> list[DayOfCalls]:
-    """Of the accounts whose vendor counts the calls of a day."""
+    """The calls of a day, for accounts with a vendor that counts them."""
     known = {stand.name: stand for stand in accounts.all_accounts(conn)}
     found = []
     for name, account in settings.accounts.items():
@@ -38,7 +38,7 @@ def days_of_calls(conn: Connection, settings: Settings, now: int) -> list[DayOfC
 
 
 def uncertain_s(conn: Connection, now: int) -> dict[str, float]:
-    """By destination, for how many seconds its oldest uncertain delivery has been that."""
+    """Destination -> the seconds for which its oldest uncertain delivery has been uncertain."""
     oldest = func.min(_delivery.updated_at)
     query = select(_delivery.destination, oldest).where(IS_UNCERTAIN).group_by(_delivery.destination)
     return {name: max(0, now - since) / 1000 for name, since in conn.execute(query)}

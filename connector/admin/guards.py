@@ -20,7 +20,7 @@ _delivery = deliveries.c
 
 
 def held(conn: Connection, lanes: Mapping[str, Sequence[int]], now: int) -> dict[str, dict[str, Any]]:
-    """By destination, how many deliveries guards hold until a time, and the earliest of these times.
+    """Destination -> the number of deliveries that guards hold until a time, and the earliest of these times.
 
     ``lanes``: of each destination, those in which something waits. Each is looked at from now on, along the index.
     """
@@ -41,7 +41,7 @@ def held(conn: Connection, lanes: Mapping[str, Sequence[int]], now: int) -> dict
 
 
 def ended(conn: Connection, now: int) -> dict[str, int]:
-    """By guard, how many deliveries it ended in the last 24 hours."""
+    """Guard -> the number of deliveries that it ended in the last 24 hours."""
     lately = select(_delivery.reason_code).where(IS_SUPPRESSED, _delivery.updated_at > now - DAY_MS)
     newest = lately.order_by(_delivery.updated_at.desc()).limit(COUNTED).subquery()
     counted = select(newest.c.reason_code, func.count()).group_by(newest.c.reason_code)

@@ -1,4 +1,4 @@
-"""Who decided what, page by page, the latest first."""
+"""The acts of people, page by page, the latest first."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Lawful:
         return waited
 
     def _closed_until(self, destination: str, route: str, place: str | None, moment: int) -> int | None:
-        """Until when nobody may be called (unix ms); None: they may."""
+        """The time (unix ms) until which nobody may be called; None if calls are allowed."""
         known_destination, rule = self._places.get(destination), self._routes.get(route)
         if known_destination is None or rule is None:
             return None

@@ -32,7 +32,7 @@ class Checked:
 
 
 def accounts(settings: Settings) -> list[Account]:
-    """Those whose vendor has draft lots."""
+    """The accounts with a vendor that has draft lots."""
     return [one for one in settings.accounts.values() if VENDORS[one.vendor].drafts is not None]
 
 

@@ -163,7 +163,7 @@ def _made_again(scene: Scene, row: Any) -> Obstacle:
 
 
 def _aside(scene: Scene, row: Any) -> Obstacle:
-    """It waits for room in its source's share or limit, or in a ceiling of calls."""
+    """The obstacle of a delivery that waits for room in a share, a limit or a ceiling of calls."""
     if row.lane not in (*ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES) or row.expires_at <= scene.now:
         return None
     if row.lane in CEILING_LANES:

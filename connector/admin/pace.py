@@ -19,7 +19,7 @@ FEW: Final = 3  #: fewer in a cell say nothing
 
 
 def pace(database: Database, settings: Settings, *, route: str = "") -> dict[str, Any]:
-    """Of four weeks, by the hour in which leads came: half of them within so many seconds; and the last 24 hours.
+    """The pace of four weeks by the hour of arrival (half of the leads left within …), and the last 24 hours.
 
     ``route``: of this one only. Raises `StoreUnavailable`.
     """

@@ -72,7 +72,7 @@ class People:
             return found
 
     def _at_once(self, wire: bytes) -> Person | None:
-        """Of a key that needs no slow hash, or did not long ago."""
+        """The person of a key that needs no slow hash, or that was hashed lately."""
         found: Person | None = None
         for one in self._people.values():
             if one.token and hmac.compare_digest(wire, one.token.reveal().encode("utf-8", "surrogateescape")):

@@ -28,7 +28,7 @@ class Reports(Generic[T]):
 
 
 def campaigns(settings: Settings, database: Database, *, again: bool) -> Reports[CampaignReport]:
-    """Of every account that has them: what was read last, or read ``again`` where the vendor allows it now."""
+    """The campaigns of every account that has them: as read last, or read ``again`` if the vendor allows it now."""
     result: Reports[CampaignReport] = Reports()
     for account in settings.accounts.values():
         report = VENDORS[account.vendor].campaigns
@@ -58,7 +58,7 @@ class SurveyReport:
 
 
 def surveys(settings: Settings, database: Database) -> Reports[SurveyReport]:
-    """Of every account that surveys: all its campaigns together, and each that a route names. A call for each."""
+    """The surveys of every account: all its campaigns together, and each that a route names. A call for each."""
     result: Reports[SurveyReport] = Reports()
     with database.read() as conn:
         now = now_ms(conn)
@@ -80,7 +80,7 @@ def surveys(settings: Settings, database: Database) -> Reports[SurveyReport]:
 
 
 def surveyors(settings: Settings) -> list[Account]:
-    """The accounts whose vendor surveys."""
+    """The accounts with a vendor that surveys."""
     return [one for one in settings.accounts.values() if VENDORS[one.vendor].surveys is not None]
 
 

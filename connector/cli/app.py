@@ -61,7 +61,7 @@ def _keyed(found: Settings, database: Database) -> Settings:
 
 
 def by(why: str = "") -> By:
-    """Who runs this command, CONNECTOR_WHO or the system's user, and why."""
+    """The person who runs this command: CONNECTOR_WHO or the system's user, and why."""
     who = os.environ.get("CONNECTOR_WHO", "").strip()
     if not who:
         try:

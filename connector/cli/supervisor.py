@@ -73,7 +73,7 @@ def _stop(processes: Sequence[ForkProcess], ending: Ending) -> None:
 
 
 class _Place:
-    """Where one process runs, and after it has died the next."""
+    """The slot of one process, and after its death of the next one."""
 
     def __init__(self, work: Work, name: str) -> None:
         self.process: ForkProcess | None = None

@@ -187,7 +187,7 @@ class ListShape(Strict):
 
 
 class ProofShape(Strict):
-    """Where an event has the proof of consent."""
+    """The paths at which an event has the proof of consent."""
 
     of = Path(load_default="")
     at = Path(load_default="")

@@ -19,7 +19,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def database_url(environ: Mapping[str, str]) -> str:
-    """Where the store is, as SQLAlchemy wants it: all that ``connector migrate`` needs. Raises `ConfigError`."""
+    """The address of the store, as SQLAlchemy wants it: all that ``connector migrate`` needs. Raises `ConfigError`."""
     faults = Faults()
     url = _database_url(environ, faults)
     if lines := faults.lines():

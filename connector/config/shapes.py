@@ -197,7 +197,7 @@ class TopShape(Strict):
 
 
 class MetricsShape(Strict):
-    """Who may read /metrics and /readyz."""
+    """The readers of /metrics and /readyz."""
 
     public = Flag(load_default=False)
     port = Whole(least=1, load_default=0)
@@ -217,7 +217,7 @@ class AccountShape(AccountOptions):
 
 
 class SourceShape(Strict):
-    """Where events come from, and how they prove it."""
+    """The source of events, and their proof of origin."""
 
     mapping = Text(required=True, needed='is required: mapping = "lead"')
     verify = _Table(load_default=None)

@@ -44,7 +44,7 @@ log = get("console")
 
 
 class NotSignedIn(ConnectorError):  # noqa: N818 - a refusal, not a fault
-    """Nobody is signed in by this; the text is for them."""
+    """The sign-in failed; the text is for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """Where to send the browser, and what it must bring back."""
+    """The address for the browser, and the cookie that it must bring back."""
 
     url: str
     cookie: Mapping[str, str]
@@ -69,7 +69,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who signed in. ``name``: as history names them, always with an @, as no name of the configuration has."""
+    """The person who signed in. ``name``: for history, always with an @, as no name of the configuration has."""
 
     name: str
     rule: Rule

@@ -19,7 +19,7 @@ def install(app: Flask) -> None:
 
 
 def show() -> Response:
-    """Those of now, then the past, the latest first; ``?before=``."""
+    """Shows the alarms of now, then the past ones, the latest first; ``?before=``."""
     app, text = here(), request.args.get("before", "")
     before = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
     with app.database.read() as conn:

@@ -26,7 +26,7 @@ class AlarmKind(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad it is; the mildest first."""
+    """The severity of an alarm; the mildest first."""
 
     WARNING = "warning"
     URGENT = "urgent"
@@ -38,7 +38,7 @@ class Severity(StrEnum):
 
 
 class Occasion(StrEnum):
-    """Why an addressee is told."""
+    """The occasion of a notice."""
 
     BEGUN = "begun"
     REMINDER = "reminder"

@@ -189,7 +189,7 @@ class Bridge(logging.Handler):
 
 
 class _Stderr:
-    """Where structlog writes: the stderr of the moment. A log that cannot be written stops nothing."""
+    """The target of structlog: the stderr of the moment. A log that cannot be written stops nothing."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -268,7 +268,7 @@ def _exception(exc_info: Any) -> BaseException | None:
 
 
 def _frames(error: BaseException) -> list[str]:
-    """Where it happened, innermost last: no source lines, no values."""
+    """The places of an exception, innermost last: no source lines, no values."""
     frames = extract_tb(error.__traceback__)[-_FRAMES:]
     return [f"{'/'.join(PurePath(frame.filename).parts[-3:])}:{frame.lineno} {frame.name}" for frame in frames]
 

@@ -103,7 +103,7 @@ class PlaceRules:
         return [replace(hours, region=hours.region or region) if hours.country else hours for hours in found]
 
     def closed(self, place: str | None, purpose: str, now: int, narrower: Sequence[Clocked] = ()) -> Closed | None:
-        """Until when a contact at ``now`` (unix ms) must wait; None if it may go. ``narrower``: the route's hours."""
+        """The time until which a contact ``now`` (unix ms) must wait; None: none. ``narrower``: a route's hours."""
         try:
             clocks = (*self.clocks(place, purpose), *narrower)
             return opening(clocks, now)

@@ -1,4 +1,4 @@
-"""Where a phone may be: its country, its region if the number tells it, and every time zone it may be in.
+"""The place of a phone: its country, its region if the number tells it, and every time zone it may be in.
 
 A place is a short text that a delivery keeps: "CO", "BR/81" (a country and the distinguishing area code), "CO+ES" (a
 person with phones of both). Its meaning is read from the tables here each time, so a corrected table applies to every

@@ -68,7 +68,7 @@ def a_day(calls: int) -> Window:
 
 
 def a_window(calls: int, seconds: float) -> Window:
-    """So many requests in so many seconds."""
+    """A window of this many requests in this many seconds."""
     why = phrase("{calls} requests in {seconds:g} s are used", calls=calls, seconds=seconds)
     return Window(calls, int(seconds * 1000), why, calls // KEPT_OF_A_WINDOW)
 

@@ -19,7 +19,7 @@ from connector.core.phrases import Phrase, joined, names, phrase
 
 
 class Code(StrEnum):
-    """Why a delivery, an account, a destination or a poll is in its state. The comment names the facts."""
+    """The reason for the state of a delivery, an account, a destination or a poll. The comment names the facts."""
 
     # Guards
     EXPIRED = "expired"

@@ -127,7 +127,7 @@ SIGNING: Final = ("standard-webhooks", "hmac")  #: schemes whose proof cannot be
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Who sends events: by webhook if `verify` is set, by RabbitMQ if `queue` is, polled if `poll` is."""
+    """A sender of events: by webhook if `verify` is set, by RabbitMQ if `queue` is, polled if `poll` is."""
 
     name: str
     mapping: str
@@ -181,7 +181,7 @@ Span = tuple[int, int] | None  #: minutes of a day, from and until (exclusive); 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactHours:
-    """When people may be contacted."""
+    """The hours in which people may be contacted."""
 
     name: str  #: for a person who reads why something waits: "CO"
     weekdays: Span
@@ -295,7 +295,7 @@ def _one_of(values: tuple[str | float | bool, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which events go to which destination, and how."""
+    """A route of events to a destination."""
 
     name: str
     on: tuple[str, ...]
@@ -319,7 +319,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Which events put their person on the do-not-contact list."""
+    """A route of events that put their person on the do-not-contact list."""
 
     name: str
     on: tuple[str, ...]
@@ -398,7 +398,7 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarms:
-    """When people are told that something is wrong, and who."""
+    """The rules by which people are told of faults."""
 
     account_after_s: float = 600  #: an account that is blocked, paused or held for longer
     leads_wait_s: float = 600  #: within contact hours
@@ -410,7 +410,7 @@ class Alarms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spool:
-    """Where webhooks wait while the database is away."""
+    """The store of webhooks while the database is away."""
 
     kind: Literal["queue", "file"]
     queue: str = "connector.spool"

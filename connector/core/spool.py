@@ -45,7 +45,7 @@ class Reading(Protocol):
 
 
 class Spool(Protocol):
-    """Where requests wait. `add` and `reading` are called by one thread each. All raise `SpoolUnavailable`."""
+    """The store of waiting requests. `add` and `reading` have one thread each. All raise `SpoolUnavailable`."""
 
     kind: str  #: queue | file
 

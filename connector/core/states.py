@@ -30,7 +30,7 @@ class EventState(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """Of one call."""
+    """The states of one call."""
 
     STARTED = "started"
     ACCEPTED = "accepted"
@@ -55,7 +55,7 @@ class DestinationState(StrEnum):
 
 
 class LotState(StrEnum):
-    """Of a draft lot."""
+    """The states of a draft lot."""
 
     DRAFT = "draft"
     FIRED = "fired"

@@ -31,7 +31,7 @@ _known = threading.local()
 
 
 class _Off:
-    """Nobody wants spans."""
+    """Tracing that is off: makes no spans."""
 
     def stop(self) -> None:
         """Nothing is left to send."""
@@ -47,7 +47,7 @@ class _Nothing:
         return None
 
     def note(self, **facts: Any) -> None:
-        """Nobody reads it."""
+        """Does nothing."""
 
 
 _NOTHING: Final = _Nothing()

@@ -1,4 +1,4 @@
-"""Which version of the connector this is."""
+"""The version of this connector."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class Committer:
         return open_
 
     def _gather(self, line: Line) -> bool:
-        """Those that have come meanwhile get in line; most of them come during the wait for the lock."""
+        """Puts the requests that came meanwhile in line; most of them come during the wait for the lock."""
         while True:
             try:
                 several = self._queue.get_nowait()

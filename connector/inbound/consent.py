@@ -55,7 +55,7 @@ class Consents:
         return found
 
     def _hash(self, value: Any) -> str:
-        """By which the same text is known again, and nobody in it."""
+        """A hash by which the same text is known again; it reveals nobody."""
         return keyed_hash.hashed(self._key, str(value).strip().encode())
 
     def _moment(self, event: Event, paths: ProofPaths) -> int | None:

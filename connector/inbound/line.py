@@ -26,7 +26,7 @@ class Answered(Protocol):
     """The receiver of a result: a `Future`, or lighter."""
 
     def set_result(self, stored: list[Stored]) -> None:
-        """It is durable."""
+        """Tells the receiver that all is durable."""
 
     def set_exception(self, fault: BaseException) -> None:
         """Nothing may be acknowledged."""
@@ -86,7 +86,7 @@ class Line:
         return bool(self._lines)
 
     def add(self, several: Sequence[Waiting]) -> None:
-        """Behind what its source sent before."""
+        """Appends requests behind the earlier ones of their sources."""
         for arrivals, reply in several:
             source = arrivals[0].source if arrivals else ""
             self._lines.setdefault(source, deque()).append(Body(arrivals, reply))

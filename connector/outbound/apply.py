@@ -77,7 +77,7 @@ def change_account(conn: Connection, account: str, change: AccountChange, now: i
 
 
 def _with_sources(conn: Connection, account: str, block: Reason) -> Reason:
-    """Of a cap of records that is reached: which sources filled it lately, the fullest first."""
+    """Adds to the reason of a full cap of records the sources that filled it lately, the fullest first."""
     found = outbox.delivered_by_source(conn, account) if block.code is Code.BLOCKED_LICENCES else []
     if not found:
         return block

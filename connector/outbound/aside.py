@@ -102,7 +102,7 @@ def _let_in_ceilings(conn: Connection, place: Destination, now: int) -> int:
 
 
 def _let_in(conn: Connection, place: Destination, now: int) -> int:
-    """Of each source that lies aside at a destination, what its share has room for."""
+    """Lets deliveries of each source in, as far as its share has room. Returns how many."""
     shared, count = sharing(place), 0
     since = now - PRECHECK_GOOD_MS if place.checks else None
     for lane in ASIDE_LANES:

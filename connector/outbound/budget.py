@@ -65,7 +65,7 @@ class Room:
 
     @property
     def left(self) -> int:
-        """Of the day's calls."""
+        """The number of the day's calls that are left."""
         return max(0, self.budget - self.windows[0].calls)
 
 

@@ -39,7 +39,7 @@ class Ceiling:
 
     @property
     def used(self) -> int:
-        """How many were called."""
+        """The number of people that were called."""
         return self.most - self.left
 
     @property
@@ -49,7 +49,7 @@ class Ceiling:
 
     @property
     def reason(self) -> Reason:
-        """Why somebody waits."""
+        """The reason why a person waits."""
         return Reason(Code.CEILING_HELD, {"whose": self.owner, "prefix": self.prefix, "most": self.most})
 
     def counts(self, source: str, some: Sequence[str]) -> bool:
@@ -59,7 +59,7 @@ class Ceiling:
 
 
 def ceilings(place: Destination, used: Mapping[Called, int]) -> list[Ceiling]:
-    """Those of a destination's account and sources. ``used``: see `country_calls.used`."""
+    """The ceilings of a destination's account and sources. ``used``: see `country_calls.used`."""
     account = place.account
     found = _of(account.name, "", account.calls_per_day, place)
     for source in place.sources:

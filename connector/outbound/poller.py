@@ -48,7 +48,7 @@ def _step(polling: Polling) -> float:
 
 
 def _log_step(polling: Polling, step: Step) -> None:
-    """Of pages, and of what kept one from being read; not of waiting."""
+    """Logs pages, and the faults of reading one; no waits."""
     if step.cursor is not None:
         log.info("polled", source=polling.source.name, read=step.read, new=step.stored)
     elif step.failed:

@@ -99,7 +99,7 @@ def _may_be_unknown(place: Destination | None) -> bool:
 
 
 def _held_until(conn: Connection, attempt: Attempt, account: Account, now: int) -> int:
-    """Until when (unix ms) the vendor may count the call."""
+    """The time (unix ms) until which the vendor may count the call."""
     longest = counted_ms(account)
     usual = attempts.usual_ms(conn, account.name) if account.lost_call_holds == "measured" else None
     if usual is not None:

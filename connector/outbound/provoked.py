@@ -273,7 +273,7 @@ def _weighed(
 
 
 def _provokers(attempt: Attempt, members: Members, known: Known) -> list[Provoker]:
-    """Those of the members that this answer speaks of: no part of them is tried first."""
+    """The members that this answer speaks of: no part of them is tried first."""
     [group] = members.groups if len(members.groups) == 1 else [None]
     if group is None or group.reason is None or group.reason.code not in SEEN:
         return []

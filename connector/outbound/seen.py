@@ -78,7 +78,7 @@ def decide_unasked(question: Question, asking: Attempt, grounds: Grounds, now: i
 
 
 def unmade(asking: Attempt) -> End:
-    """How the log of a question ends that was not asked."""
+    """The end of a probe in the log that was not made."""
     return End(asking.id, AttemptState.NOT_SENT, words=NOTHING_TO_ASK)
 
 
@@ -108,7 +108,7 @@ def decide_seen(question: Question, asking: Attempt, seen: Seen, grounds: Ground
 
 
 def _help(question: Question, seen: Seen) -> HelpNote | None:
-    """How the help was found by which the vendor is asked, where it is one that may fail by itself."""
+    """The state of the help that a probe uses, if that help may fail by itself."""
     name, found = question.place.control, any(seen.present.values())
     state = HelpState.WORKS if found else seen.help
     if question.is_control and seen.fault is None and not found:
@@ -159,7 +159,7 @@ def _learn(question: Question, asking: Attempt, seen: Seen, grounds: Grounds, no
 def _of_sample(
     question: Question, known: Mapping[str, bool], now: int, *, nobody_left: bool, grounds: Grounds
 ) -> Settlement:
-    """By a few records, the fate of all: the batch was all or nothing."""
+    """Infers the fate of all records from a few: the batch was all or nothing."""
     if not question.place.all_or_nothing:
         return _given_up(question, Reason(Code.PROBE_NOBODY_NEW))
     enough = 1 if question.place.exact else min(SAMPLE, len(question.members))

@@ -253,7 +253,7 @@ def decide_help(
 
 
 def ended(attempt: Attempt, outcome: Outcome) -> End:
-    """How the log of a call ends."""
+    """The end of a call in the log."""
     return End(attempt.id, outcome.attempt, outcome.status, outcome.words or None)
 
 

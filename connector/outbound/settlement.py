@@ -15,7 +15,7 @@ from connector.store.helps import HelpState
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a row of the log of calls ends."""
+    """The end of a row in the log of calls."""
 
     attempt: int
     state: AttemptState
@@ -108,7 +108,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class HelpNote:
-    """How a vendor's help was found."""
+    """The state of a vendor's help after a call."""
 
     name: str
     state: HelpState

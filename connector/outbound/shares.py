@@ -51,7 +51,7 @@ class Share:
 
     @property
     def reason(self) -> Reason:
-        """Why its deliveries wait."""
+        """The reason why its deliveries wait."""
         return Reason(Code.SHARE_HELD, {"source": self.source, "calls": self.calls, "records": self.records})
 
 

@@ -58,17 +58,17 @@ class Notice:
 
 
 def current(conn: Connection) -> list[Alarm]:
-    """Those that have not ended, the oldest first."""
+    """The alarms that have not ended, the oldest first."""
     return [_alarm_of(row) for row in conn.execute(select(alarms).where(IS_CURRENT).order_by(_alarm.id))]
 
 
 def begun(conn: Connection) -> list[Alarm]:
-    """Those that people know of, the oldest first."""
+    """The alarms that people know of, the oldest first."""
     return [one for one in current(conn) if one.state is AlarmState.BEGUN]
 
 
 def ended(conn: Connection, most: int, before: int | None = None) -> list[Alarm]:
-    """Those that are over, the latest first. ``before``: an id."""
+    """The alarms that are over, the latest first. ``before``: an id."""
     query = select(alarms).where(_alarm.state == AlarmState.ENDED.value).order_by(_alarm.id.desc()).limit(most)
     return [_alarm_of(row) for row in conn.execute(query if before is None else query.where(_alarm.id < before))]
 
@@ -95,7 +95,7 @@ def add(
 
 
 def seen(conn: Connection, alarm: Alarm, severity: Severity, facts: Mapping[str, Any], now: int) -> None:
-    """It is still so."""
+    """Notes that the alarm's condition still holds."""
     values = {"seen_at": now, "facts": _json(facts), "severity": severity.value}
     conn.execute(update(alarms).where(_alarm.id == alarm.id).values(values))
 
@@ -109,7 +109,7 @@ def end(conn: Connection, alarm: Alarm, now: int) -> None:
 
 
 def forget(conn: Connection, alarm: Alarm) -> None:
-    """It ended before anybody was told."""
+    """Forgets an alarm that ended before anybody was told."""
     conn.execute(delete(alarms).where(_alarm.id == alarm.id))
 
 
@@ -143,7 +143,7 @@ def tell(conn: Connection, alarm: int, addressees: Sequence[str], occasion: Occa
 
 
 def notices_of(conn: Connection, numbers: Collection[int]) -> list[Notice]:
-    """Of these alarms, the oldest first."""
+    """The notices of these alarms, the oldest first."""
     query = select(alarm_notices).where(_notice.alarm.in_(numbers)).order_by(_notice.id)
     return [_notice_of(row) for row in conn.execute(query)] if numbers else []
 
@@ -189,7 +189,7 @@ def replace(conn: Connection, alarm: int, addressees: Collection[str] | None = N
 
 
 def drop(conn: Connection, notice: Notice) -> None:
-    """It is told to nobody: its addressee left the configuration."""
+    """Drops a notice: its addressee left the configuration."""
     conn.execute(update(alarm_notices).where(_notice.id == notice.id).values(state=NoticeState.REPLACED.value))
 
 

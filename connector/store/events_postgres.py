@@ -47,7 +47,7 @@ class _Texts:
         self._next = 1
 
     def put(self, text: str, place: str) -> tuple[int, int]:
-        """Where it begins, and its length; ``place``: the column that it is for."""
+        """Adds a text; returns its position and its length. ``place``: its column."""
         piece = sealed(text, place).encode()
         self._pieces.append(piece)
         begins, self._next = self._next, self._next + len(piece)

@@ -11,7 +11,7 @@ from connector.store.tables import facts
 
 
 def some(conn: Connection, *names: str) -> dict[str, str]:
-    """Those of these facts that exist."""
+    """The existing ones of these facts."""
     rows = conn.execute(select(facts.c.name, facts.c.value).where(facts.c.name.in_(names)))
     return {row.name: row.value for row in rows}
 

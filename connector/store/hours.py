@@ -31,7 +31,7 @@ Key = tuple[str, str, str, str]  #: source, route, account, state
 
 @dataclass(slots=True)
 class Count:
-    """Of one key: how many, and the waits of those that count for the pace, by bucket."""
+    """The number of one key, and the waits of those that count for the pace, by bucket."""
 
     number: int = 0
     waits: Counter[int] = field(default_factory=Counter)
@@ -102,7 +102,7 @@ def created_in(conn: Connection, hour: int) -> Iterator[Any]:
 
 
 def write(conn: Connection, hour: int, counts: Mapping[Key, Count], now: int) -> None:
-    """Replaces an hour. One whose deliveries were forgotten since stays as it was counted."""
+    """Replaces an hour. An hour with deliveries that were forgotten since stays as it was counted."""
     before = conn.execute(select(func.sum(_hour.number)).where(_hour.hour == hour)).scalar() or 0
     if sum(one.number for one in counts.values()) < before:
         conn.execute(hours.update().where(_hour.hour == hour).values(folded_at=now))

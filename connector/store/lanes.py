@@ -12,7 +12,7 @@ from typing import Final
 
 
 class Priority(Enum):
-    """How urgent a delivery is."""
+    """The urgency of a delivery."""
 
     LIVE = auto()  #: of an event that has just happened
     BULK = auto()  #: of a file, a backfill, or the past of a polled source

@@ -50,7 +50,7 @@ def oldest(conn: Connection, source: str, most: int) -> list[int]:
 
 
 def release(conn: Connection, ids: Sequence[int], now: int) -> None:
-    """They pass now; a thin one is fetched."""
+    """Lets the events pass now; a thin one is fetched."""
     due = case((_events.state == EventState.WAITING, now), else_=_events.due_at)
     conn.execute(update(events).where(_events.id.in_(ids), _WAITS).values(released_at=now, due_at=due))
 

@@ -22,7 +22,7 @@ _keys = once_keys.c
 
 
 def add(conn: Connection, added: Iterable[tuple[int, NewDelivery]]) -> None:
-    """Of deliveries that were just added, by their ids."""
+    """Adds the keys of deliveries that were just added, by their ids."""
     rows = [{"hash": key, "delivery": number} for number, new in added for key in new.once_more]
     if rows:
         insert_rows(conn, once_keys, rows)
@@ -39,13 +39,13 @@ def add_of_events(conn: Connection, stored: Iterable[tuple[int, Sequence[NewDeli
 
 
 def replace(conn: Connection, delivery: int, new: NewDelivery) -> None:
-    """Those of a delivery that is sent again."""
+    """Replaces the keys of a delivery that is sent again."""
     conn.execute(delete(once_keys).where(_keys.delivery == delivery))
     add(conn, [(delivery, new)])
 
 
 def drop(conn: Connection, numbers: Collection[int]) -> None:
-    """Those of deliveries that are deleted."""
+    """Deletes the keys of deliveries that are deleted."""
     conn.execute(delete(once_keys).where(_keys.delivery.in_(numbers)))
 
 

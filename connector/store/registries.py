@@ -159,7 +159,7 @@ def forget(conn: Connection, name: str) -> int:
 
 
 def listed(conn: Connection, registry: Registry, ways: Sequence[str], now: int) -> set[str]:
-    """Those of these hashes that are on the list and whose effective day has come."""
+    """The hashes among these that are on the list by now: their effective day has come."""
     values = {
         "given": orjson.dumps(list(dict.fromkeys(ways))).decode(),
         "name": registry.name,
@@ -188,7 +188,7 @@ _LISTED: Final = {
 
 
 def unanswered(conn: Connection, registry: Registry, ways: Sequence[str], now: int) -> set[str]:
-    """Those of these hashes that the registry was not asked about within its `max_age`."""
+    """The hashes among these that the registry was not asked about within its `max_age`."""
     hashes = list(dict.fromkeys(ways))
     since = now - int(registry.max_age_s * 1000)
     known: set[str] = set()

@@ -31,7 +31,7 @@ _TABLE = re.compile(r"\b(?:events|deliveries|attempts|alarms|alarm_notices)\.")
 
 
 def has(table: str, states: Iterable[StrEnum], column: str = "state") -> CheckConstraint:
-    """Which states there are."""
+    """The condition that a state is one of these."""
     return CheckConstraint(states_sql(column, *states), name=f"ck_{table}_{column}")
 
 

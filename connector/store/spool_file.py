@@ -86,7 +86,7 @@ class FileSpool:
             return conn.execute("UPDATE requests SET aside = NULL WHERE aside IS NOT NULL").rowcount
 
     def oldest(self, most: int, last: int | None = None) -> list[tuple[int, str]]:
-        """Of those up to the id ``last``."""
+        """The oldest requests, up to the id ``last``."""
         query = "SELECT id, request FROM requests WHERE aside IS NULL AND id <= ? ORDER BY id LIMIT ?"
         with self._transaction() as conn:
             return list(conn.execute(query, (_ANY if last is None else last, most)))

@@ -54,7 +54,7 @@ class WorkerLock(Protocol):
         """Takes the lock, where it is not held (any more)."""
 
     def free(self, names: Collection[str]) -> set[str]:
-        """Which of these workers' locks nobody holds. Empty where that means nothing now."""
+        """The locks among those of these workers that nobody holds. Empty where that means nothing now."""
 
     def tidy(self, names: Collection[str]) -> None:
         """Removes what is left of dead workers, but of these."""

@@ -101,7 +101,7 @@ def _destination(
 
 
 def _number_rules(settings: Settings, route: Route) -> Mapping[int | None, int]:
-    """Of every source: what waits may be of one that no route takes from any more."""
+    """Turn -> mark of the rule, for every source: a delivery may wait of one that no route takes any more."""
     account, region = settings.accounts[route.account], settings.locale.region
     found: dict[int | None, int] = {}
     for source in (None, *settings.sources.values()):

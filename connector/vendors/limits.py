@@ -25,7 +25,7 @@ def limits(account: Account, reported: int | None = None) -> Limits:
 
 
 def deadline(account: Account, timeout_s: float | None = None) -> Deadline:
-    """Of a call of this account that is about to be claimed; ``timeout_s`` may shorten the account's own."""
+    """The time limit of a call of this account; ``timeout_s`` may shorten the account's own."""
     seconds = min(account.timeout_s, timeout_s or account.timeout_s)
     if limits(account).holds_ms is None:
         return Deadline.after(seconds)

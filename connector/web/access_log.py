@@ -39,7 +39,7 @@ class Access:
         request.environ[_STARTED] = time.perf_counter()
 
     def end(self, response: Response) -> Response:
-        """After it was answered."""
+        """Logs a request after its answer."""
         if response.status_code >= 400:
             self._warn(response.status_code)
         elif self._everything:

@@ -205,7 +205,7 @@ class Gathering:
         return len(self._gathered)
 
     def _notify(self, known: asyncio.Future[None]) -> None:
-        """By the thread that stores."""
+        """Notifies the loop; called by the thread that stores."""
         self._known.append(known)
         if not self._woken:
             self._woken = True
@@ -261,7 +261,7 @@ class Counted(Protocol):
     """A connection whose bodies are counted until they are proved."""
 
     def hold(self, size: int) -> None:
-        """So many bytes more are kept."""
+        """Counts further bytes that are kept."""
 
     def release(self) -> None:
         """Releases all of them."""

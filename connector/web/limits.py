@@ -114,7 +114,7 @@ class Gate:
         HELD.labels("connections").set(len(self._open))
 
     def hold(self, one: Held, size: int) -> None:
-        """So many bytes more are kept for a body. Where they are too many together, the oldest body goes."""
+        """Counts further bytes of a body. If all together are too many, the oldest body goes."""
         one.held += size
         self._bytes += size
         while self._bytes > self._most_bytes:

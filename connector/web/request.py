@@ -73,7 +73,7 @@ def _announced(environ: dict[str, Any]) -> int | None:
 
 
 def _read(environ: dict[str, Any], most: int) -> bytes:
-    """So many bytes, or all there are. A server may give them in pieces."""
+    """Reads this many bytes, or all there are. A server may give them in pieces."""
     stream, pieces = environ["wsgi.input"], []
     try:
         while most > 0 and (piece := stream.read(most)):

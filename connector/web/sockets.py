@@ -1,4 +1,4 @@
-"""Where we listen."""
+"""The sockets on which the servers listen."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ ANSWER_S: Final = 2.0  #: for an answer to be taken
 
 
 class Standby:
-    """Beside one listening socket. ``answer`` is called by threads of ``submit``."""
+    """A server beside one listening socket. ``answer`` is called by threads of ``submit``."""
 
     def __init__(
         self,

@@ -143,7 +143,7 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def hold(self, size: int) -> None:
-        """So many bytes more of a body that is not proved yet."""
+        """Counts further bytes of a body that is not proved yet."""
         self.gate.hold(self, size)
 
     def release(self) -> None:

@@ -242,7 +242,7 @@ class Webhooks:
 
 
 def _spooled(door: Door) -> Response:
-    """It is safe, and stored later: until then nobody knows its id, or whether it came before."""
+    """The answer to a spooled request: it is stored later, so its id, or an earlier copy, is not known yet."""
     if door.reply is not None:
         return Response(door.reply, 200, content_type="application/json")
     return reply({"status": "spooled"}, 202)

@@ -78,7 +78,7 @@ def hints(*, country: Any = "", code: Any = "", area: Any = "", either: Any = ""
 
 
 def hints_beside(row: Mapping[str, Any]) -> Hints:
-    """Of a row in our own shape: its country, and what its extra holds under the usual names of codes."""
+    """The hints of a row in our own shape: its country, and what its extra holds under the usual names of codes."""
     country = row.get("country")
     extra = row.get("extra")
     found: dict[str, Any] = {}

@@ -318,7 +318,7 @@ _ALSO_WORDS: Final = frozenset(
 
 
 def _together(readings: Iterator[Reading]) -> Reading:
-    """Of the elements of a list, each for itself."""
+    """The readings of a list's elements, each for itself."""
     every = list(islice(readings, MOST_NUMBERS + 1))
     many = [_MANY_LEFT] if len(every) > MOST_NUMBERS else []
     numbers = {number.phone: number for one in every[:MOST_NUMBERS] for number in one.numbers}

@@ -76,7 +76,7 @@ class _Reading:
         return next(self._dialling.each(phones_of(event), draft), "")
 
     def _tags(self, event: Event) -> list[dict[str, str]]:
-        """Those that have a value: an empty tag would stand in the survey as such."""
+        """The tags that have a value: an empty tag would stand in the survey as such."""
         pairs = ((name, value_text(lookup(event, path), self._timezone)) for name, path in self._paths)
         return [{"name": name, "value": value} for name, value in pairs if meaningful(value)]
 
@@ -258,7 +258,7 @@ class Note(_Reading):
         return draft.written(self._schema)
 
     def _dates(self, draft: Draft, event: Event) -> dict[str, Any]:
-        """From the ticket's first day to its last, both in the configured timezone."""
+        """The days from the ticket's first to its last, both in the configured timezone."""
         created = None if isinstance(event, Lead) else event.created_at
         updated = event.time if isinstance(event, Lead) else event.updated_at or event.time
         first, last = self._day(created), self._day(updated)

@@ -88,7 +88,7 @@ class MetaLeadgenMapping(AnswersSender):
         return self.lead({"id": thin.ref, "time": time, "lead": lead, "value": payload["value"]})
 
     def envelope(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Of what `complete` puts together."""
+        """The envelope of the object that `complete` puts together."""
         return {"id": payload["id"], "time": payload["time"]}
 
     def answers(self, payload: dict[str, Any]) -> Iterable[Answer]:
@@ -97,7 +97,7 @@ class MetaLeadgenMapping(AnswersSender):
             yield Answer(name, values[0] if len(values) == 1 else values, field=QUESTIONS.get(name, ""))
 
     def about(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Where the form was; a lead that no ad brought has no ad_id."""
+        """The page, form and advertisement; a lead that no ad brought has no ad_id."""
         return {name: word(payload["value"].get(name)) for name in ("page_id", "form_id", "ad_id", "adgroup_id")}
 
 

@@ -13,7 +13,7 @@ EVENT_TYPES = ("ticket.created", "ticket.updated", "ticket.closed")
 
 
 class AgentSchema(PayloadSchema):
-    """Who has the ticket."""
+    """The agent who has the ticket."""
 
     id = fields.Text()
     name = fields.Text()

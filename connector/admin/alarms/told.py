@@ -18,12 +18,12 @@ LISTED: Final = 50
 
 
 def current(conn: Connection) -> list[dict[str, Any]]:
-    """Those that people know of now, the oldest first."""
+    """The alarms that people know of now, the oldest first."""
     return _shown(conn, alarms.begun(conn))
 
 
 def past(conn: Connection, most: int = LISTED, before: int | None = None) -> list[dict[str, Any]]:
-    """Those that are over, the latest first. ``before``: the number of an alarm."""
+    """The alarms that are over, the latest first. ``before``: the number of an alarm."""
     return _shown(conn, alarms.ended(conn, most, before))
 
 

@@ -213,13 +213,13 @@ class Erasing:
         return ended
 
     def _accounts(self, ids: Sequence[int]) -> list[str]:
-        """Those that still have something to send, or to fetch."""
+        """The accounts that still have something to send, or to fetch."""
         with self._database.read() as conn:
             return sorted({*conn.execute(_unended(ids)).scalars(), *conn.execute(_waits(ids)).scalars()})
 
 
 def out_of_reach(settings: Settings) -> list[str]:
-    """Where the person may still be, in words for a person."""
+    """The places in which the person may still be, in words for an operator."""
     queues = [f"{source.queue}.dead" for source in settings.sources.values() if source.queue]
     vendors = sorted({account.vendor for account in settings.accounts.values()})
     dead = "the dead-letter queue {name}, which a message leaves after 30 days"

@@ -140,12 +140,12 @@ class _QueueReading:
 
 
 def dead(queue: str) -> str:
-    """Where lies what could not be stored."""
+    """The name of the queue for requests that could not be stored."""
     return f"{queue}.dead"
 
 
 def _texts(body: bytes) -> list[str]:
-    """Of a message that is none of ours: itself, which nothing can be made of either."""
+    """The requests of a message; a foreign message stands for itself, and cannot be read."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:

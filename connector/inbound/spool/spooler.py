@@ -113,7 +113,7 @@ class Spooler:
             self.otherwise([(entry.request, entry.reply) for entry in waiting])
 
     def give_up(self) -> None:
-        """It was not to be: what waits is spooled."""
+        """Spools the waiting requests: the database is not ready for them."""
         with self._state:
             waiting, self._kept = self._kept or [], None
             self._pending += len(waiting)

@@ -87,7 +87,7 @@ class CapsGuard(Guard):
 
 
 def _known(past: Past, ways: Sequence[str], limited: Sequence[Cohort]) -> list[tuple[Member, Cohort]]:
-    """Who is decided about one by one, the oldest first: those who were contacted before, or are twice in the call.
+    """The members to decide one by one, the oldest first: contacted before, or twice in the call.
 
     The first contact of everybody else is within every cap.
     """

@@ -23,7 +23,7 @@ log = get("ceilings")
 
 
 class CeilingGuard(Guard):
-    """Asked before the caps, as `ShareGuard` is: who waits here is contacted by nobody, and holds nobody else."""
+    """Runs before the caps, as `ShareGuard` does: a person who waits here has no contact, and holds nobody else."""
 
     option = "calls_per_day"
     holds: ClassVar[tuple[Code, ...]] = (Code.CEILING_HELD,)

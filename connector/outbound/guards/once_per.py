@@ -95,9 +95,9 @@ def _free(members: Members, rule: OncePer, ended: Collection[int]) -> None:
 
 
 def _comes_before(members: Members) -> ColumnElement[bool]:
-    """Of one source, or of sources that prove alike: the earlier, or the one that was claimed before.
+    """Whether another delivery comes before this one: of sources that prove alike, the earlier or the claimed one.
 
-    Otherwise the one whose source proves more: what an anonymous sender says suppresses nobody who signed.
+    Otherwise the one of the source that proves more: an anonymous sender's event suppresses no signed one.
     """
     earlier = or_(
         _others.id < _deliveries.id, and_(_others.state != DeliveryState.PENDING, _others.attempt != members.attempt)

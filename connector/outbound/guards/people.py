@@ -57,7 +57,7 @@ class Decided:
 
 @dataclass(slots=True)
 class People:
-    """Those that no guard kept back so far."""
+    """The people that no guard kept back so far."""
 
     asked: Members
     plan: Plan
@@ -209,7 +209,7 @@ def ledger_rows(people: People, cohort: Cohort, some: Sequence[Member], *, begin
 
 @functools.cache
 def _versions() -> tuple[str, ...]:
-    """Of what the rules were read from. Asking takes a millisecond, and nothing changes while a process runs."""
+    """The versions of the rules' sources. Reading them takes a millisecond; nothing changes while a process runs."""
     return calendars.public_holidays().version, calendars.time_zones().version, f"{law.READ:%Y-%m-%d}"
 
 

@@ -18,7 +18,7 @@ BEHIND_AT_ONCE: Final = 2_000  #: of those that no call has taken yet
 
 
 class ShareGuard(Guard):
-    """Asked before the caps: what it puts aside is no contact of a person, and holds or ends no other one's.
+    """Runs before the caps: a delivery that it puts aside is no contact, and holds or ends no other delivery.
 
     So it counts some that the guards after it still keep back. If these were all that others have in a call, a source
     may exceed its share by that call.

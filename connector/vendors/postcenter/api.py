@@ -53,12 +53,12 @@ class PostCenter:
 
     @classmethod
     def of(cls, account: Account) -> Self:
-        """Of an account of the configuration."""
+        """The client of an account of the configuration."""
         return cls.at(account.base_url, token=account.token, timeout_s=account.timeout_s)
 
     @classmethod
     def at(cls, base_url: str, *, token: Secret, timeout_s: float = 65.0) -> Self:
-        """By an address, usually `BASE_URL`."""
+        """The client of an address, usually `BASE_URL`."""
         return cls(Client({"Authorization": f"Key {token.reveal()}"}, timeout_s=timeout_s), base_url)
 
     def close(self) -> None:
@@ -230,7 +230,7 @@ def status_of(answer: Answer) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Who answers a ticket."""
+    """The person who answers a ticket."""
 
     cmid: int | None
     name: str
@@ -255,7 +255,7 @@ class Ticket:
 
 
 def ticket_of(body: Any) -> Ticket:
-    """Of `PostCenter.ticket`, or one of a list."""
+    """The ticket of `PostCenter.ticket`, or one of a list."""
     found = body if isinstance(body, dict) else {}
     state = _state(found.get("status"))
     closed = found.get("is_closed")
@@ -341,7 +341,7 @@ class Message:
 
 
 def messages_of(body: Mapping[str, Any]) -> list[Message]:
-    """Of `PostCenter.messages`, the newest first, as they come."""
+    """The messages of `PostCenter.messages`, the newest first, as they come."""
     return [_message(found) for found in _list(body, "messages", dict)]
 
 
@@ -357,7 +357,7 @@ def _message(found: Mapping[str, Any]) -> Message:
 
 
 def ticket_id_of(body: Mapping[str, Any]) -> str:
-    """Of `PostCenter.by_agent_id`."""
+    """The answer of `PostCenter.by_agent_id`."""
     return _text(body.get("ticket_id"))
 
 
@@ -370,7 +370,7 @@ class Assignation:
 
 
 def assignation_of(body: Mapping[str, Any]) -> Assignation:
-    """Of `PostCenter.get_possible_agent`."""
+    """The answer of `PostCenter.get_possible_agent`."""
     found = body.get("assignation")
     about = found if isinstance(found, dict) else {}
     return Assignation(count_of(about.get("cm")), _text(about.get("reason")))

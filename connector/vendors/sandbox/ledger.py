@@ -154,7 +154,7 @@ class Window:
             return True
 
     def used(self, token: str, *, at: float, within_s: float) -> int:
-        """How many arrivals stand in the window."""
+        """The number of arrivals in the window."""
         with self._lock:
             return sum(arrival > at - within_s for arrival in self._arrivals.get(token, ()))
 

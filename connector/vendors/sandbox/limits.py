@@ -62,7 +62,7 @@ class Limits:
 
 
 class AllLimits:
-    """Those of all vendors. `change` is the way to set them: it knows the names and the types."""
+    """The limits of all vendors. `change` is the way to set them: it knows the names and the types."""
 
     def __init__(self, vendors: Sequence[Limits]) -> None:
         self._vendors = vendors

@@ -49,13 +49,13 @@ class Tracksale:
 
     @classmethod
     def of(cls, account: Account) -> Self:
-        """Of an account of the configuration."""
+        """The client of an account of the configuration."""
         paged, timeout_s = account.paged_base_url, account.timeout_s
         return cls.at(account.base_url, token=account.token, paged_base_url=paged, timeout_s=timeout_s)
 
     @classmethod
     def at(cls, base_url: str, *, token: Secret, paged_base_url: str = "", timeout_s: float = 65.0) -> Self:
-        """By an address, usually `BASE_URL`; another one's paged report is at the same address, unless one is named."""
+        """The client of an address, usually `BASE_URL`; another one has the paged report as well, or names its own."""
         paged = paged_base_url or (PAGED_URL if base_url == BASE_URL else base_url)
         return cls(
             Client({"Authorization": f"bearer {token.reveal()}", "Cache-Control": "no-cache"}, timeout_s=timeout_s),

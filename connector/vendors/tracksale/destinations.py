@@ -110,7 +110,7 @@ class Dispatch(Destination):
         return Seen({number: bool(codes) for number, codes in found.items()}, drafts=drafts)
 
     def settled(self, conn: Connection, draft: Draft, members: Sequence[int], *, since: int, now: int) -> None:
-        """They wait in the campaign's draft lot for a person."""
+        """The records wait in the campaign's draft lot for a person."""
         draft_lot_store.put(conn, self.account.name, draft, members, since=since, now=now)
 
     @staticmethod

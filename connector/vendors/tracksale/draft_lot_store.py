@@ -92,7 +92,7 @@ def of_campaign(conn: Connection, account: str, campaign: str) -> list[Lot]:
 
 
 def campaigns(conn: Connection, account: str) -> list[str]:
-    """Those of the account in which we know of a draft lot."""
+    """The campaigns of the account in which we know of a draft lot."""
     drafts = select(_lot.campaign).where(_lot.account == account, _lot.state == LotState.DRAFT)
     return list(conn.execute(drafts.distinct().order_by(_lot.campaign)).scalars())
 
@@ -109,7 +109,7 @@ def _read(conn: Connection, where: ColumnElement[bool]) -> list[Lot]:
 
 
 def ours(conn: Connection, lot: int) -> Ours:
-    """How many of the lot are there by us."""
+    """The number of our customers in the lot."""
     row = conn.execute(select(func.count(), func.min(_member.at), func.max(_member.at)).where(_member.lot == lot)).one()
     return Ours(*row)
 

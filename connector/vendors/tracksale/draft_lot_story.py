@@ -15,7 +15,7 @@ from connector.vendors.tracksale import draft_lot_store
 
 
 def story(conn: Connection, delivery: int) -> Story | None:
-    """Of a delivery that is, or was, in a draft lot."""
+    """The story of a delivery that is, or was, in a draft lot."""
     lot = _lot_of(conn, delivery)
     if lot is None:
         return None

@@ -46,7 +46,7 @@ _Full = tuple[Ways, str, tuple[tuple[str, str], ...]]
 
 
 def _positions(people: Sequence[Mapping[str, Any]]) -> dict[_Full, list[int]]:
-    """Where each stands, by everything that is known of them."""
+    """The positions of each customer, by everything that is known of them."""
     found: dict[_Full, list[int]] = defaultdict(list)
     for at, person in enumerate(people):
         found[ways_of(person), name_of(person), tuple(sorted(tags_of(person.get("tags")).items()))].append(at)

@@ -129,7 +129,7 @@ class Widget:
 
 
 def widget_of(body: Any) -> Widget:
-    """Of `Tracksale.widget`."""
+    """The content of `Tracksale.widget`."""
     found = _object(body)
     limits = _object(found.get("limits"))
     reached = limits.get("limit_reached")  # false, or null, if none is
@@ -185,7 +185,7 @@ class Counts:
 
 
 def counts_of(body: Any) -> Counts:
-    """Of `Tracksale.dispatch`, `Tracksale.answer` and `Tracksale.answers`: a partial failure is not an error."""
+    """The result of `Tracksale.dispatch`, `Tracksale.answer` and `Tracksale.answers`: it may fail in part."""
     found = _object(body)
     return _read(
         Counts,
@@ -220,7 +220,7 @@ class DraftLot:
 
 
 def lots_of(body: Any) -> list[DraftLot]:
-    """Of `Tracksale.draft_lots`; none if ``lot`` is absent, null or empty."""
+    """The lots of `Tracksale.draft_lots`; none if ``lot`` is absent, null or empty."""
     found = _object(body).get("lot")
     return [_read(DraftLot, lot) for lot in _listed(found, "code")] if found else []
 
@@ -319,7 +319,7 @@ class SurveyAnswer:
 
 
 def answers_of(body: Any) -> list[SurveyAnswer]:
-    """Of `Tracksale.report_answer`."""
+    """The rows of `Tracksale.report_answer`."""
     return [
         _read(
             SurveyAnswer,
@@ -381,7 +381,7 @@ class Nps:
 
 
 def nps_of(body: Any) -> Nps:
-    """Of `Tracksale.report_nps`."""
+    """The figures of `Tracksale.report_nps`."""
     found = _object(body)
     before = found.get("compare")
     return _read(Nps, found, compare=_read(Nps, before, compare=None) if isinstance(before, dict) else None)
@@ -399,7 +399,7 @@ class Total:
 
 
 def totals_of(body: Any) -> list[Total]:
-    """Of `Tracksale.report_category` and `Tracksale.report_status`."""
+    """The totals of `Tracksale.report_category` and `Tracksale.report_status`."""
     return [_read(Total, found) for found in _listed(body, "name")]
 
 

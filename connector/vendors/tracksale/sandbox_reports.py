@@ -88,7 +88,7 @@ def describe(campaign: Campaign, query: Mapping[str, str], answers: Given) -> di
 
 
 def identity(customer: Customer) -> dict[str, Any]:
-    """Who a customer is."""
+    """The identity of a customer."""
     return {
         "name": customer.name,
         "identification": customer.identification,

@@ -181,7 +181,7 @@ class Answers:
             values[tag["name"]] = values.get(tag["name"]) or tag["value"]
 
     def within(self, start: float, end: float, codes: Collection[int] = ()) -> list[dict[str, Any]]:
-        """Those given from ``start`` to before ``end`` (unix seconds), to these campaigns (empty: to any)."""
+        """The answers from ``start`` to before ``end`` (unix seconds), to these campaigns (empty: to any)."""
         of_period = (answer for answer in self.by_id.values() if start <= answer["time"] < end)
         return [answer for answer in of_period if not codes or answer["campaign_code"] in codes]
 

@@ -46,12 +46,12 @@ class Wolkvox:
 
     @classmethod
     def of(cls, account: Account) -> Self:
-        """Of an account of the configuration."""
+        """The client of an account of the configuration."""
         return cls.at(account.base_url, token=account.token, server=account.server, timeout_s=account.timeout_s)
 
     @classmethod
     def at(cls, base_url: str, *, token: Secret, server: str = "", timeout_s: float = 65.0) -> Self:
-        """By an address, usually ``BASE_URL.format(server="0011")``; ``server`` is sent along where it is given."""
+        """The client of an address, usually ``BASE_URL.format(server="0011")``; ``server`` is sent along if set."""
         credentials = {"wolkvox-token": token.reveal()} | ({"wolkvox_server": server} if server else {})
         return cls(Client(credentials, timeout_s=timeout_s), base_url)
 
@@ -237,7 +237,7 @@ class TokenUse:
 
 
 def token_use_of(body: Any) -> TokenUse:
-    """Of `Wolkvox.token_info`."""
+    """The numbers of `Wolkvox.token_info`."""
     rows = rows_of(body) or [{}]
     return TokenUse(count_of(rows[0].get("token_limit")), count_of(rows[0].get("token_use_today")))
 
