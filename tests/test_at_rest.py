@@ -216,7 +216,7 @@ def test_failures_are_grouped_and_found_by_their_encrypted_words(database: Datab
         conn.execute(
             update(deliveries).values(reasons.columns(Reason(Code.REFUSED, answer_facts(f"{NAME} is wrong", 400))))
         )
-    [group] = groups.groups(database, 10**9)
+    [group] = groups.causes(database, 10**9).groups
     assert group.number == 2 and len(group.variants) == 1
     for words, number in (("quxwitz IS", 2), ("nobody", 0), ("vendor.refused", 2)):
         which = Dead(since=0, limit=10, reason=words)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, TextClause, and_, select
 
 from connector.admin.identifiers import events_called, own_id, since_ms, typed
-from connector.admin.search import Who, find
+from connector.admin.search import find, who_of
 from connector.core import masking
 from connector.core.phrases import phrase
 from connector.core.settings import Settings
@@ -56,7 +56,7 @@ def deliveries(database: Database, settings: Settings, search: Search) -> list[d
     """The matching deliveries, latest first. Raises `ConnectorError` (``since`` is not a time), `StoreUnavailable`."""
     with database.read() as conn:
         rows = conn.execute(_query(conn, settings, search)).all()
-    who = Who(settings)
+    who = who_of(settings)
     return [shown(row, who.of(row) if len(rows) <= NAMED else "") for row in rows]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, TextClause, and_, func, or_, s
 
 from connector.admin.deliveries import INDEXED, TROUBLED_STATES, Search, conditions, rows_of, shown
 from connector.admin.identifiers import since_ms
-from connector.admin.search import Who
+from connector.admin.search import who_of
 from connector.core.errors import ConnectorError
 from connector.core.phrases import phrase
 from connector.core.settings import Settings
@@ -68,7 +68,7 @@ def page(database: Database, settings: Settings, search: Search, *, before: str 
             found = walk.down(_mark(before) if before and not after else None)
         rows = rows_of(conn, [mark.id for mark in found.marks])
         edge = _created(conn, found.edge)
-    who = Who(settings)
+    who = who_of(settings)
     listed = [shown(rows[mark.id], who.of(rows[mark.id])) for mark in found.marks if mark.id in rows]
     return Page(
         listed,

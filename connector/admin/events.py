@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, func, select
 
 from connector.admin.identifiers import first_since, since_ms
-from connector.admin.search import Who, find, of_person
+from connector.admin.search import Who, find, of_person, who_of
 from connector.core import masking
 from connector.core.settings import Settings
 from connector.core.states import EventState, words
@@ -56,7 +56,7 @@ def list_events(database: Database, settings: Settings, wanted: EventFilter) -> 
             chosen = chosen.where(_event.id >= first) if first is not None else chosen.where(_event.id < 0)
         rows = conn.execute(chosen).all()
         counts = _deliveries(conn, [row.id for row in rows])
-    who = Who(settings)
+    who = who_of(settings)
     return {"events": [_shown(row, who, counts.get(row.id, 0)) for row in rows], "looked": looked or None}
 
 

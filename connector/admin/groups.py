@@ -8,15 +8,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, TextClause, and_, func, select
+from sqlalchemy import Connection, TextClause, func, select
 
+from connector.admin.identifiers import NotThere
 from connector.core import masking, reasons
+from connector.core.phrases import phrase
 from connector.core.states import DeliveryState, words
-from connector.core.times import iso
+from connector.core.times import DAY_MS, iso
 from connector.store.database import Database, now_ms
 from connector.store.tables import IS_DEAD, IS_UNCERTAIN, deliveries
 
-LOOKED_AT: Final = 20_000  #: of each state, the newest
+#: For how long back causes are asked for -> milliseconds.
+PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+LOOKED_AT: Final = 10_000  #: of each state, the newest
 SAMPLE: Final = 50  #: deliveries of a group that a page lists
 _NUMBER: Final = re.compile(r"\d+")
 
@@ -48,24 +52,44 @@ class Group:
         }
 
 
-def groups(database: Database, since_ms: int) -> list[Group]:
-    """The groups since then, the largest first. ``since_ms``: milliseconds before now."""
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """The groups, the largest first. ``looked_back_to``: unix ms; None: to the beginning of the time asked for."""
+
+    groups: list[Group]
+    looked_back_to: int | None
+
+
+def causes(database: Database, since_ms: int) -> Causes:
+    """What failed since then, by its cause. ``since_ms``: milliseconds before now."""
     with database.read() as conn:
-        now = now_ms(conn)
+        since = now_ms(conn) - since_ms
         found: dict[str, Group] = {}
+        edge = since
         for state in words(DeliveryState.DEAD, DeliveryState.UNCERTAIN):
-            for row in _counted(conn, state, now - since_ms):
+            from_there = _edge(conn, state, since)
+            edge = max(edge, from_there)
+            for row in _counted(conn, state, from_there):
                 _join(found, state, row)
-    return sorted(found.values(), key=lambda one: (-one.number, one.id))
+    largest = sorted(found.values(), key=lambda one: (-one.number, one.id))
+    return Causes(largest, edge if edge > since else None)
+
+
+def of_id(database: Database, name: str, since_ms: int) -> Group:
+    """The group of this id. Raises `NotThere`."""
+    found = next((one for one in causes(database, since_ms).groups if one.id == name), None)
+    if found is None:
+        raise NotThere(phrase("Nothing of this cause is left: it was sent again, or is older than the time chosen."))
+    return found
 
 
 def members(conn: Connection, group: Group, since: int) -> Iterator[int]:
     """The ids of its deliveries, the earliest failure first."""
     mine = _delivery.destination == group.destination
     query = select(_delivery.id, _delivery.reason_code, _delivery.reason_facts).where(
-        _IS[group.state], _delivery.updated_at >= since, mine
+        _IS[group.state], _delivery.updated_at >= _edge(conn, group.state, since), mine
     )
-    newest = query.order_by(_delivery.updated_at.desc(), _delivery.id.desc()).limit(LOOKED_AT)
+    newest = query.order_by(_delivery.updated_at.desc(), _delivery.id.desc())
     found: list[int] = [row.id for row in conn.execute(newest) if (row.reason_code, row.reason_facts) in group.variants]
     return reversed(found)
 
@@ -74,12 +98,17 @@ _IS: Final[Mapping[str, TextClause]] = {DeliveryState.DEAD: IS_DEAD, DeliverySta
 
 
 def _counted(conn: Connection, state: str, since: int) -> Any:
-    columns = (_delivery.destination, _delivery.reason_code, _delivery.reason_facts, _delivery.updated_at)
-    recent = select(*columns).where(and_(_IS[state], _delivery.updated_at >= since))
-    newest = recent.order_by(_delivery.updated_at.desc()).limit(LOOKED_AT).subquery().c
-    grouped = (newest.destination, newest.reason_code, newest.reason_facts)
-    figures = (func.count().label("number"), func.min(newest.updated_at), func.max(newest.updated_at))
-    return conn.execute(select(*grouped, *figures).group_by(*grouped)).all()
+    grouped = (_delivery.destination, _delivery.reason_code, _delivery.reason_facts)
+    figures = (func.count().label("number"), func.min(_delivery.updated_at), func.max(_delivery.updated_at))
+    mine = (_IS[state], _delivery.updated_at >= since)
+    return conn.execute(select(*grouped, *figures).where(*mine).group_by(*grouped)).all()
+
+
+def _edge(conn: Connection, state: str, since: int) -> int:
+    """Back to when the rows of a state are looked at: that is found along the index alone."""
+    recent = select(_delivery.updated_at).where(_IS[state], _delivery.updated_at >= since)
+    last = conn.execute(recent.order_by(_delivery.updated_at.desc()).offset(LOOKED_AT - 1).limit(1)).scalar()
+    return since if last is None else int(last)
 
 
 def _join(found: dict[str, Group], state: str, row: Any) -> None:

@@ -29,6 +29,7 @@ from connector.vendors.destinations import places
 SILENT_MS: Final = 2 * HOUR_MS  #: without an event from a source that usually sends at this hour
 USUAL: Final = 3  #: events within those hours of a day make them usual
 COUNTED: Final = 20_000  #: events counted of each day
+SEEN_SOON: Final = 1_000  #: the newest events: if each source sent one of them, none is silent
 #: Role -> the command that runs it.
 COMMANDS: Final = {
     Role.WEB: "connector web",
@@ -207,8 +208,7 @@ def silent_sources(conn: Connection, settings: Settings, now: int) -> Iterator[t
 
     Each with the events that are usual in these hours.
     """
-    here = _counts(conn, now - SILENT_MS, now)
-    quiet = [name for name in settings.sources if not here.get(name)]
+    quiet = _quiet(conn, settings, now)
     if not quiet:
         return
     before = [_counts(conn, now - days * DAY_MS - SILENT_MS, now - days * DAY_MS) for days in _alike(settings, now)]
@@ -216,6 +216,21 @@ def silent_sources(conn: Connection, settings: Settings, now: int) -> Iterator[t
         usual = [day.get(name, 0) for day in before]
         if len(usual) >= 2 and usual[0] >= USUAL and sum(number >= USUAL for number in usual) * 3 >= len(usual) * 2:
             yield name, sorted(usual)[len(usual) // 2]
+
+
+def _quiet(conn: Connection, settings: Settings, now: int) -> list[str]:
+    """Sources of which nothing came since; none where so much came that not all of it is looked at."""
+    quiet = [*settings.sources]
+    first = first_since(conn, now - SILENT_MS)
+    if first is None:
+        return quiet
+    for most in (SEEN_SOON, COUNTED):
+        newest = select(events.c.source).where(events.c.id >= first).order_by(events.c.id.desc()).limit(most).subquery()
+        rows = conn.execute(select(newest.c.source, func.count()).group_by(newest.c.source)).all()
+        quiet = [name for name in quiet if name not in {row[0] for row in rows}]
+        if not quiet or sum(row[1] for row in rows) < most:
+            return quiet
+    return []
 
 
 def _alike(settings: Settings, now: int) -> list[int]:

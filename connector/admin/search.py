@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
@@ -39,6 +40,7 @@ TAKEN: Final = 1_000  #: events that one search finds, the newest
 SHORTEST: Final = 2  #: letters of a name
 AT_ONCE: Final = 200  #: events whose search keys are written in one transaction
 INDEX_EVERY_S: Final = 2.0
+REMEMBERED: Final = 4_000  #: persons of lists, as they are shown
 LONGEST: Final = 100  #: letters of a value that may be a phone
 
 _event = events.c
@@ -242,15 +244,29 @@ class Indexer:
 
 
 class Who:
-    """The person of an event for a list: "Ana N., +57 *** *** **01"."""
+    """The person of an event for a list: "Ana N., +57 *** *** **01".
+
+    Reading a payload takes most of the time of a list. What was found of the last ones is kept as it is shown, masked.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings: Final = settings
         self._receiver = Receiver(settings, Router(settings, destinations.name_of))
+        self._known: dict[bytes, str] = {}
 
     def of(self, row: Any) -> str:
         """``row``: source, payload, content_type, event_id and fetched of an event; "" if no person can be read."""
-        source = self._settings.sources.get(row.source)
+        parts = (row.source, row.content_type, row.event_id, row.fetched or "", row.payload or "")
+        key = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= REMEMBERED:
+                self._known = {}
+            found = self._known[key] = self._read(row)
+        return found
+
+    def _read(self, row: Any) -> str:
+        source = self.settings.sources.get(row.source)
         if source is None or not row.payload:
             return ""
         try:
@@ -264,6 +280,17 @@ class Who:
             phone = event.customer.phone
             return _masked(event.customer.name, [phone.e164] if phone else [], event.customer.email)
         return ""
+
+
+def who_of(settings: Settings) -> Who:
+    """The same object for the same settings."""
+    known = _latest.get("who")
+    if known is None or known.settings is not settings:
+        known = _latest["who"] = Who(settings)
+    return known
+
+
+_latest: Final[dict[str, Who]] = {}
 
 
 def _masked(name: str, phones: list[str], email: str) -> str:

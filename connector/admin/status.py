@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import ceil
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, func, literal_column, select, union_all
 
-from connector.admin import acts, fetches, guards, polls, shares
+from connector.admin import acts, backlog, fetches, guards, polls, shares
 from connector.admin.alarms import told as alarms
+from connector.admin.backlog import UNSETTLED, Counts
 from connector.admin.forecast import forecast
 from connector.admin.identifiers import first_since
 from connector.admin.problems import problems
@@ -24,33 +24,19 @@ from connector.outbound.budget import Pace, Room
 from connector.store import accounts, helps, processes
 from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.database import Database, now_ms
-from connector.store.lanes import (
-    ASIDE_LANES,
-    CEILING_LANES,
-    CHECKED,
-    LANES,
-    LIMITED_LANES,
-    LIVE,
-    LIVE_SPLIT,
-    PARKED_LANES,
-    UNREAD_LANES,
-)
-from connector.store.tables import IN_HAND, IS_DEAD, IS_PENDING, deliveries, events
+from connector.store.lanes import LANES, LIVE, LIVE_SPLIT, UNREAD_LANES
+from connector.store.tables import IN_HAND, IS_PENDING, deliveries, events
 from connector.store.tables import attempts as attempts_table
 from connector.vendors.destinations import name_of
 from connector.vendors.limits import limits
 
-EVENTS_COUNTED: Final = 100_000  #: the newest; more are not counted one by one
+EVENTS_COUNTED: Final = 20_000  #: the newest; more are not counted one by one
 SAMPLE: Final = 10_000  #: delivered ones, the newest, that the speed is measured on
-LOOKED_AT: Final = 20_000  #: rows walked to find them, from each place where they can be
-ROUTES_LOOKED_AT: Final = 20_000  #: oldest pending deliveries of a destination that are counted by route
+LOOKED_AT: Final = 10_000  #: rows walked to find them, from each place where they can be
+ROUTES_LOOKED_AT: Final = 5_000  #: oldest pending deliveries of a destination that are counted by route
 
 _delivery = deliveries.c
 _event = events.c
-
-#: The counts of each destination.
-_UNSETTLED: Final = words(DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.UNCERTAIN, DeliveryState.DEAD)
-Counts = dict[str, dict[str, Any]]  #: destination -> {"pending": n, …, "oldest_id": id of the oldest pending one}
 
 
 def status(database: Database, settings: Settings) -> dict[str, Any]:
@@ -60,7 +46,7 @@ def status(database: Database, settings: Settings) -> dict[str, Any]:
     """
     with database.read() as conn:
         now = now_ms(conn)
-        counts = _counts(conn)
+        counts = backlog.counts(conn)
         return {
             "at": iso(now),
             "accounts": _accounts(conn, settings, now),
@@ -186,31 +172,6 @@ def _why(reason: Reason | None) -> dict[str, Any]:
 # --- backlog --------------------------------------------------------------------------------------------------------
 
 
-def _counts(conn: Connection) -> Counts:
-    counted = (*_UNSETTLED, "parked", "unasked", "aside")
-    counts: Counts = defaultdict(lambda: dict.fromkeys(counted, 0) | {"lanes": []})
-    kinds = {"parked": PARKED_LANES, "unasked": tuple(CHECKED), "aside": (*ASIDE_LANES, *LIMITED_LANES, *CEILING_LANES)}
-    place = (_delivery.destination, _delivery.lane)
-    # In the order of the index, and of its columns alone: it is read from end to end, and nothing else.
-    waiting = select(*place, func.count(), func.min(_delivery.id)).where(IS_PENDING).group_by(*place)
-    for name, lane, number, oldest in conn.execute(waiting):
-        known = counts[name]
-        known[DeliveryState.PENDING.value] += number
-        known["oldest_id"] = min(oldest, known.get("oldest_id", oldest))
-        known["lanes"].append(lane)
-        for kind, lanes in kinds.items():
-            known[kind] += number if lane in lanes else 0
-    for condition in (IN_HAND, IS_DEAD):
-        query = (
-            select(_delivery.destination, _delivery.state, func.count())
-            .where(condition)
-            .group_by(_delivery.destination, _delivery.state)
-        )
-        for destination, state, number in conn.execute(query):
-            counts[destination][state] = number
-    return counts
-
-
 def _waiting(counts: Counts) -> int:
     return sum(one[DeliveryState.PENDING] for one in counts.values())
 
@@ -227,7 +188,7 @@ def _destinations(conn: Connection, settings: Settings, counts: Counts, now: int
             "account": configured.get(name) or (stands[name].account if name in stands else name.split("/")[0]),
             "configured": name in configured,
             **_open_or_stopped(stands.get(name)),
-            **{state: counts[name][state] for state in _UNSETTLED},
+            **{state: counts[name][state] for state in UNSETTLED},
             "waiting_for_another": counts[name]["parked"],
             "to_be_asked_about": counts[name]["unasked"],
             "waiting_for_room": counts[name]["aside"],
@@ -235,7 +196,7 @@ def _destinations(conn: Connection, settings: Settings, counts: Counts, now: int
             "oldest_waiting_s": _age_s(ages.get(counts[name].get("oldest_id", 0)), now),
         }
         for name in names
-        if name in configured or any(counts[name][state] for state in _UNSETTLED)
+        if name in configured or any(counts[name][state] for state in UNSETTLED)
     ]
 
 
@@ -275,27 +236,30 @@ def _speed(conn: Connection, destinations: Sequence[str], now: int) -> dict[str,
 
 def _waits_s(conn: Connection, destinations: Sequence[str], now: int) -> list[float]:
     """No index leads to the latest delivered one: it lies at the end of the table, or just before a backlog's head."""
-    top = select(_delivery.id).order_by(_delivery.id.desc()).limit(LOOKED_AT)
-    near = [top, *(_before(head) for name in destinations if (head := _head(conn, name)) is not None)]
-    looked_at = union_all(*(select(some.subquery().c.id) for some in near)).subquery()
+    last = conn.execute(select(func.max(_delivery.id))).scalar() or 0
+    ends = {last, *(head - 1 for name in destinations if (head := _head(conn, name)) is not None)}
     tried = attempts_table.c
     query = (
         select(tried.ended_at - _delivery.created_at)
         .select_from(deliveries.join(attempts_table, tried.id == _delivery.attempt))
-        .where(
-            _delivery.id.in_(select(looked_at.c.id)),
-            _delivery.state == DeliveryState.DELIVERED,
-            _delivery.lane.in_((LIVE, LIVE_SPLIT)),
-        )
+        .where(_delivery.state == DeliveryState.DELIVERED, _delivery.lane.in_((LIVE, LIVE_SPLIT)))
         .where(tried.state == AttemptState.ACCEPTED, tried.ended_at > now - DAY_MS)
-        .order_by(_delivery.id.desc())
-        .limit(SAMPLE)
     )
-    return [row[0] / 1000 for row in conn.execute(query)]
+    found: list[float] = []
+    for low, high in _stretches(ends):
+        found += [row[0] / 1000 for row in conn.execute(query.where(_delivery.id.between(low, high)).limit(SAMPLE))]
+    return found[:SAMPLE]
 
 
-def _before(head: int) -> Any:
-    return select(_delivery.id).where(_delivery.id < head).order_by(_delivery.id.desc()).limit(LOOKED_AT)
+def _stretches(ends: Collection[int]) -> Iterator[tuple[int, int]]:
+    """The ids before each end, the latest first; none twice."""
+    above: int | None = None
+    for end in sorted(ends, reverse=True):
+        high = end if above is None else min(end, above - 1)
+        low = end - LOOKED_AT + 1
+        if high >= low:
+            yield low, high
+            above = low
 
 
 def _head(conn: Connection, destination: str) -> int | None:

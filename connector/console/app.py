@@ -115,8 +115,10 @@ def _shared(app: ConsoleApp) -> dict[str, Any]:
 
 def word(name: str) -> str:
     """A state or a process's role as a phrase."""
-    roles = {role.value: text for role, text in ROLES.items()}
-    return roles.get(name) or state_word(name)
+    return _ROLES.get(name) or state_word(name)
+
+
+_ROLES: Final = {role.value: text for role, text in ROLES.items()}
 
 
 def _asset(app: ConsoleApp, name: str) -> Response:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any
 
 from flask import Flask, Response, request
 
 from connector.admin import plans
 from connector.admin.deliveries import Search, deliveries
-from connector.admin.groups import SAMPLE, Group, groups
+from connector.admin.groups import PERIODS, SAMPLE, Group, causes, of_id
 from connector.admin.identifiers import NotThere
 from connector.console import gate
 from connector.console.application import here
 from connector.console.parts import page, redirected
 from connector.core.phrases import phrase
-from connector.core.times import HOUR_MS, iso
+from connector.core.times import iso
 from connector.store import plans as stored
 from connector.store.plans import Plan
-
-#: Period in an address -> milliseconds.
-SINCE: Final = {"24h": 24 * HOUR_MS, "7d": 7 * 24 * HOUR_MS, "30d": 30 * 24 * HOUR_MS}
 
 
 def install(app: Flask) -> None:
@@ -35,20 +32,19 @@ def install(app: Flask) -> None:
 
 def _since() -> str:
     wanted = request.values.get("since", "")
-    return wanted if wanted in SINCE else "24h"
+    return wanted if wanted in PERIODS else "24h"
 
 
 def show() -> Response:
     since = _since()
-    found = [one.as_json() for one in groups(here().database, SINCE[since])]
-    return page("problems.html", groups=found, since=since, times=list(SINCE))
+    found = causes(here().database, PERIODS[since])
+    facts: dict[str, Any] = {"groups": [one.as_json() for one in found.groups]}
+    facts |= {"looked_back_to": iso(found.looked_back_to), "since": since, "times": list(PERIODS)}
+    return page("problems.html", **facts)
 
 
 def _group(name: str) -> Group:
-    found = next((one for one in groups(here().database, SINCE[_since()]) if one.id == name), None)
-    if found is None:
-        raise NotThere(phrase("Nothing of this cause is left: it was sent again, or is older than the time chosen."))
-    return found
+    return of_id(here().database, name, PERIODS[_since()])
 
 
 def show_one(name: str) -> Response:
@@ -69,7 +65,7 @@ def _plain(text: str | None) -> str:
 
 def make_plan(name: str) -> Response:
     """Freezes the set, and leads to its preview."""
-    number = plans.make(here().database, _group(name), SINCE[_since()], gate.by())
+    number = plans.make(here().database, _group(name), PERIODS[_since()], gate.by())
     return redirected(f"/console/plans/{number}")
 
 

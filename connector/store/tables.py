@@ -157,6 +157,9 @@ Index(
     "ix_deliveries_troubled",
     deliveries.c.state,
     deliveries.c.updated_at,
+    deliveries.c.id,
+    deliveries.c.destination,
+    deliveries.c.reason_code,
     **partial(TROUBLED),
 )
 
