@@ -24,9 +24,8 @@ from connector.admin import suppression
 from connector.admin.accounts import pause
 from connector.admin.acts import By
 from connector.admin.plans import STEP, Carrier
-from connector.admin.privacy import erase
+from connector.admin.privacy import erase, erase_steps
 from connector.config import loader
-from connector.console import pages_erase
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Console as Opened
 from connector.core.settings import Settings
@@ -390,7 +389,7 @@ def test_a_dead_delivery_is_found_and_sent_again_by_keyboard_alone(console: Cons
 def test_a_person_is_forgotten_in_steps_that_go_on_by_themselves(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages_erase, "STEP_S", 0.0)
+    monkeypatch.setattr(erase_steps, "STEP_S", 0.0)
     monkeypatch.setattr(erase, "READ_AT_ONCE", 1)
     pages, driver = console.pages, console.driver
     pages.sign_in(KEYS["root"])

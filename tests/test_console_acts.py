@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 
 from connector.admin import plans, reveal
 from connector.admin.plans import Carrier
-from connector.admin.privacy import erase
-from connector.console import pages_erase
+from connector.admin.privacy import erase, erase_steps
 from connector.console.application import ConsoleApp
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Settings
@@ -280,9 +279,16 @@ def test_a_person_is_counted_first_and_then_forgotten_by_an_administrator(app: C
     counted = admin.post("/console/erase", text="+57 315 222 3344", how="look")
     assert "1 event would be forgotten" in counted.text and "1 delivery that waits ends unsent" in counted.text
     assert world.states() == {"pending": 2} and not decided(world)
-    assert admin.post("/console/erase", text="315 222 3344", how="erase").status_code == 400
+    wanted = {"text": "315 222 3344", "how": "erase"} | {
+        name: hidden(counted.text, name) for name in ("plan", "events")
+    }
+    without_reason = admin.post("/console/erase", **wanted)
+    assert without_reason.status_code == 400 and "1 event would be forgotten" in without_reason.text
+    for plan in ("", "x", hidden(admin.post("/console/erase", text="300 000 0008", how="look").text, "plan")):
+        uncounted = admin.post("/console/erase", **(wanted | {"plan": plan}), why="asked for it")
+        assert uncounted.status_code == 400 and "Count first what would go" in uncounted.text
     assert not decided(world)
-    done = admin.post("/console/erase", text="315 222 3344", how="erase", why="asked for it", never_again="yes")
+    done = admin.post("/console/erase", **wanted, why="asked for it", never_again="yes")
     assert "1 event is forgotten" in done.text
     assert world.states() == {"pending": 1, "suppressed": 1}
     assert [(who, what) for who, what, _ in decided(world)] == [("root", "suppress"), ("root", "erase")]
@@ -295,11 +301,12 @@ def test_a_large_database_is_searched_in_steps_that_go_on(
     app: ConsoleApp, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.receive("landing", one(8), one(9, phones=["300 000 0009", "315 222 3344"]))
-    monkeypatch.setattr(pages_erase, "STEP_S", 0.0)
+    monkeypatch.setattr(erase_steps, "STEP_S", 0.0)
     monkeypatch.setattr(erase, "READ_AT_ONCE", 1)
-    admin = Browser(app, "root")
+    admin, plan = Browser(app, "root"), ""
     for how, ends in (("look", "2 events would be forgotten"), ("erase", "2 events are forgotten")):
-        answer, steps = admin.post("/console/erase", text="315 222 3344", how=how, why="asked for it"), 1
+        given = {"text": "315 222 3344", "how": how, "why": "asked for it", "plan": plan}
+        answer, steps = admin.post("/console/erase", **given), 1
         while "data-goes-on" in answer.text:
             fields = dict(
                 re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', answer.text.split("data-goes-on")[1])
@@ -307,10 +314,17 @@ def test_a_large_database_is_searched_in_steps_that_go_on(
             answer, steps = admin.post("/console/erase", **fields), steps + 1
             assert steps < 9
         assert ends in answer.text and steps > 1
+        plan = hidden(answer.text, "plan")
     with world.database.read() as conn:
         gone = conn.execute(select(tables.events.c.id).where(tables.events.c.forgotten_at.is_not(None))).scalars().all()
     assert sorted(gone) == [1, 3]
     assert sum(int(row.number) for row in erasures(world)) == 2
+
+
+def hidden(page: str, name: str) -> str:
+    """What the form of a page carries under this name; "" if it has none."""
+    found = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)"', page)
+    return found[1] if found else ""
 
 
 def erasures(world: World) -> list[Any]:

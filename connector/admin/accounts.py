@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.admin.acts import By
-from connector.core.errors import ConnectorError
+from connector.admin.identifiers import NotThere
 from connector.core.settings import Settings
 from connector.core.states import AccountState
 from connector.core.text import did_you_mean, listed, quote
@@ -20,7 +20,7 @@ def pause(database: Database, settings: Settings, account: str, by: By) -> None:
 
     A pause without a reason keeps the earlier reason.
 
-    Raises `ConnectorError` if there is no such account.
+    Raises `NotThere` if there is no such account, `Forbidden`.
     """
     demand(settings, account)
     act = by.act(What.PAUSE, account=account)
@@ -35,7 +35,7 @@ def pause(database: Database, settings: Settings, account: str, by: By) -> None:
 
 
 def resume(database: Database, settings: Settings, account: str, by: By) -> AccountStanding:
-    """Opens an account, and its stopped destinations. Returns its earlier state. Raises `ConnectorError` as `pause`."""
+    """Opens an account, and its stopped destinations. Returns its earlier state. Raises as `pause`."""
     demand(settings, account)
     with database.write(serialise=account) as conn:
         now = now_ms(conn)
@@ -48,7 +48,7 @@ def resume(database: Database, settings: Settings, account: str, by: By) -> Acco
 
 
 def demand(settings: Settings, name: str) -> None:
-    """Raises `ConnectorError`, with the nearest name, unless the configuration has this account."""
+    """Raises `NotThere`, with the nearest name, unless the configuration has this account."""
     if name not in settings.accounts:
         hint = did_you_mean(name, settings.accounts) or f": the configuration has {listed(tuple(settings.accounts))}"
-        raise ConnectorError(f"no account is called {quote(name)}{hint}")
+        raise NotThere(f"no account is called {quote(name)}{hint}")

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from connector.admin.acts import By, stood
 from connector.admin.changes import Change, added, follows, left_to, unchanged
+from connector.admin.identifiers import NotThere
 from connector.admin.stored import is_plain
 from connector.core import at_rest, keyed_hash, masking
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
@@ -115,7 +116,7 @@ class Replay:
         with self._database.read() as conn:
             row = conn.execute(select(deliveries).where(_deliveries.id == number)).first()
         if row is None:
-            raise ConnectorError(f"there is no delivery d{number}: `connector deliveries` lists them")
+            raise NotThere(f"there is no delivery d{number}: `connector deliveries` lists them")
         return self._renew([self._rendered(row, wish)], wish)
 
     def dead(self, which: Dead, wish: Wish) -> Iterator[Change]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import and_, select, update
 
 from connector.admin.acts import By
+from connector.admin.identifiers import NotThere
 from connector.core.errors import ConnectorError
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Settings
@@ -29,7 +30,7 @@ def resolve(settings: Settings, database: Database, number: int, by: By, *, land
             select(_deliveries.id, _deliveries.state, _deliveries.account).where(_deliveries.id == number)
         ).first()
     if row is None:
-        raise ConnectorError(f"there is no delivery d{number}: `connector deliveries --state uncertain` lists them")
+        raise NotThere(f"there is no delivery d{number}: `connector deliveries --state uncertain` lists them")
     if not _resolve(settings, database, row.account, _deliveries.id == number, by, landed=landed):
         raise ConnectorError(f"d{number} is {row.state}: only what is uncertain can be resolved")
     return True

@@ -6,25 +6,17 @@ next one goes on. Any process may take the next step.
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, fields
-from typing import Final
+from dataclasses import asdict
 
 from flask import Flask, Response, request
 
-from connector.admin import suppression
-from connector.admin.acts import record
-from connector.admin.privacy.erase import Erased, Erasing, out_of_reach
-from connector.admin.privacy.person import person
+from connector.admin.privacy import erase_steps
+from connector.admin.privacy.erase import Erased, out_of_reach
 from connector.console import gate
 from connector.console.application import here
 from connector.console.parts import page
 from connector.core.errors import ConnectorError, StoreUnavailable
-from connector.core.phrases import phrase
 from connector.store.acts import What
-
-STEP_S: Final = 1.5  #: of one request
-TALLY: Final = tuple(one.name for one in fields(Erased))
 
 
 def install(app: Flask) -> None:
@@ -42,55 +34,45 @@ def ask() -> Response:
 def step() -> Response:
     """Counts, or erases, for a moment; ``how``: "look" or "erase"."""
     app, text = here(), request.form.get("text", "").strip()
-    why, how = request.form.get("why", "").strip(), request.form.get("how", "look")
-    by = gate.by(why)
+    why, plan = request.form.get("why", "").strip(), request.form.get("plan", "")
+    by, is_erasing = gate.by(why), request.form.get("how", "look") == "erase"
     by.demand(What.ERASE)
-    before = _before()
-    if how == "erase" and not why:
-        return _page(400, text=text, tally=before, phase="counted", fault=phrase("Say why: it is kept with your name."))
+    before = erase_steps.tally_of(request.form) if request.form.get("goes_on") else Erased()
     try:
-        erasing = Erasing(app.settings, app.database, person(text, app.settings), dry_run=how != "erase")
+        if is_erasing:
+            never_again = bool(request.form.get("never_again"))
+            found = erase_steps.erase(app.settings, app.database, text, by, before, plan=plan, never_again=never_again)
+        else:
+            found = erase_steps.look(app.settings, app.database, text, by, before)
     except StoreUnavailable:
         raise
+    except erase_steps.NotCounted as fault:
+        return _page(400, text=text, fault=fault.args[0])
     except ConnectorError as fault:
-        return _page(400, fault=fault.args[0], text=text)
-    if how == "erase" and before.read == 0 and request.form.get("never_again"):
-        suppression.add(app.database, app.settings, text, by)
-    is_over = _run(erasing, before.read)
-    found = erasing.erased
-    if how == "erase" and (before.read == 0 or found.events):
-        record(app.database, by.act(What.ERASE, number=found.events))
-    phases = {True: {"look": "counted", "erase": "done"}, False: {"look": "counting", "erase": "erasing"}}
-    phase = phases[is_over].get(how, "counted")
-    return _page(200, text=text, tally=_together(before, found), phase=phase, why=why)
-
-
-def _run(erasing: Erasing, after: int) -> bool:
-    """Whether it came to the end within its time."""
-    until = time.monotonic() + STEP_S
-    for _ in erasing.run(after):
-        if time.monotonic() >= until and 0 < erasing.erased.read < erasing.erased.of:
-            return False
-    return True
-
-
-def _before() -> Erased:
-    """What the steps before found, as the form says; a count that begins has none."""
-    values = {name: request.form.get(name, "0") for name in TALLY}
-    numbers = {
-        name: int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0 for name, text in values.items()
-    }
-    return Erased(**numbers) if request.form.get("goes_on") else Erased()
-
-
-def _together(before: Erased, found: Erased) -> Erased:
-    added = {name: getattr(before, name) + getattr(found, name) for name in TALLY if name not in ("read", "of")}
-    return Erased(**added, read=max(before.read, found.read), of=max(before.of, found.of))
+        counted = is_erasing and bool(plan)
+        return _page(
+            400,
+            text=text,
+            fault=fault.args[0],
+            phase="counted" if counted else "",
+            tally=erase_steps.tally_of(request.form),
+            plan=plan,
+        )
+    phases = {True: ("counted", "done"), False: ("counting", "erasing")}
+    phase = phases[found.is_over][is_erasing]
+    return _page(200, text=text, tally=found.tally, phase=phase, why=why, plan=found.plan)
 
 
 def _page(
-    status: int, *, text: str = "", tally: Erased | None = None, phase: str = "", fault: str = "", why: str = ""
+    status: int,
+    *,
+    text: str = "",
+    tally: Erased | None = None,
+    phase: str = "",
+    fault: str = "",
+    why: str = "",
+    plan: str = "",
 ) -> Response:
     shown = tally or Erased()
     facts = {"text": text, "tally": shown, "fields": asdict(shown), "phase": phase, "fault": fault, "why": why}
-    return page("erase.html", status, **facts, beyond=out_of_reach(here().settings))
+    return page("erase.html", status, **facts, plan=plan, beyond=out_of_reach(here().settings))
