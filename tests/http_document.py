@@ -12,6 +12,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 import mappings
 from connector.admin.deliveries import STATES
+from connector.admin.groups import PERIODS
 from connector.core.version import version
 from connector.web.api import MOST
 from connector.web.documents import SOURCE_PATHS
@@ -26,7 +27,7 @@ PROBLEM: Final = "application/problem+json"
 #: In the order in which they are tried: the first is shown.
 EXAMPLES: Final = ("lead.created.json", "ticket.closed.json", "answer.detractor.json", "*.json")
 
-ABOUT: Final = """Webhooks in, and a read-only API beside the console.
+ABOUT: Final = """Webhooks in, and an API beside the console: what it shows and what people do there, by the same roles.
 
 Addresses take ids of ours (`d123`, `e45`) and nothing that may name somebody: a phone, an e-mail, a name or a
 sender's id goes in the body of a search. Answers show persons masked.
@@ -36,7 +37,7 @@ Every error is `application/problem+json` (RFC 9457)."""
 REFUSALS: Final[Mapping[str, str]] = {
     "400": "unreadable",
     "401": "the proof of origin fails, or the key is nobody's; nothing is stored",
-    "403": "the agreed token is not shown; or the API is closed, because nobody has a key",
+    "403": "the agreed token is not shown; the role may not do this; or the API is closed, because nobody has a key",
     "404": "nothing is at this address, or nothing is called so",
     "405": "the address takes another method",
     "411": "the length is not said",
@@ -278,8 +279,50 @@ def _api() -> Iterator[tuple[str, dict[str, Any]]]:
     wanted = {"required": True, "content": {JSON: {"schema": _reference("Wanted")}}}
     found = _read("events by a phone, an e-mail, a name or an id", "Found", "400 401 403 411 413 503")
     yield "/api/search", {"post": {**found, "requestBody": wanted}}
+    yield from _acts()
     for name, said in (("openapi", "this document, with the configured sources"), ("asyncapi", "of the queues")):
         yield f"/api/{name}.json", {"get": _read(said, None, "401 403")}
+
+
+def _acts() -> Iterator[tuple[str, dict[str, Any]]]:
+    delivery, attempt, event = (
+        _parameter("number", "path", {"type": "string", "pattern": f"^{kind}[0-9]{{1,18}}$"}, f"{kind}123")
+        for kind in "dae"
+    )
+    name = _parameter("name", "path", {"type": "string"}, "of an account")
+    cause = _parameter("cause", "path", {"type": "string", "pattern": "^[0-9a-f]{12}$"}, "the id of a cause")
+    plan = _parameter("number", "path", {"type": "integer", "minimum": 0}, "of a plan")
+    since = _parameter("since", "query", {"type": "string", "enum": list(PERIODS)})
+    yield "/api/accounts/{name}/pause", {"post": _act("no call of it starts any more", "Standing", "Why", name)}
+    yield "/api/accounts/{name}/resume", {"post": _act("its calls go on", "Standing", "Why", name)}
+    yield "/api/deliveries/{number}/replay", {"post": _act("sends it again", "Replayed", "Again", delivery)}
+    settled = "settles an uncertain one as a person found out"
+    yield "/api/deliveries/{number}/resolve", {"post": _act(settled, "Resolved", "Outcome", delivery)}
+    yield "/api/attempts/{number}/resolve", {"post": _act("the same for all of a call", "Resolved", "Outcome", attempt)}
+    revealed = "the event with its person, unmasked; that somebody looked is kept"
+    yield "/api/events/{number}/reveal", {"post": _act(revealed, None, "Look", event)}
+    people = "/api/do-not-contact"
+    asked = "whether a person is on the list, and what adding them would end"
+    yield f"{people}/check", {"post": _act(asked, "Listed", "Named")}
+    yield f"{people}/add", {"post": _act("puts a person on the list", "Listed", "NamedWhy")}
+    yield f"{people}/remove", {"post": _act("takes a person off the list", "Listed", "NamedWhy")}
+    failed = _read("what failed, by its cause", "Causes", "400 401 403 503")
+    yield "/api/problems", {"get": {**failed, "parameters": [since]}}
+    planned = _act("freezes what failed for it; nothing is sent yet", "Plan", "Period", cause, done="201")
+    yield "/api/problems/{cause}/plan", {"post": planned}
+    stands = _read("how a plan stands, and what it would do", "Plan", "401 403 404 503")
+    yield "/api/plans/{number}", {"get": {**stands, "parameters": [plan]}}
+    yield "/api/plans/{number}/begin", {"post": _act("begins it; once more changes nothing", "Plan", "Why", plan)}
+    yield "/api/plans/{number}/stop", {"post": _act("stops it after the step under way", "Plan", "Why", plan)}
+    erased = "counts what names a person; with the plan of that it is forgotten: again until it is over"
+    yield "/api/erase", {"post": _act(erased, "Erasing", "Erasure")}
+
+
+def _act(said: str, schema: str | None, body: str, *parameters: dict[str, Any], done: str = "200") -> dict[str, Any]:
+    answers = _answers({done: (JSON, schema)}, "400 401 403 404 411 413 503")
+    asked = {"required": body not in ("Why", "Period", "Again"), "content": {JSON: {"schema": _reference(body)}}}
+    made = {"summary": said, **_behind("key"), "requestBody": asked, **answers}
+    return {**made, "parameters": list(parameters)} if parameters else made
 
 
 def _read(said: str, schema: str | None, refused: str, *, many: bool = False) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from marshmallow import Schema, fields, validate
 
 from connector.admin.deliveries import STATES as DELIVERY_STATES
 from connector.admin.events import STATES as EVENT_STATES
+from connector.admin.groups import PERIODS
+from connector.admin.reveal import REASONS
 from connector.core.alarms import KINDS, Occasion, Severity
 from connector.core.settings import Role
 from connector.core.states import (
@@ -22,6 +24,7 @@ from connector.core.states import (
     EventState,
     Kind,
     NoticeState,
+    PlanState,
     words,
 )
 from connector.store.acts import What
@@ -596,8 +599,137 @@ class Simulation(Schema):
     at = fields.String(metadata=_said("when: as since; now if left out"))
 
 
+# --- acts -----------------------------------------------------------------------------------------------------------
+
+
+def optional(said: str) -> fields.Field[Any]:
+    return fields.String(validate=validate.Length(0, 200), metadata=_said(said))
+
+
+class Why(Schema):
+    """Kept with the person's name; phones and e-mails in it are masked."""
+
+    why = optional("a reason, in words")
+
+
+class Again(Why):
+    dry_run = fields.Boolean(metadata=_said("tells what would happen, and changes nothing"))
+    force = fields.Boolean(metadata=_said("although it was delivered: for administrators"))
+
+
+class Outcome(Why):
+    how = fields.String(
+        required=True, validate=validate.OneOf(("landed", "absent")), metadata=_said("absent: it is sent again")
+    )
+
+
+class Look(Schema):
+    why = fields.String(required=True, validate=validate.OneOf(tuple(REASONS)), metadata=_said("kept on record"))
+    words = optional("of the reason other")
+
+
+class Named(Schema):
+    text = fields.String(
+        required=True, validate=validate.Length(1, 200), metadata=_said("a phone in any spelling, or an e-mail")
+    )
+
+
+class NamedWhy(Named, Why):
+    pass
+
+
+class Period(Schema):
+    since = fields.String(validate=validate.OneOf(tuple(PERIODS)))
+
+
+class Tally(Schema):
+    events = whole("forgotten, or to be")
+    deliveries = whole("settled ones that lose their data")
+    ended = whole("waiting ones that end unsent")
+    in_hand = whole("forgotten once they are settled")
+    uncertain = whole("of those in hand")
+    read = whole("events that were searched")
+    of = whole("events there are")
+
+
+class Erasure(NamedWhy):
+    plan = fields.String(validate=validate.Length(0, 800), metadata=_said("of what was counted: then it erases"))
+    tally = fields.Nested(Tally, metadata=_said("of the answer before, while it is not over"))
+    never_again = fields.Boolean(metadata=_said("puts the person on the do-not-contact list, too"))
+
+
+class Standing(Schema):
+    account = text()
+    state = of(AccountState)
+    before = fields.String(validate=validate.OneOf(words(*AccountState)))
+
+
+class Changed(Schema):
+    event = text("e45")
+    delivery = text(null=True)
+    route = text(null=True)
+    destination = text(null=True)
+    action = text("", "accept", "add", "renew", "resend", "keep")
+    why = text(null=True)
+
+
+class Replayed(Schema):
+    changes = some(Changed, "that of the delivery first, then those of deliveries that wait for it")
+    done = yes("whether it goes out again")
+
+
+class Resolved(Schema):
+    resolved = whole("how many deliveries")
+
+
+class Listed(Schema):
+    person = text("masked")
+    listed = yes()
+    stops = texts("waiting deliveries that end unsent because of it")
+
+
+class Cause(Schema):
+    id = text("of its plan's address")
+    state = text("", *DELIVERY_STATES)
+    destination = text()
+    said = text()
+    number = whole()
+    first_at = moment()
+    last_at = moment()
+
+
+class Causes(Schema):
+    causes = some(Cause, "the most frequent first")
+    looked_back_to = moment("null: all of the time asked for", null=True)
+
+
+class Plan(Schema):
+    """Many deliveries to be sent again: frozen when planned, begun by a person, carried out by a worker."""
+
+    plan = whole()
+    state = of(PlanState)
+    made_at = moment()
+    who = text()
+    why = text(null=True)
+    destination = text()
+    deliveries = whole()
+    looked_at = whole("of them; planned: by way of trial")
+    sent = whole("planned: would be")
+    kept = counts("why others stay as they are")
+    ended_at = moment(null=True)
+
+
+class Erasing(Schema):
+    phase = text("", "counting", "counted", "erasing", "erased")
+    plan = text("what erasing asks for; null while it counts", null=True)
+    tally = one(Tally)
+    out_of_reach = texts("what else may name the person, and is not ours to clear")
+
+
 NAMED: Final[tuple[type[Schema], ...]] = (
     *(Problem, One, Many, Alive, Ready, Delivery, Found, Wanted, Explained, Status),
     *(Call, Events, Pace, History, Simulation),
+    *(Why, Again, Outcome, Look, Named, NamedWhy, Period, Erasure),
+    *(Standing, Replayed, Resolved, Listed, Causes, Plan, Erasing),
 )
 ROLES: Final = words(*Role)

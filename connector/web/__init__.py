@@ -1,1 +1,1 @@
-"""HTTP in: webhooks, health, metrics, the read-only API, the console. `wsgi` makes the application of a process."""
+"""HTTP in: webhooks, health, metrics, the API, the console. `wsgi` makes the application of a process."""

@@ -1,4 +1,4 @@
-"""The read-only API under ``/api``: open to requests with the admin token, closed if none is set.
+"""The API under ``/api``: open to requests with the key of a person, closed if nobody has one. For acts: `api_acts`.
 
 Answers equal those of the commands of the same names with ``--json``. Addresses hold ids of ours only: a phone, an
 e-mail, a name, and a sender's id, which may be any of them, come in the body of a search.
@@ -35,6 +35,7 @@ from connector.core.times import unix_ms
 from connector.store.acts import What
 from connector.store.database import Database
 from connector.web import documents
+from connector.web.api_acts import ActsApi
 from connector.web.app import Application
 from connector.web.bearer import behind_key, person_of
 from connector.web.request import body as raw_body
@@ -126,10 +127,7 @@ class Api:
     def simulate(self) -> Response:
         """``{"source", "payload", "at"}``: what would happen; nothing is stored, nobody is called. For operators."""
         person = person_of(self._people)
-        try:
-            By(person.name if person else "", role=person.role if person else Role.VIEWER).demand(What.REVEAL)
-        except Forbidden as fault:
-            return problem(403, str(fault))
+        By(person.name if person else "", role=person.role if person else Role.VIEWER).demand(What.REVEAL)
         body = _object(LONGEST_PAYLOAD)
         source, payload, at = (body.get(name, "") for name in ("source", "payload", "at"))
         if not (isinstance(source, str) and source in self._settings.sources):
@@ -184,6 +182,8 @@ def install(app: Application, settings: Settings, database: Database) -> None:
     app.serve("/api/history", _gated(people, api.history), "GET")
     app.serve("/api/simulate", _gated(people, api.simulate), "POST")
     app.serve("/api/search", _gated(people, api.search), "POST")
+    for path, (view, method) in ActsApi(settings, database, people).routes().items():
+        app.serve(path, _gated(people, view), method)
     app.serve("/api/openapi.json", _gated(people, api.openapi), "GET")
     app.serve("/api/asyncapi.json", _gated(people, api.asyncapi), "GET")
     app.serve("/api/<path:rest>", _gated(people, api.nothing), *METHODS)
@@ -197,6 +197,8 @@ def _gated(people: People, view: Callable[..., Response]) -> Callable[..., Respo
             return view(**parts)
         except NotThere as fault:
             return problem(404, str(fault))
+        except Forbidden as fault:
+            return problem(403, str(fault))
         except StoreUnavailable:
             raise
         except ConnectorError as fault:
