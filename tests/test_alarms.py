@@ -116,13 +116,13 @@ def look(world: World) -> None:
     """Looks now, however lately it was done."""
     with world.database.write() as conn:
         facts.put(conn, LOOKED, "0")
-    watch(world).look()
+    watch(world).check()
 
 
 def tell(world: World) -> None:
     """Tells all that is due."""
     one = watch(world)
-    while one.tell() == 0.0:
+    while one.send_one() == 0.0:
         pass
 
 
@@ -159,7 +159,7 @@ def found(world: World, now: int | None = None) -> dict[tuple[str, str], Conditi
     looker = Looker(world.settings, rules(world))
     looker.ask_broker()
     with world.database.read() as conn:
-        some = looker.look(conn, now or now_ms(conn)).conditions
+        some = looker.read(conn, now or now_ms(conn)).conditions
     return {(one.kind.value, one.about): one for one in some}
 
 
@@ -325,8 +325,8 @@ def test_of_several_that_look_and_tell_at_once_one_tells(world: World, receiver:
         own = Database(world.settings.database_url)
         one = watch(world, own)
         start.wait()
-        one.look()
-        while one.tell() == 0.0:
+        one.check()
+        while one.send_one() == 0.0:
             pass
         own.close()
 
@@ -342,7 +342,7 @@ def test_of_several_that_look_and_tell_at_once_one_tells(world: World, receiver:
 def test_who_looked_a_moment_ago_saves_the_others_the_work(world: World) -> None:
     look(world)
     block(world)
-    assert watch(world).look() == LOOK_EVERY_MS / 1000
+    assert watch(world).check() == LOOK_EVERY_MS / 1000
     with world.database.read() as conn:
         assert alarms.current(conn) == []
 
@@ -361,8 +361,8 @@ if "killed" in sys.argv:
 one = Watch(settings, settings.alarms, Database(settings.database_url))
 print("ready", flush=True)
 sys.stdin.readline()
-one.look()
-while one.tell() == 0.0:
+one.check()
+while one.send_one() == 0.0:
     pass
 """
 

@@ -24,7 +24,7 @@ def begun(world: World, about: str, *, told: bool = True) -> Alarm:
         facts = {"destination": about, "minutes": 12}
         made = alarms.add(conn, AlarmKind.LEADS_WAIT, about, Severity.URGENT, facts, now, now)
         alarms.begin(conn, made, now)
-        alarms.tell(conn, made.id, ["turno"], Occasion.BEGUN, 0, now)
+        alarms.add_notices(conn, made.id, ["turno"], Occasion.BEGUN, 0, now)
         notice = alarms.lease(conn, now, 1000)
         assert notice is not None
         if told:

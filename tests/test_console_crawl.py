@@ -50,7 +50,7 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
             facts = {"account": about, "state": "blocked", "since": "2026-11-30T10:00:00.000Z", "reason": quoted}
             alarm = alarms.add(conn, AlarmKind.ACCOUNT_CLOSED, about, Severity.URGENT, facts, 1, 2)
             alarms.begin(conn, alarm, 3)
-            alarms.tell(conn, alarm.id, ["shift"], Occasion.BEGUN, 0, 3)
+            alarms.add_notices(conn, alarm.id, ["shift"], Occasion.BEGUN, 0, 3)
             if is_over:
                 alarms.end(conn, alarm, 4)
     suppression.add(database, settings, f"31{phone}21", By("ana", f"{email} wishes it"))

@@ -123,7 +123,9 @@ def purge(conn: Connection, now: int) -> None:
 # --- notices --------------------------------------------------------------------------------------------------------
 
 
-def tell(conn: Connection, alarm: int, addressees: Sequence[str], occasion: Occasion, number: int, now: int) -> None:
+def add_notices(
+    conn: Connection, alarm: int, addressees: Sequence[str], occasion: Occasion, number: int, now: int
+) -> None:
     """Notes who is to be told. What is noted already stays."""
     rows = [
         {

@@ -55,7 +55,7 @@ def _note_for_addressees(
     new = [name for name in names if (name, occasion, number) not in noted]
     if occasion is not Occasion.BEGUN:
         alarms.replace(conn, alarm.id, new)
-    alarms.tell(conn, alarm.id, new, occasion, number, now)
+    alarms.add_notices(conn, alarm.id, new, occasion, number, now)
 
 
 def _end(conn: Connection, rules: Alarms, alarm: Alarm, now: int) -> None:
@@ -65,7 +65,7 @@ def _end(conn: Connection, rules: Alarms, alarm: Alarm, now: int) -> None:
     alarms.end(conn, alarm, now)
     addressees = {one.addressee for one in alarms.notices_of(conn, [alarm.id])}
     alarms.replace(conn, alarm.id)
-    alarms.tell(conn, alarm.id, _configured(addressees, rules.to), Occasion.ENDED, 0, now)
+    alarms.add_notices(conn, alarm.id, _configured(addressees, rules.to), Occasion.ENDED, 0, now)
 
 
 def _configured(names: set[str], to: Iterable[Addressee]) -> list[str]:

@@ -79,7 +79,7 @@ class Looker:
 
             self._letters, self._letters_s = dead_letters.counted(self._settings), time.monotonic()
 
-    def look(self, conn: Connection, now: int) -> Findings:
+    def read(self, conn: Connection, now: int) -> Findings:
         """Every query uses an index or is bounded."""
         unknown = frozenset({AlarmKind.DEAD_LETTERS}) if self._letters is None else frozenset[AlarmKind]()
         return Findings([one for look in _LOOKS for one in look(self, conn, now)], unknown)

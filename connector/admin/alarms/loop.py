@@ -37,8 +37,8 @@ class AlarmLoop:
         if settings.alarms is None:
             return
         watch = Watch(settings, settings.alarms, database)
-        self._loops.add("alarms", watch.look, what="looking for alarms")
-        self._loops.add("notices", watch.tell, what="telling of alarms")
+        self._loops.add("alarms", watch.check, what="looking for alarms")
+        self._loops.add("notices", watch.send_one, what="telling of alarms")
 
     def start(self) -> None:
         self._loops.start()
@@ -59,7 +59,7 @@ class Watch:
         self._to: Final = {one.name: one for one in rules.to}
         self._install = ""
 
-    def look(self) -> float:
+    def check(self) -> float:
         """Looks if no process has done so lately. Returns seconds until the next step."""
         with self._database.read() as conn:
             due = self._is_due(conn)
@@ -72,7 +72,7 @@ class Watch:
                     due = False
         if due:
             with self._database.read() as conn:
-                findings = self._looker.look(conn, now_ms(conn))
+                findings = self._looker.read(conn, now_ms(conn))
             with self._database.write(serialise=alarms.LOCK) as conn:
                 changes.write(conn, self._rules, findings, now_ms(conn))
         return LOOK_EVERY_MS / 1000
@@ -80,7 +80,7 @@ class Watch:
     def _is_due(self, conn: Connection) -> bool:
         return now_ms(conn) - int(facts.some(conn, LOOKED).get(LOOKED, 0)) >= LOOK_EVERY_MS
 
-    def tell(self) -> float:
+    def send_one(self) -> float:
         """Tries one notice. Returns seconds until the next step.
 
         It is noted as sent after it was sent: a process that dies in between leaves it to another one, which sends it
