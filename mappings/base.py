@@ -146,7 +146,7 @@ class PlainSender:
     field_names: ClassVar[tuple[str, ...]] = ()  #: our fields that may be renamed, besides everything under "extra."
     is_form: ClassVar[bool] = False  #: whether a person fills in what it reads: its bodies are small
     fetches: ClassVar[str] = ""  #: the vendor that knows the rest of a thin event: the source needs an account there
-    polled_by: ClassVar[str] = ""  #: the poll whose entries are such payloads
+    polled_by: ClassVar[str] = ""  #: the poll with entries that are such payloads
     revisable: ClassVar[bool] = False
 
     def parts(self, body: Any) -> Sequence[Any]:
@@ -191,7 +191,7 @@ def lookup(event: Event, path: str) -> Any:
     return walk(event.extra.get(PASSING), path) if found is None and PASSING in event.extra else found
 
 
-#: The part of an event's extra whose values differ between reads without being a change: addresses of pictures, ages.
+#: The part of an event's extra with values that differ between reads without a change: addresses of pictures, ages.
 PASSING = "passing"
 
 

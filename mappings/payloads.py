@@ -14,7 +14,7 @@ Messages = dict[str, Any] | list[str]
 
 
 class PayloadSchema(Schema):
-    """A schema whose fields know the locale. Built once for a source; unknown keys are ignored."""
+    """A schema with fields that know the locale. Built once for a source; unknown keys are ignored."""
 
     class Meta:
         """marshmallow's options."""

@@ -208,7 +208,7 @@ def suspect(raw: bytes) -> bool:
 
 
 def mended(value: Any) -> Any:
-    """A JSON value whose texts are `written`; empty ones are left out of objects."""
+    """A JSON value with its texts `written`; empty ones are left out of objects."""
     if isinstance(value, str):
         return written(value, _NOTHING_ANYWHERE)
     if isinstance(value, dict):

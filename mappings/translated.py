@@ -94,7 +94,7 @@ class TicketSender(PlainSender):
 
 
 class KeyedTicketSender(TicketSender):
-    """A helpdesk whose content an admin wrote or selected: one object, whose keys a source may rename."""
+    """A helpdesk with content that an admin wrote or selected: one object; a source may rename its keys."""
 
     takes_fields = True
     takes_closed = True

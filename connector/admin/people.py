@@ -15,7 +15,7 @@ from werkzeug.security import check_password_hash
 from connector.core.errors import ConnectorError
 from connector.core.settings import Person
 
-_KNOWN_MOST: Final = 100  #: keys whose slow hash need not be computed again
+_KNOWN_MOST: Final = 100  #: keys that need no slow hash again
 LONGEST: Final = 500  #: letters of a key
 FREE_TRIES: Final = 3  #: wrong keys in a row without a wait
 LONGEST_WAIT_S: Final = 60.0

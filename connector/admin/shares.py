@@ -29,7 +29,7 @@ class Shown:
 
 
 def at(conn: Connection, place: Destination, now: int) -> list[Shown]:
-    """The shares of the sources whose events may come to a destination."""
+    """The shares of the sources that may send to a destination."""
     return [_shown(conn, place, share_of(conn, place, source, now), now) for source in sharing(place).values()]
 
 

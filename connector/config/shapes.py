@@ -93,7 +93,7 @@ def words_of(table: Any, key: str) -> list[str]:
 
 
 class _Table(fields.Field[dict[str, Any]]):
-    """A table whose own shape is checked later, key by key."""
+    """A table with its own shape, which is checked later, key by key."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -196,7 +196,7 @@ def _account(name: str, table: Any, locale: Locale, faults: Faults) -> Account |
 
 
 def _with_shared_windows(accounts: dict[str, Account | None]) -> dict[str, Account | None]:
-    """Each account with all others whose calls count in the same window, and the size of that window."""
+    """Each account with all others that share its window, and the size of that window."""
     owners = {one.name: one.window_shared_with or one.name for one in accounts.values() if one}
     groups = {owner: [name for name, of in owners.items() if of == owner] for owner in owners.values()}
     return {
@@ -246,7 +246,7 @@ def _source(name: str, table: Any, everywhere: Locale, faults: Faults) -> Source
     return replace(source, limit=limit, share=_usual_share(source) if share is None else share)
 
 
-#: For sources whose address is the only secret of their senders.
+#: For sources with an address that is the only secret of their senders.
 OPEN_SCHEMES = ("none", "path", "query")
 OPEN_LIMIT = ((600, 60), (20_000, 86_400))
 

@@ -23,7 +23,7 @@ from mappings.fields import clean
 TIMEOUT_S: Final = 10.0
 KEPT_S: Final = 3600.0  #: how long the provider's description and keys are used
 LEEWAY_S: Final = 60  #: between the provider's clock and ours
-#: Signatures that are accepted: asymmetric ones, whose keys the provider publishes.
+#: Accepted signatures: asymmetric ones; the provider publishes their keys.
 ALGORITHMS: Final = (
     "RS256",
     "RS384",

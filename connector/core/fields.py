@@ -77,7 +77,7 @@ class Strict(Schema):
 
 
 class Checked(fields.Field[Kind], Generic[Kind]):
-    """A field whose message is ``needed`` if it is required and missing."""
+    """A field with the message ``needed`` if it is required and missing."""
 
     def __init__(self, *, needed: str = "is required", **kwargs: Any) -> None:
         verbatim = needed.replace("{", "{{").replace("}", "}}")  # marshmallow formats its messages

@@ -123,7 +123,7 @@ def configure(level: str = "INFO", *, secrets: Iterable[Secret] = ()) -> None:
 
 
 def get(name: str) -> FilteringBoundLogger:
-    """A logger whose entries have ``logger: name``. Entries before `configure` are redacted too."""
+    """A logger with ``logger: name`` in its entries. Entries before `configure` are redacted too."""
     return cast("FilteringBoundLogger", _Logger(name))
 
 

@@ -24,7 +24,7 @@ _MASKS: Final = re.compile(r"\*\*\*(?:[^\w*]{1,3}\*\*\*|\*\*\*)+")
 #: Our own sentences are treated as foreign texts if an earlier release wrote them.
 _KNOWN: Final = set(WORDS).union(*(re.findall(r"[a-z]+", sentence) for sentence in ENGLISH.values()))
 _QUOTED: Final = re.compile("“([^”]*)”?")
-#: Reasons whose words are our sentences, with quotations.
+#: Reasons in our own sentences, with quotations.
 _OURS: Final = frozenset({Code.NO_RECORD, Code.PERSON_FIRST})
 
 

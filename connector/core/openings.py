@@ -138,7 +138,7 @@ class PlaceRules:
         return tuple(one for one in self.contact.lists.values() if one.speaks_of(names, channel, purpose))
 
     def demands_proof(self, place: str | None, purpose: str) -> str:
-        """The country whose law wants proof of consent; "" if none does."""
+        """The country with a law that wants proof of consent; "" if none does."""
         return self._kept(("proof", place, purpose), lambda: self._demands_proof(place, purpose))
 
     def _demands_proof(self, place: str | None, purpose: str) -> str:

@@ -36,7 +36,7 @@ class Limits:
 
     in_flight: int
     windows: tuple[Window, ...] = ()
-    #: how long the vendor may count a call whose caller is gone, from its receipt; None: not documented
+    #: the time that the vendor may count an abandoned call, from its receipt; None: not documented
     holds_ms: int | None = None
     paced: bool = False  #: the first window is a day's budget, spread over the working day: see `pacing`
 

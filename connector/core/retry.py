@@ -50,7 +50,7 @@ LEASE_SPARE_MS: Final = 30_000  #: what a page's lease has beyond the call, for 
 # Loops
 IDLE_S: Final = 5.0  #: without a wake-up, should every one be lost
 POLLER_IDLE_S: Final = 2.0  #: the same for a poller: a page that another process left may be due
-STRAYS_S: Final = 10.0  #: between two searches for calls whose worker died, of accounts without a worker
+STRAYS_S: Final = 10.0  #: between two searches for calls of dead workers, of accounts without a worker
 SWEEP_S: Final = 60.0  #: between two sweeps for dependent deliveries that missed the end of the one before
 BREATH_S: Final = 0.02  #: least time between two searches for dependent deliveries
 ERASED_EVERY_S: Final = 10.0  #: between two checks whether pending erasures are settled

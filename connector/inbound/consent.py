@@ -32,7 +32,7 @@ class Consents:
         """The facts that are kept; {} if there are none.
 
         "of" (whether), "at" and "wish" (unix ms), "words" and "page" (keyed hashes), "where" (the page's site).
-        A consent whose time cannot be read has none. With ``wish`` the time is kept at which the person wants a call.
+        A consent with an unreadable time has none. With ``wish`` the time is kept at which the person wants a call.
         """
         found: dict[str, Any] = {}
         if paths is not None:

@@ -37,7 +37,7 @@ def start(
 ) -> Attempt | Wait:
     """Starts an attempt that may be made now and must be finished; or says why none may, and for how long.
 
-    ``behind``: the destinations whose live deliveries go first; half of every window and one slot are left to them.
+    ``behind``: the destinations with live deliveries that go first; half of every window and one slot are left to them.
     ``gate``: called last, in the transaction that starts the call (with the time in unix ms); it may refuse, too.
     `Wait.seconds` is None if an operator has to act first.
     """

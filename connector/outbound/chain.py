@@ -87,7 +87,7 @@ class Releasing:
         return judged
 
     def sweep(self) -> int:
-        """Makes blocked deliveries due whose predecessor can no longer change. Returns how many."""
+        """Makes blocked deliveries due if their predecessor can no longer change. Returns how many."""
         found = 0
         for name in self._names:
             with self._database.write() as conn:

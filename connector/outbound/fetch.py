@@ -146,7 +146,7 @@ def _settle(source: Source, claim: Claim, thin: Thin, outcome: Outcome, brought:
         now = now_ms(conn)
         attempt, words = claim.attempt.id, outcome.words or None
         if not attempts.finish(conn, attempt, state=outcome.attempt, now=now, status=outcome.status, words=words):
-            return  # stored already, by a transaction whose commit was not acknowledged
+            return  # stored already, by a transaction without an acknowledged commit
         outcome = _weighed(conn, source.account.name, outcome)
         sends = any(route.account == source.account.name for route in source.settings.routes)
         account_fault(conn, source.account.name, of_question(outcome) if sends else outcome, now)

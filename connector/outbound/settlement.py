@@ -58,7 +58,7 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
-    """Deliveries of several calls whose answers blocked the account."""
+    """Deliveries of several calls that blocked the account by their answers."""
 
     ids: Sequence[int]  #: their reasons say so
     ended: Sequence[int]  #: those of them that are pending die
@@ -117,7 +117,7 @@ class HelpNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """Everything that is written when a call is settled. ``of``: the call whose members change."""
+    """Everything that is written when a call is settled. ``of``: the call of the changed members."""
 
     of: Attempt
     end: End | None = None

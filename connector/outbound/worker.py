@@ -84,7 +84,7 @@ class Worker:
         return settled
 
     def _lapse(self) -> float:
-        """Ends calls of accounts that no worker serves, whose process died."""
+        """Ends calls of dead processes for accounts that no worker serves."""
         if count := claims.lapse_strays(self._database, self._served):
             log.warning("calls of accounts without routes have no known outcome", count=count)
         return STRAYS_S

@@ -42,7 +42,7 @@ class NewDelivery:
     reason: Reason | None = None
     notes: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()  #: who goes on the do-not-contact list with it
-    after: str = ""  #: the route whose delivery it is blocked by
+    after: str = ""  #: the route of the delivery that blocks it
     turn: int | None = None  #: the number of its source, see `connector.core.turns`
     rule: int | None = None  #: the mark of the rule by which its numbers were judged, see `mappings.dialable`
 

@@ -1,4 +1,4 @@
-"""The steps that encrypt with the newest key what is stored, in every column whose texts are encrypted at rest."""
+"""The steps that encrypt stored texts with the newest key, in every column that is encrypted at rest."""
 
 from __future__ import annotations
 

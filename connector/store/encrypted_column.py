@@ -1,4 +1,4 @@
-"""The type of a column whose texts are encrypted at rest, and the same for statements that go past SQLAlchemy."""
+"""The type of a column with texts that are encrypted at rest, and the same for statements that go past SQLAlchemy."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from connector.store import facts, hash_keys, suppression_list
 UNDER: Final = "hashes_under"  #: the fact: `mark` of the secret key for which they were written last
 _BLOCK: Final = 64  #: bytes of a block of SHA-256
 
-#: Table, column, and what else holds of the rows whose column is a hash.
+#: Table, column with hashes, and the condition on its rows.
 _HASHES: Final = (
     ("do_not_contact", "hash", ""),
     ("contacts", "hash", ""),

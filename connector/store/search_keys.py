@@ -10,14 +10,14 @@ from sqlalchemy import Connection, func, select, update
 from connector.store.database import insert_rows
 from connector.store.tables import events, facts, search_keys
 
-UP_TO: Final = "search_keys_up_to"  #: the fact: the last event whose search keys are written
+UP_TO: Final = "search_keys_up_to"  #: the fact: the last event with search keys
 LAG_MS: Final = 30_000  #: younger events may still be joined by one with a smaller id, of a transaction that is open
 
 _search_key = search_keys.c
 
 
 def up_to(conn: Connection) -> int:
-    """The last event whose search keys are written; 0 if there is none."""
+    """The last event with search keys; 0 if there is none."""
     return int(conn.execute(select(facts.c.value).where(facts.c.name == UP_TO)).scalar() or 0)
 
 

@@ -71,7 +71,7 @@ class Destination:
     routes: Mapping[str, Route] = field(default_factory=dict)  #: those that share it, by name
     followers: frozenset[str] = frozenset()  #: routes that come after one of its own
     trust: Mapping[str, int] = field(default_factory=dict)  #: rank of each source; empty where all prove alike
-    sources: tuple[Source, ...] = ()  #: whose events may come here, the more trusted first
+    sources: tuple[Source, ...] = ()  #: the sources of events that may come here, the more trusted first
     largest_batch: int = 1  #: of the account's destinations
     #: marks of the rules by which numbers are judged, by the number of a source; None: of any other. Empty: no calls
     number_rules: Mapping[int | None, int] = field(default_factory=dict)

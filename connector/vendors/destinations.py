@@ -111,7 +111,7 @@ def _number_rules(settings: Settings, route: Route) -> Mapping[int | None, int]:
 
 
 def _sources(settings: Settings, routes: Iterable[Route]) -> tuple[Source, ...]:
-    """The sources whose events one of the routes takes, the more trusted first."""
+    """The sources of events that one of the routes takes, the more trusted first."""
     named = {name for route in routes for name in (settings.sources if route.sources is None else route.sources)}
     some = (source for name, source in settings.sources.items() if name in named)
     return tuple(sorted(some, key=lambda source: (-TRUST.index(source.trust), source.name)))

@@ -29,7 +29,7 @@ class Fetching(Protocol):
         """Whether a body has the form of that part: what stands between may answer with JSON of its own."""
 
     def fault_of(self, answer: Answer) -> str:
-        """The fault in an answer whose status alone does not show it: vendors hide it in bodies.
+        """The fault in an answer beside its status: vendors hide faults in bodies.
 
         "" (by the status) | "absent" (404) | "gone" (410, for good) | "credentials" | "slow" | "failed" | "unknown"
         (with any status).

@@ -33,6 +33,6 @@ def deadline(account: Account, timeout_s: float | None = None) -> Deadline:
 
 
 def counted_ms(account: Account) -> int | None:
-    """How long after its claim the vendor may count a call whose caller is gone; None: not documented."""
+    """The time after its claim for which the vendor may count an abandoned call; None: not documented."""
     holds_ms = limits(account).holds_ms
     return None if holds_ms is None else holds_ms + int(WRITE_WITHIN_S * 1000)

@@ -258,7 +258,7 @@ def _key(name: bytes) -> str:
 
 
 class Counted(Protocol):
-    """A connection whose bodies are counted until they are proved."""
+    """A connection with bodies that are counted until they are proved."""
 
     def hold(self, size: int) -> None:
         """Counts further bytes that are kept."""

@@ -56,7 +56,7 @@ def _gated(opens: Callable[[bytes], bool], view: View, closed: View | None) -> V
 
 
 def person_of(people: People) -> Person | None:
-    """The person whose key this request shows."""
+    """The person of the key that this request shows."""
     return people.of_key(_shown_key().decode("utf-8", "surrogateescape"))
 
 

@@ -15,7 +15,7 @@ from connector.core.settings import Settings, Source, Verify
 
 OPENAPI: Final = Path(__file__).with_name("openapi.json")
 ASYNCAPI: Final = Path(__file__).with_name("asyncapi.json")
-#: The addresses of any source: its webhook, and the one whose end is the secret.
+#: The addresses of any source: its webhook, and the one that ends with the secret.
 SOURCE_PATHS: Final = ("/webhooks/{source}", "/webhooks/{source}/{secret}")
 #: The channels of any source.
 SOURCE_CHANNELS: Final = ("queue", "dead_letters")

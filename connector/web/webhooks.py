@@ -76,7 +76,7 @@ class Door:
     repeats: bool  #: what is answered 429 is sent again
     reply: bytes | None  #: the body of every 2xx
     handshake: Handshake | None
-    takes_envelopes: bool  #: CloudEvents among them, whose senders may ask for permission first
+    takes_envelopes: bool  #: CloudEvents among them; their senders may ask for permission first
     largest_body: int  #: bytes
 
 
@@ -120,11 +120,11 @@ class Webhooks:
         return {name: door.largest_body for name, door in self._doors.items()}
 
     def subscribing(self) -> list[str]:
-        """The sources whose senders subscribe by GET before they send."""
+        """The sources with senders that subscribe by GET before they send."""
         return [name for name, door in self._doors.items() if door.handshake]
 
     def permitting(self) -> list[str]:
-        """The sources whose senders may ask for permission by OPTIONS before they send."""
+        """The sources with senders that may ask for permission by OPTIONS before they send."""
         return [name for name, door in self._doors.items() if door.takes_envelopes]
 
     def permit(self, source: str, secret: str = "") -> Response:

@@ -13,7 +13,7 @@ from mappings.normalisation import nfkd
 
 code_of_region: Final = cache(phonenumbers.country_code_for_region)
 
-#: Countries whose numbers appear without + in each other's forms, and can be distinguished from home numbers.
+#: Countries with numbers that appear without + in each other's forms, and differ from home numbers.
 _NEIGHBOURS: Final = "CO MX BR AR CL PE EC UY PY BO VE CR GT PA DO SV HN NI PR US CA ES PT CU"
 NEIGHBOUR_CODES: Final = frozenset(code_of_region(region) for region in _NEIGHBOURS.split())
 

@@ -25,7 +25,7 @@ KINDS: Final = {
 }
 #: phonenumbers' region of satellites, international premium numbers and the like.
 _NO_COUNTRY: Final = ("001",)
-#: The calling codes of no country whose numbers reach a person: satellites, and networks at sea and in the air.
+#: The calling codes without a country that reach a person: satellites, and networks at sea and in the air.
 _OF_NO_COUNTRY: Final = {
     **dict.fromkeys((870, 881, 882), "satellite"),
     808: "shared_cost",

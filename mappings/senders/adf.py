@@ -103,7 +103,7 @@ def _extra(prospect: dict[str, Any], postal_code: str) -> dict[str, Any]:
     return {name: value for name, value in extra.items() if value}
 
 
-_NO_PERSONS: Final = ("vehicle", "vendor", "provider", "id")  #: whose names nobody needs to be called
+_NO_PERSONS: Final = ("vehicle", "vendor", "provider", "id")  #: elements that name no person
 
 
 def _has_capitals(document: Any) -> bool:

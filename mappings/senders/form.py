@@ -1,4 +1,4 @@
-"""Any form or JSON whose fields the configuration names: ``fields = { phones = "celular", "extra.curso" = "curso" }``.
+"""Any form or JSON with configured fields: ``fields = { phones = "celular", "extra.curso" = "curso" }``.
 
 A name is first searched as it is written, including dots and brackets, then as a path into objects, lists and JSON
 texts (`mappings.reach`). Of several names: all of them for phones, otherwise the first filled one. Other fields are not

@@ -1,4 +1,4 @@
-"""Freshdesk: the webhook of an automation rule, whose content is what the admin ticked or wrote.
+"""Freshdesk: the webhook of an automation rule, with content that the admin ticked or wrote.
 
 The keys are those that Freshdesk proposes. Where a rule writes others, the source names them::
 

@@ -34,7 +34,7 @@ CHANGES: Final = {
     ("ticket", "propertyChange"): "ticket.updated",
     ("ticket", _ASSOCIATED): "ticket.updated",
 }
-#: Tickets whose pipeline has to be read as well, to know whether the new stage closes them.
+#: Tickets that need their pipeline read as well, to know whether the new stage closes them.
 MOVED: Final = "moved_ticket"
 #: The pipeline that every account begins with, its stages, and the one that closes.
 _FIRST_PIPELINE, _FIRST_STAGES, CLOSED_STAGE = "0", frozenset({"1", "2", "3", "4"}), "4"

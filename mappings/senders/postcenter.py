@@ -1,4 +1,4 @@
-"""PostCenter (Adereso): notifications of a closed ticket or a received message, whose body is undocumented.
+"""PostCenter (Adereso): notifications of a closed ticket or a received message, with an undocumented body.
 
 So they are trusted only to name a ticket: it and its messages are read from the API (`connector.vendors.postcenter`).
 ``fetched`` is ``{"ticket": {…}, "messages": {"messages": […]}}``, as GET /v2/ticket/{id}/[messages/] answers.
@@ -30,7 +30,7 @@ WORDS: Final = {
 _NAMES: Final = ("event", "event_type", "type", "action", "kind", "evento", "tipo")  #: where that name may stand
 _TICKET_KEYS: Final = ("ticket_id", "ticketId", "ticket")
 _ID_KEYS: Final = ("id", "_id")
-#: Channels whose accounts are phone numbers; on others a number identifies an account of that network.
+#: Channels with phone numbers as accounts; on others a number identifies an account of that network.
 PHONE_CHANNELS: Final = ("whatsapp", "sms", "phone", "call", "voice", "telefono", "teléfono", "llamada")
 _WHATSAPP_HOSTS: Final = ("@c.us", "@s.whatsapp.net")
 _DEEPEST: Final = 64
@@ -180,7 +180,7 @@ def _messages(fetched: Any) -> list[Mapping[str, Any]]:
 
 
 def _customer(messages: list[Mapping[str, Any]], channel: str, agent: Mapping[str, Any]) -> dict[str, Any]:
-    """The first author whose account is an address; not the agent, and colleagues of the agent last."""
+    """The first author with an address as account; not the agent, and colleagues of the agent last."""
     named = [{"name": one.get("author_name"), **_address(one.get("author_account"), channel)} for one in messages]
     known = [one for one in named if len(one) > 1 and not _is_agent(one, agent)]
     strangers = [one for one in known if not _domain(one) or _domain(one) != _domain(agent)]

@@ -26,7 +26,7 @@ from mappings.translated import TICKET_FIELDS, KeyedTicketSender, is_empty, tabl
 _EVENT = "zen:event-type:"
 #: Lower case in triggers, where a placeholder writes it in the account's language.
 _NEW = frozenset({"new", "created", "nuevo", "novo"})
-#: Statuses whose customers are not surveyed.
+#: Statuses of tickets without a survey.
 _UNWANTED = frozenset({"ticket.soft_deleted", "ticket.permanently_deleted", "ticket.marked_as_spam"})
 #: Changes of a ticket's state: its category, or one of the account's own states, by number.
 _MOVES = frozenset({"ticket.status_changed", "ticket.custom_status_changed"})

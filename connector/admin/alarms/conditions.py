@@ -27,7 +27,7 @@ from connector.store.tables import IS_DEAD, attempts, deliveries
 from connector.vendors.destinations import name_of
 
 COUNTED: Final = 20_000  #: dead deliveries of an hour that are counted
-LOOKED_AT: Final = 500  #: deliveries at the head of a lane whose waiting is measured
+LOOKED_AT: Final = 500  #: deliveries at the head of a lane that are measured
 NOBODY_AFTER_MS: Final = 60_000  #: a process that is restarted is no alarm
 LETTERS_EVERY_S: Final = 300.0  #: between two questions to the broker
 

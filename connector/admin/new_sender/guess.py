@@ -43,7 +43,7 @@ class Value:
 
     path: str  #: "contact.phone", as for `mappings.base.walk`
     value: Any
-    inside: str = ""  #: the path of the text whose JSON holds it
+    inside: str = ""  #: the path of the JSON text that holds it
 
     @property
     def names(self) -> tuple[str, ...]:

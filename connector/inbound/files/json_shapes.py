@@ -62,7 +62,7 @@ def _inside(body: Mapping[str, Any], reaches: Callable[[str], bool], depth: int)
 
 
 def _by_columns(body: Mapping[str, Any]) -> Sequence[Any]:
-    """Rows whose cells stand in a list, or an object of the same keys, for each column."""
+    """Rows with their cells in a list, or an object of the same keys, for each column."""
     values = list(body.values())
     if all(isinstance(one, dict) for one in values):
         keys = list(values[0])

@@ -36,7 +36,7 @@ class Reading(Protocol):
 
     @property
     def understanding(self) -> Understanding | None:
-        """None for payloads, whose fields are named in themselves."""
+        """None for payloads: they name their own fields."""
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -17,7 +17,7 @@ from connector.inbound.payloads.contract import Decoded, Lookup, unreadable
 from connector.inbound.payloads.json import fault_of, may_be_deep, parsed
 from mappings.base import FieldError
 
-#: Types whose reverse-DNS form ("com.example.lead.created") is shortened.
+#: Types with a reverse-DNS form ("com.example.lead.created") that is shortened.
 EVENT_TYPES = frozenset({"lead.created", "lead.updated", "ticket.created", "ticket.updated", "ticket.closed"})
 _ENVELOPE_FIELDS = ("id", "type", "time", "timestamp")
 

@@ -27,7 +27,7 @@ class ConsentGuard(Guard):
         return people.apply(self.decide(people)) if people else ([], 0)
 
     def decide(self, people: People) -> Decided:
-        """Ends deliveries to people who did not consent, or whose consent is too old."""
+        """Ends deliveries to people without a consent, or with one that is too old."""
         decided = Decided()
         for cohort in people.left:
             place = people.plan.rules.demands_proof(cohort.place, cohort.purpose)

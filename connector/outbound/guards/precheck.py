@@ -26,7 +26,7 @@ class PreCheck(Guard):
     ends: ClassVar[tuple[Code, ...]] = (Code.NINETY_DAYS,)
 
     def ask(self, members: Members) -> tuple[list[int], int]:
-        """Members whose permission is missing or too old go back to the pre-check."""
+        """Sends members without a fresh permission back to the pre-check."""
         if not members.destination.checks or members.kind != Kind.SEND:
             return [], 0
         unasked = or_(_delivery.checked_at.is_(None), _delivery.checked_at < members.now - PRECHECK_GOOD_MS)

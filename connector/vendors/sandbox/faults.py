@@ -22,13 +22,13 @@ WHOLE = json_reply({"code": "201", "error": None, "msg": "All records has been a
 ELSEWHERE = "/_sandbox/elsewhere"
 
 
-#: Kinds whose answer is always the same. A vendor's own kinds are beside its simulator.
+#: Kinds with a constant answer. A vendor's own kinds are beside its simulator.
 REPLIES: Mapping[str, Reply] = {
     "html_200": HTML_200,
     "garbage_json": GARBAGE,
     "redirect": Reply(302, b"", {"Location": ELSEWHERE}),
 }
-#: Kinds that happen to the connection, and `status`, whose answer the fault defines.
+#: Kinds that happen to the connection, and `status` with an answer from the fault.
 KINDS = ("status", "hang", "slow", "cut", "half_body")
 
 

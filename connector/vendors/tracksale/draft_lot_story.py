@@ -74,7 +74,7 @@ def _ended(lot: Mapping[str, Any]) -> str:
 
 
 def _now(lot: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The state of a delivery whose lot has ended, and what an operator can do."""
+    """The state of a delivery in an ended lot, and the operator's next steps."""
     called = _called(lot)
     if lot["asked"]:
         unknown = "in {lot}; {what} it was asked for, and it is not known yet whether that was done"

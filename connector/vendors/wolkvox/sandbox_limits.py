@@ -46,7 +46,7 @@ class WolkvoxLimits(Limits):
         default=None, metadata=how(_cap)
     )  #: records that the whole account may hold; None: no cap
     insert_delay_s: float = 0.0  #: rows appear this long after the call
-    #: customer_id values whose row spoils its whole batch
+    #: customer_id values of rows that spoil their whole batch
     poison: frozenset[str] = field(default=frozenset(), metadata=how(texts, sorted))
     #: the same by predicate (in-process only)
     poison_if: Judge | None = field(default=None, metadata=how(_predicate, _is_given))
