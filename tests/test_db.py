@@ -40,6 +40,7 @@ from connector.store.migrate import migrate
 from connector.store.tables import accounts, deliveries, events, facts, metadata
 from connector.store.watch import Wake
 from tests.conftest import POSTGRES, as_sqlalchemy
+from tests.statements import heard
 
 ROW = {
     "source": "landing",
@@ -297,8 +298,7 @@ def test_ten_thousand_rows_are_a_few_statements(database: Database) -> None:
         nonlocal statements
         statements += 1
 
-    with database.write() as conn:
-        event.listen(conn, "before_cursor_execute", count)
+    with heard(database.engine, count), database.write() as conn:
         assert len(insert_rows(conn, events, rows, returning=("id",))) == 10_000
     assert statements <= 25, "not one for each row"
 

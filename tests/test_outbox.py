@@ -292,8 +292,8 @@ def test_the_claims_queries_stay_on_the_partial_indexes(out: Out):
         given = {"to": "x", "of_lane": 0, "names": ["x", "y"], "of_lanes": [0, 2], "now": 1}
         # Whether one is due, either index of what waits can tell: Postgres takes the one that its statistics prefer.
         for wanted, indexes in ((outbox._HEAD, DUE), (outbox._ANY_DUE, (*DUE, "ix_deliveries_turn"))):
-            known = {name: given[name] for name in wanted.compile().params if name in given}
-            said = wanted.params(known).compile(conn, compile_kwargs={"literal_binds": True})
+            known = {name: given[name] for name in wanted.statement.compile().params if name in given}
+            said = wanted.statement.params(known).compile(conn, compile_kwargs={"literal_binds": True})
             shown = " ".join(str(row) for row in conn.execute(text(f"{plan}{said}".replace(":", "\\:"))))
             assert any(index in shown for index in indexes), shown
             assert "SCAN" not in shown and "Seq Scan" not in shown, shown

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, text, update
+from sqlalchemy import text, update
 
 from connector.core.caps import Cap
 from connector.core.quota import Wait
@@ -22,6 +22,7 @@ from connector.store.database import Database, now_ms
 from connector.store.lanes import ASIDE_LANES, LIVE, LIVE_CHECK, LIVE_SPLIT
 from tests.contact_people import CO, Clock, People, clock, person
 from tests.outbound_steps import DIAL, Out, accepted, code, database, dial, note, refused, store, survey, ticket
+from tests.statements import heard
 from tests.test_turns import OPEN, SECRET, SIGNED, few_calls, later, put, put_notes, sent, with_sources
 
 __all__ = ["clock", "database", "store"]
@@ -227,15 +228,8 @@ def test_deliveries_without_a_number_have_their_part_of_a_full_call(database: Da
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
     seen: list[str] = []
-
-    def see(conn, cursor, statement, parameters, context, executemany) -> None:  # type: ignore[no-untyped-def]
-        seen.append(" ".join(statement.split()))
-
-    event.listen(database.engine, "before_cursor_execute", see)
-    try:
+    with heard(database.engine, lambda said: seen.append(" ".join(said.split()))):
         yield seen
-    finally:
-        event.remove(database.engine, "before_cursor_execute", see)
 
 
 def test_a_full_call_is_taken_once_while_several_wait(database: Database) -> None:

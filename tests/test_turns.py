@@ -127,7 +127,7 @@ def test_who_waits_is_found_without_reading_what_waits(database: Database) -> No
         assert turns.waiting(conn, name, LIVE, 0) == []
         if conn.dialect.name == "sqlite":
             plan = conn.execute(
-                text(f"EXPLAIN QUERY PLAN {turns._WAITING.text}"),
+                text(f"EXPLAIN QUERY PLAN {turns._WAITING.statement.text}"),
                 {
                     "destination": name,
                     "lane": LIVE,

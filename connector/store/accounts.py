@@ -15,6 +15,7 @@ from connector.core.states import AccountState, AttemptState, DestinationState
 from connector.core.times import DAY_MS
 from connector.store import reasons
 from connector.store.database import insert_rows
+from connector.store.made import Made
 from connector.store.tables import accounts, campaign_reports, destinations
 
 _account_row = accounts.c
@@ -85,15 +86,15 @@ def ensure(conn: Connection, names: Iterable[str], wheres: Iterable[tuple[str, s
 
 def account(conn: Connection, name: str) -> AccountStanding:
     """The account's row; it must have been ensured."""
-    return _account(conn.execute(_ACCOUNT, {"called": name}).one())
+    return _account(_ACCOUNT.one(conn, {"called": name}))
 
 
-_ACCOUNT: Final = select(accounts).where(_account_row.name == bindparam("called"))
+_ACCOUNT: Final = Made(select(accounts).where(_account_row.name == bindparam("called")))
 
 
 def told(conn: Connection, name: str) -> UsageReport:
     """What the vendor reported of the account's budget; nothing of one that no worker has served yet."""
-    row = conn.execute(_ACCOUNT, {"called": name}).first()
+    row = _ACCOUNT.first(conn, {"called": name})
     return _account(row).told if row else UsageReport()
 
 
@@ -137,18 +138,18 @@ def _destination(row: Any) -> DestinationStanding:
 
 def destination(conn: Connection, name: str) -> DestinationStanding:
     """The destination's row; it must have been ensured."""
-    return _destination(conn.execute(_DESTINATION, {"called": name}).one())
+    return _destination(_DESTINATION.one(conn, {"called": name}))
 
 
-_DESTINATION: Final = select(destinations).where(_destination_row.name == bindparam("called"))
+_DESTINATION: Final = Made(select(destinations).where(_destination_row.name == bindparam("called")))
 
 
 def of_account(conn: Connection, name: str) -> list[DestinationStanding]:
     """All destinations of an account, least recently served first."""
-    return [_destination(row) for row in conn.execute(_OF_ACCOUNT, {"of": name})]
+    return [_destination(row) for row in _OF_ACCOUNT.all(conn, {"of": name})]
 
 
-_OF_ACCOUNT: Final = (
+_OF_ACCOUNT: Final = Made(
     select(destinations)
     .where(_destination_row.account == bindparam("of"))
     .order_by(_destination_row.claimed_at, _destination_row.name)
@@ -186,10 +187,10 @@ def hold(conn: Connection, name: str, reason: Reason, until: int) -> None:
 
 def well(conn: Connection, name: str, now: int) -> None:
     """The vendor answered properly: the faults in a row end. Not during a hold: then the call is older than it."""
-    conn.execute(_WELL, {"called": name, "now": now})
+    _WELL.change(conn, {"called": name, "now": now})
 
 
-_WELL: Final = (
+_WELL: Final = Made(
     update(accounts)
     .where(
         _account_row.name == bindparam("called"), _account_row.faults > 0, _account_row.hold_until <= bindparam("now")
@@ -226,18 +227,21 @@ def count_call(conn: Connection, name: str, *, bulk: bool, credit: Credit | None
     """Records how long bulk has waited for a call of its own, and the remaining credit if it is kept."""
     parameters = {"called": name, "bulk": int(bulk)}
     if credit is None:
-        conn.execute(_COUNT, parameters)
+        _COUNT.change(conn, parameters)
     else:
-        conn.execute(_COUNT_PACED, parameters | {f"new_{column}": value for column, value in _credit(credit).items()})
+        _COUNT_PACED.change(conn, parameters | {f"new_{column}": value for column, value in _credit(credit).items()})
 
 
-_COUNT: Final = (
+_COUNTED: Final = (
     update(accounts)
     .where(_account_row.name == bindparam("called"))
     .values(calls_since_bulk=case((bindparam("bulk") == 1, 0), else_=_account_row.calls_since_bulk + 1))
 )
-_COUNT_PACED: Final = _COUNT.values(
-    {name: bindparam(f"new_{name}") for name in ("live_credit", "bulk_credit", "credit_at", "rate", "rate_at")}
+_COUNT: Final = Made(_COUNTED)
+_COUNT_PACED: Final = Made(
+    _COUNTED.values(
+        {name: bindparam(f"new_{name}") for name in ("live_credit", "bulk_credit", "credit_at", "rate", "rate_at")}
+    )
 )
 
 
@@ -282,34 +286,35 @@ def budget_told(conn: Connection, name: str, report: UsageReport) -> None:
 
 def claimed(conn: Connection, name: str, lane: int, now: int) -> None:
     """Something was claimed there."""
-    conn.execute(_CLAIMED, {"called": name, "now": now, "from_lane": lane})
+    _CLAIMED.change(conn, {"called": name, "now": now, "from_lane": lane})
 
 
 def claimed_in_turn(conn: Connection, name: str, lane: int, now: int, turn: int | None) -> None:
     """The same; ``turn``: whose turn it was, None if no several sources wait any more."""
-    conn.execute(_CLAIMED_IN_TURN, {"called": name, "now": now, "from_lane": lane, "of_turn": turn})
+    _CLAIMED_IN_TURN.change(conn, {"called": name, "now": now, "from_lane": lane, "of_turn": turn})
 
 
 def checked_in_turn(conn: Connection, name: str, lane: int, now: int, turn: int) -> None:
     """The same for a pre-check."""
-    conn.execute(_CHECKED_IN_TURN, {"called": name, "now": now, "from_lane": lane, "of_turn": turn})
+    _CHECKED_IN_TURN.change(conn, {"called": name, "now": now, "from_lane": lane, "of_turn": turn})
 
 
-_CLAIMED: Final = (
+_SERVED: Final = (
     update(destinations)
     .where(_destination_row.name == bindparam("called"))
     .values(claimed_at=bindparam("now"), claimed_lane=bindparam("from_lane"))
 )
-_CLAIMED_IN_TURN: Final = _CLAIMED.values(claimed_turn=bindparam("of_turn"))
-_CHECKED_IN_TURN: Final = _CLAIMED.values(checked_turn=bindparam("of_turn"))
+_CLAIMED: Final = Made(_SERVED)
+_CLAIMED_IN_TURN: Final = Made(_SERVED.values(claimed_turn=bindparam("of_turn")))
+_CHECKED_IN_TURN: Final = Made(_SERVED.values(checked_turn=bindparam("of_turn")))
 
 
 def accepted(conn: Connection, name: str, now: int) -> None:
     """The destination accepted something: from now on a refusal is the record's fault."""
-    conn.execute(_ACCEPTED, {"called": name, "now": now})
+    _ACCEPTED.change(conn, {"called": name, "now": now})
 
 
-_ACCEPTED: Final = (
+_ACCEPTED: Final = Made(
     update(destinations)
     .where(_destination_row.name == bindparam("called"))
     .values(accepted_at=bindparam("now"), refusals="[]")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import median
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, select, update
 
 from connector.core.quota import Limits, Used
 from connector.core.states import FORMER_PRECHECK, AttemptState, Kind
+from connector.store.made import Made
 from connector.store.tables import IS_STARTED, TO_PROBE, attempts, country_calls, source_calls
 
 _attempt = attempts.c
@@ -57,19 +58,22 @@ def start(
         "ended_at": deadline,
         "about": about,
     }
-    number = conn.execute(_START, row).scalar_one()
+    number = _START.scalar(conn, row)
     return Attempt(
         id=number, account=account, destination=destination, kind=kind, started_at=now, deadline=deadline, about=about
     )
 
 
+_STARTED_WITH: Final = (
+    *("account", "destination", "kind", "state", "worker", "records", "started_at", "deadline", "ended_at", "about"),
+)
 # Made once: building a statement costs more than running it, and a lone lead needs each of them.
-_START: Final = insert(attempts).returning(_attempt.id)
-_SET_RECORDS: Final = update(attempts).where(_attempt.id == bindparam("of")).values(records=bindparam("many"))
+_START: Final = Made(insert(attempts).values({name: bindparam(name) for name in _STARTED_WITH}).returning(_attempt.id))
+_SET_RECORDS: Final = Made(update(attempts).where(_attempt.id == bindparam("of")).values(records=bindparam("many")))
 
 
 def set_records(conn: Connection, attempt: int, records: int) -> None:
-    conn.execute(_SET_RECORDS, {"of": attempt, "many": records})
+    _SET_RECORDS.change(conn, {"of": attempt, "many": records})
 
 
 def forget(conn: Connection, attempt: int) -> None:
@@ -86,10 +90,10 @@ def finish(
     """
     parameters = {"of": attempt, "to": state, "http": status, "said": words}
     if state == AttemptState.UNKNOWN and status is None:
-        return conn.execute(_IS_UNKNOWN, parameters).rowcount == 1
+        return _IS_UNKNOWN.change(conn, parameters) == 1
     ended_at = None if state == AttemptState.NOT_SENT else now
     statement = _IS_ANSWERED if state == AttemptState.UNKNOWN else _FINISH
-    is_ended = conn.execute(statement, parameters | {"ended": ended_at}).rowcount == 1
+    is_ended = statement.change(conn, parameters | {"ended": ended_at}) == 1
     if is_ended and state == AttemptState.NOT_SENT:
         conn.execute(delete(source_calls).where(source_calls.c.attempt == attempt))
         conn.execute(delete(country_calls).where(country_calls.c.attempt == attempt))
@@ -99,17 +103,18 @@ def finish(
 _UNSETTLED: Final = and_(
     _attempt.id == bindparam("of"), _attempt.state.in_((AttemptState.STARTED, AttemptState.UNKNOWN))
 )
-_IS_UNKNOWN: Final = (
+_TOLD: Final = (
     update(attempts).where(_UNSETTLED).values(state=bindparam("to"), status=bindparam("http"), words=bindparam("said"))
 )
+_IS_UNKNOWN: Final = Made(_TOLD)
 #: Answered, though not what became of it: the vendor works on it no more.
-_IS_ANSWERED: Final = _IS_UNKNOWN.values(ended_at=bindparam("ended"))
-_FINISH: Final = _IS_ANSWERED.values(probe_at=None)
+_IS_ANSWERED: Final = Made(_TOLD.values(ended_at=bindparam("ended")))
+_FINISH: Final = Made(_TOLD.values(ended_at=bindparam("ended"), probe_at=None))
 
 
 def lapsed(conn: Connection, account: str, now: int) -> list[Attempt]:
     """Started, past their deadline: a worker died or was frozen. They may have landed."""
-    return _read(conn, _LAPSED, {"of": account, "now": now})
+    return _read(_LAPSED.all(conn, {"of": account, "now": now}))
 
 
 def workers(conn: Connection) -> set[str]:
@@ -119,7 +124,7 @@ def workers(conn: Connection) -> set[str]:
 
 def left_by(conn: Connection, worker: str) -> list[Attempt]:
     """The attempts that a worker started and has not ended."""
-    return _read(conn, _READ.where(IS_STARTED, _attempt.worker == worker), {})
+    return _read(_LEFT_BY.all(conn, {"by": worker}))
 
 
 def give_slot_back(conn: Connection, attempt: int, until: int) -> None:
@@ -152,7 +157,7 @@ def state(conn: Connection, attempt: int) -> str | None:
 
 
 def get(conn: Connection, attempt: int) -> Attempt | None:
-    found = _read(conn, _ONE, {"number": attempt})
+    found = _read(_ONE.all(conn, {"number": attempt}))
     return found[0] if found else None
 
 
@@ -166,13 +171,15 @@ _READ: Final = select(
     _attempt.records,
     _attempt.about,
 ).order_by(_attempt.id)
-_ONE: Final = _READ.where(_attempt.id == bindparam("number"))
-_LAPSED: Final = _READ.where(_attempt.account == bindparam("of"), IS_STARTED, _attempt.deadline <= bindparam("now"))
+_ONE: Final = Made(_READ.where(_attempt.id == bindparam("number")))
+_LEFT_BY: Final = Made(_READ.where(IS_STARTED, _attempt.worker == bindparam("by")))
+_LAPSED: Final = Made(
+    _READ.where(_attempt.account == bindparam("of"), IS_STARTED, _attempt.deadline <= bindparam("now"))
+)
 
 
-def _read(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Attempt]:
-    rows = conn.execute(query, values).mappings()
-    return [Attempt(**{**row, "kind": kind_of(row["kind"])}) for row in rows]
+def _read(rows: Sequence[Any]) -> list[Attempt]:
+    return [Attempt(**(row._asdict() | {"kind": kind_of(row.kind)})) for row in rows]
 
 
 def kind_of(stored: str) -> str:
@@ -190,7 +197,7 @@ def usage(
     lengths = [0, *(window.length_ms for window in allowed.windows)]
     froms = {f"from_{at}": now - length_ms for at, length_ms in enumerate(lengths)}
     names = {"shared": (account, *shared)} if shared and len(lengths) > 1 else {}
-    row = conn.execute(_usage(len(lengths), is_shared=bool(names)), {"of": account, **froms, **names}).one()
+    row = _usage(len(lengths), is_shared=bool(names)).one(conn, {"of": account, **froms, **names})
     in_flight, *windows = [
         Used(calls, None if first is None else first + length_ms)
         for calls, first, length_ms in zip(row[::2], row[1::2], lengths, strict=True)
@@ -199,7 +206,7 @@ def usage(
 
 
 @cache
-def _usage(windows: int, *, is_shared: bool) -> Select[Any]:
+def _usage(windows: int, *, is_shared: bool) -> Made:
     """For calls in flight, and so many windows less one: the number of calls that count, and when the first ends."""
     wanted: list[Any] = []
     for at in range(windows):
@@ -210,16 +217,18 @@ def _usage(windows: int, *, is_shared: bool) -> Select[Any]:
         # The first by the index, not by a minimum over all counted rows.
         first = select(_attempt.ended_at).where(counted).order_by(_attempt.ended_at).limit(literal_column("1"))
         wanted += [select(func.count()).where(counted).scalar_subquery(), first.scalar_subquery()]
-    return select(*wanted)
+    return Made(select(*wanted))
 
 
 def questions_in_flight(conn: Connection, account: str, now: int) -> int:
     """How many calls that send nothing have a slot."""
-    return int(conn.execute(_QUESTIONS, {"of": account, "now": now}).scalar_one())
+    return int(_QUESTIONS.scalar(conn, {"of": account, "now": now}))
 
 
-_QUESTIONS: Final = select(func.count()).where(
-    _attempt.account == bindparam("of"), _attempt.ended_at > bindparam("now"), _attempt.kind != Kind.SEND
+_QUESTIONS: Final = Made(
+    select(func.count()).where(
+        _attempt.account == bindparam("of"), _attempt.ended_at > bindparam("now"), _attempt.kind != Kind.SEND
+    )
 )
 
 
@@ -284,11 +293,11 @@ def ask_sooner(conn: Connection, attempt: int, when: int) -> None:
 
 def to_ask(conn: Connection, destinations: Sequence[str], now: int) -> Attempt | None:
     """The unknown attempt at one of these destinations that has waited longest for a probe."""
-    row = conn.execute(_TO_ASK, {"names": destinations, "now": now}).first()
+    row = _TO_ASK.first(conn, {"names": destinations, "now": now})
     return get(conn, row.id) if row else None
 
 
-_TO_ASK: Final = (
+_TO_ASK: Final = Made(
     select(_attempt.id)
     .where(
         _attempt.destination.in_(bindparam("names", expanding=True)), TO_PROBE, _attempt.probe_at <= bindparam("now")
@@ -300,11 +309,12 @@ _TO_ASK: Final = (
 
 def next_ask(conn: Connection, destinations: Sequence[str]) -> int | None:
     """When the next unknown attempt at one of these destinations is to be probed, unix ms."""
-    return conn.execute(_NEXT_ASK, {"names": destinations}).scalar()
+    found: int | None = _NEXT_ASK.scalar(conn, {"names": destinations})
+    return found
 
 
-_NEXT_ASK: Final = select(func.min(_attempt.probe_at)).where(
-    _attempt.destination.in_(bindparam("names", expanding=True)), TO_PROBE
+_NEXT_ASK: Final = Made(
+    select(func.min(_attempt.probe_at)).where(_attempt.destination.in_(bindparam("names", expanding=True)), TO_PROBE)
 )
 
 

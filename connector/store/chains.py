@@ -16,6 +16,7 @@ from connector.core.reasons import Code, Reason, because
 from connector.core.states import DeliveryState
 from connector.store import reasons
 from connector.store.lanes import CHECK_OF, PARKED_LANES, RELEASED
+from connector.store.made import Made
 from connector.store.outbox import SETTLED
 from connector.store.schema import states_sql
 from connector.store.tables import IS_PENDING, deliveries, events, records
@@ -183,12 +184,11 @@ def due(conn: Connection, destination: str, now: int, limit: int) -> Sequence[An
 def is_due(conn: Connection, destination: str, now: int) -> bool:
     """Whether `due` would find anything, queried without a lock."""
     return any(
-        conn.execute(_IS_DUE, {"to": destination, "of_lane": lane, "now": now}).first() is not None
-        for lane in PARKED_LANES
+        _IS_DUE.first(conn, {"to": destination, "of_lane": lane, "now": now}) is not None for lane in PARKED_LANES
     )
 
 
-_IS_DUE: Final = (
+_IS_DUE: Final = Made(
     select(_delivery.id)
     .where(
         _delivery.destination == bindparam("to"),

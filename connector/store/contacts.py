@@ -14,13 +14,14 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Connection, TextClause, delete, select, text
+from sqlalchemy import Connection, delete, select, text
 
 from connector.core.caps import Contact
 from connector.core.reasons import Code
 from connector.core.states import DeliveryState
 from connector.store import attempt_list
 from connector.store.database import EACH, each_of, insert_rows
+from connector.store.made import Made
 from connector.store.schema import states_sql
 from connector.store.tables import IS_PENDING, TAKEN, call_proofs, contact_proofs, contacts, deliveries
 
@@ -54,7 +55,7 @@ def members(conn: Connection, attempt: int, since: int | None) -> list[Alike]:
     ``since``: unix ms, see `Alike.is_late`; without it nobody is, and the events are not read.
     """
     parameters = {"attempt": attempt} if since is None else {"attempt": attempt, "since": since}
-    rows = conn.execute(_MEMBERS[conn.dialect.name, since is not None], parameters).all()
+    rows = _MEMBERS[conn.dialect.name, since is not None].tuples(conn, parameters)
     return [Alike(route, place, bool(late), _read(people)) for route, place, late, _, people in rows]
 
 
@@ -64,7 +65,7 @@ def _read(people: str) -> list[Member]:
     return [*map(Member._make, rows)]
 
 
-def _members(dialect: str, *, timed: bool) -> TextClause:
+def _members(dialect: str, *, timed: bool) -> Made:
     person = {
         "sqlite": "json_group_array(json_array(deliveries.id, CASE WHEN records.contacts IS NOT NULL"
         " THEN json(records.contacts) WHEN records.contact IS NULL THEN json_array()"
@@ -74,7 +75,7 @@ def _members(dialect: str, *, timed: bool) -> TextClause:
         " ELSE json_build_array(records.contact) END, CAST(records.consent AS json))) AS text)",
     }[dialect]
     late = "coalesce(events.occurred_at, events.received_at) < :since" if timed else "false"
-    return text(
+    return Made(
         f"SELECT deliveries.route, deliveries.place, {late} AS late, records.contact IS NULL AS unreachable, {person}"
         " FROM deliveries JOIN records ON records.delivery = deliveries.id"
         f"{' JOIN events ON events.id = deliveries.event' if timed else ''}"
@@ -140,7 +141,7 @@ class Past:
 
 def _rows(conn: Connection, ways: Collection[str], since: int) -> Sequence[Any]:
     parameters = {"given": orjson.dumps(sorted(ways)).decode(), "since": since}
-    return conn.execute(_ROWS[conn.dialect.name], parameters).all()
+    return _ROWS[conn.dialect.name].all(conn, parameters)
 
 
 def _related(conn: Connection, some: Collection[int]) -> set[str]:
@@ -148,17 +149,17 @@ def _related(conn: Connection, some: Collection[int]) -> set[str]:
     if not some:
         return set()
     parameters = {"given": orjson.dumps(sorted(some)).decode()}
-    return set(conn.execute(_RELATED[conn.dialect.name], parameters).scalars())
+    return set(_RELATED[conn.dialect.name].scalars(conn, parameters))
 
 
 #: Both use the index by hash, whatever statistics the planner has.
 _ROWS: Final = {
-    "sqlite": text(
+    "sqlite": Made(
         "SELECT contacts.hash, contacts.delivery, contacts.attempt, contacts.at, contacts.channel, contacts.purpose"
         " FROM json_each(:given) AS given CROSS JOIN contacts"
         " ON contacts.hash = given.value WHERE contacts.at > :since"
     ),
-    "postgresql": text(
+    "postgresql": Made(
         "SELECT one.hash, one.delivery, one.attempt, one.at, one.channel, one.purpose"
         " FROM json_array_elements_text(CAST(:given AS json)) AS given (value)"
         " CROSS JOIN LATERAL (SELECT * FROM contacts WHERE contacts.hash = given.value"
@@ -166,11 +167,11 @@ _ROWS: Final = {
     ),
 }
 _RELATED: Final = {
-    "sqlite": text(
+    "sqlite": Made(
         "SELECT DISTINCT contacts.hash FROM json_each(:given) AS given CROSS JOIN contacts"
         " ON contacts.delivery = given.value"
     ),
-    "postgresql": text(
+    "postgresql": Made(
         "SELECT DISTINCT one.hash FROM json_array_elements_text(CAST(:given AS json)) AS given (value)"
         " CROSS JOIN LATERAL (SELECT hash FROM contacts WHERE contacts.delivery = CAST(given.value AS bigint)"
         " OFFSET 0) AS one"
@@ -219,7 +220,7 @@ def put(conn: Connection, rows: Iterable[Written]) -> None:
             "country": some.country,
         }
         for people in _by_rank(some.members):
-            conn.execute(_PUT[conn.dialect.name], shared | {"given": people})
+            _PUT[conn.dialect.name].change(conn, shared | {"given": people})
 
 
 def _by_rank(some: Sequence[Member]) -> Iterator[str]:
@@ -237,7 +238,7 @@ _AT_ONCE: Final = 2000
 _SHARED: Final = tuple(column.name for column in contacts.c if column.name not in ("hash", "delivery"))
 _CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name in _SHARED if name != "attempt")
 _PUT: Final = {
-    name: text(
+    name: Made(
         f"INSERT INTO contacts (hash, delivery, {', '.join(_SHARED)})"
         f" SELECT given.value, CAST(given.key AS bigint), {', '.join(':' + one for one in _SHARED)}"
         f" FROM {each} WHERE true ON CONFLICT (hash, delivery, attempt) DO UPDATE SET {_CHANGED}"

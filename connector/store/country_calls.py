@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from connector.core.times import DAY_MS
+from connector.store.made import Made
 from connector.store.tables import country_calls
 
 _calls = country_calls.c
@@ -17,11 +18,11 @@ Called = tuple[str, str]  #: country, source
 
 def used(conn: Connection, account: str, now: int) -> dict[Called, int]:
     """How many were called within a day."""
-    rows = conn.execute(_USED, {"of": account, "since": now - DAY_MS})
+    rows = _USED.all(conn, {"of": account, "since": now - DAY_MS})
     return {(row.country, row.source): int(row.people) for row in rows}
 
 
-_USED: Final = (
+_USED: Final = Made(
     select(_calls.country, _calls.source, func.sum(_calls.people).label("people"))
     .where(_calls.account == bindparam("of"), _calls.at > bindparam("since"))
     .group_by(_calls.country, _calls.source)
@@ -34,8 +35,10 @@ def count(conn: Connection, account: str, attempt: int, people: Mapping[Called, 
     rows = [
         {**same, "country": country, "source": source, "people": many} for (country, source), many in people.items()
     ]
-    conn.execute(insert(country_calls), rows)
-    conn.execute(_FORGET, {"of": account, "until": now - DAY_MS})
+    for row in rows:
+        _COUNT.change(conn, row)
+    _FORGET.change(conn, {"of": account, "until": now - DAY_MS})
 
 
-_FORGET: Final = delete(country_calls).where(_calls.account == bindparam("of"), _calls.at <= bindparam("until"))
+_COUNT: Final = Made(insert(country_calls).values({one.name: bindparam(one.name) for one in _calls}))
+_FORGET: Final = Made(delete(country_calls).where(_calls.account == bindparam("of"), _calls.at <= bindparam("until")))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Dialect, Engine, Table, TextClause, create_engine, event, func, inspect, select, text
+from sqlalchemy import Connection, Dialect, Engine, Table, TextClause, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DatabaseError,
@@ -38,6 +38,7 @@ from connector.core.errors import StoreUnavailable, first_line
 from connector.core.text import without_nul
 from connector.store import patience
 from connector.store.encrypted_column import sealed_rows
+from connector.store.made import Made
 from connector.store.tables import facts
 
 _FOLD_MS: Final = 1000  #: how long readers are waited for
@@ -76,7 +77,7 @@ class Database:
             conn.execution_options(connector_write=True)
             with conn.begin():
                 if serialise and not self.is_sqlite:
-                    conn.execute(select(func.pg_advisory_xact_lock(lock_number(serialise))))
+                    _PG_LOCK.first(conn, {"number": lock_number(serialise)})
                 yield conn
 
     @contextlib.contextmanager
@@ -132,7 +133,7 @@ def now_ms(conn: Connection) -> int:
         return int(clock())  # a replaced clock, in simulations
     if conn.dialect.name == "sqlite":
         return time.time_ns() // 1_000_000
-    return int(conn.execute(_PG_NOW).scalar_one())
+    return int(_PG_NOW.scalar(conn))
 
 
 def now_and_fact(conn: Connection, name: str) -> tuple[int, str | None]:
@@ -144,15 +145,17 @@ def now_and_fact(conn: Connection, name: str) -> tuple[int, str | None]:
     return int(row[0]), row[1]
 
 
-_PG_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
-_PG_NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
-_PG_NOW_AND_FACT = text(f"{_PG_NOW.text}, (SELECT value FROM facts WHERE name = :name)")
+_PG_NOTIFY = Made(f"SELECT pg_notify('{CHANNEL}', '')")
+_PG_CLOCK: Final = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+_PG_NOW = Made(_PG_CLOCK)
+_PG_NOW_AND_FACT = text(f"{_PG_CLOCK}, (SELECT value FROM facts WHERE name = :name)")
+_PG_LOCK = Made("SELECT pg_advisory_xact_lock(CAST(:number AS bigint))")
 
 
 def announce(conn: Connection) -> None:
     """Wakes waiting workers once this transaction commits. SQLite's watchers see the file change."""
     if conn.dialect.name != "sqlite":
-        conn.execute(_PG_NOTIFY)
+        _PG_NOTIFY.first(conn)
 
 
 def insert_rows(
@@ -306,7 +309,7 @@ def revision(conn: Connection) -> str | None:
 def lock(conn: Connection, name: str) -> None:
     """A lock by name until this transaction ends. SQLite has one writer at a time anyway."""
     if conn.dialect.name != "sqlite":
-        conn.execute(select(func.pg_advisory_xact_lock(lock_number(name))))
+        _PG_LOCK.first(conn, {"number": lock_number(name)})
 
 
 def install_id(database: Database) -> str:

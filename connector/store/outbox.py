@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Text,
-    Update,
     and_,
     bindparam,
     case,
@@ -38,6 +37,7 @@ from connector.store import attempt_list, new_rows, once_keys, reasons, to_erase
 from connector.store.arrivals import NewDelivery
 from connector.store.database import insert_rows
 from connector.store.lanes import BULK_CHECK, BULK_SPLIT, EVERY_LANE, LIVE_CHECK, LIVE_SPLIT, SPLIT_OF, WHOLE_OF
+from connector.store.made import Made
 from connector.store.tables import (
     IN_HAND,
     IS_PENDING,
@@ -122,23 +122,24 @@ def next_due(conn: Connection, destination: str, lane: int, now: int) -> Head | 
 def _head(conn: Connection, destination: str, lane: int, last: Head | None = None) -> Head | None:
     where: dict[str, Any] = {"to": destination, "of_lane": lane}
     if last is None:
-        row = conn.execute(_HEAD, where).first()
+        row = _HEAD.first(conn, where)
     else:
-        row = conn.execute(_HEAD_FROM, where | {"last_due": last.due_at, "last_id": last.id}).first()
+        row = _HEAD_FROM.first(conn, where | {"last_due": last.due_at, "last_id": last.id})
     return Head(*row) if row else None
 
 
 # Every look runs these: a statement that is built once costs a third.
-_HEAD: Final = (
+_IN_LANE: Final = (
     select(_deliveries.due_at, _deliveries.split, _deliveries.id)
     .where(_deliveries.destination == bindparam("to"), _deliveries.lane == bindparam("of_lane"), IS_PENDING)
     .order_by(_deliveries.due_at, _deliveries.id)
     .limit(literal_column("1"))
 )
-_HEAD_FROM: Final = _HEAD.where(
-    tuple_(_deliveries.due_at, _deliveries.id) >= tuple_(bindparam("last_due"), bindparam("last_id"))
+_HEAD: Final = Made(_IN_LANE)
+_HEAD_FROM: Final = Made(
+    _IN_LANE.where(tuple_(_deliveries.due_at, _deliveries.id) >= tuple_(bindparam("last_due"), bindparam("last_id")))
 )
-_ANY_DUE: Final = (
+_ANY_DUE: Final = Made(
     select(_deliveries.id)
     .where(
         IS_PENDING,
@@ -152,7 +153,7 @@ _ANY_DUE: Final = (
 
 def soonest_due(conn: Connection, names: Sequence[str], now: int, lanes: Sequence[int]) -> int | None:
     """When the next delivery in these lanes to any of the destinations is due; ``now`` if one is; None if none is."""
-    if conn.execute(_ANY_DUE, {"names": names, "of_lanes": lanes, "now": now}).first() is not None:
+    if _ANY_DUE.first(conn, {"names": names, "of_lanes": lanes, "now": now}) is not None:
         return now
     heads = [next_due(conn, name, lane, now) for name in names for lane in lanes]
     return min((head[0] for head in heads if head), default=None)
@@ -181,11 +182,11 @@ def take(
     if head is not None:
         parameters |= {"last_due": head.due_at, "last_id": head.id}
         parameters |= {"of_split": head.split} if head.split is not None else {}
-    return conn.execute(_take(frozenset(parameters.keys() & _NARROWED.keys())), parameters).rowcount
+    return _take(frozenset(parameters.keys() & _NARROWED.keys())).change(conn, parameters)
 
 
 @functools.cache
-def _take(narrowed: frozenset[str]) -> Update:
+def _take(narrowed: frozenset[str]) -> Made:
     """The statement whose members are narrowed by these parameters."""
     due = and_(
         *(_deliveries.destination == bindparam("to"), _deliveries.lane == bindparam("of_lane"), IS_PENDING),
@@ -200,7 +201,7 @@ def _take(narrowed: frozenset[str]) -> Update:
         "attempts": _deliveries.attempts + bindparam("more", type_=Text),
         "updated_at": bindparam("now"),
     }
-    return update(deliveries).where(_deliveries.id.in_(oldest.scalar_subquery())).values(values)
+    return Made(update(deliveries).where(_deliveries.id.in_(oldest.scalar_subquery())).values(values))
 
 
 _NARROWED: Final[Mapping[str, ColumnElement[bool]]] = {
@@ -223,12 +224,12 @@ def pending(destination: str, lane: int) -> ColumnElement[bool]:
 
 def members(conn: Connection, attempt: int) -> list[tuple[int, str]]:
     """(delivery id, record) of all members in flight or uncertain, oldest first."""
-    rows = conn.execute(_MEMBERS, {"of": attempt}).all()
+    rows = _MEMBERS.tuples(conn, {"of": attempt})
     return [(number, at_rest.opened(sealed, "records.record") or "") for number, sealed in rows]
 
 
 #: Texts as they are stored: of a thousand rows few, or none, need to be opened.
-_MEMBERS: Final = (
+_MEMBERS: Final = Made(
     select(_deliveries.id, type_coerce(records.c.record, Text))
     .join(records, records.c.delivery == _deliveries.id)
     .where(_deliveries.attempt == bindparam("of"), IN_HAND)
@@ -320,7 +321,7 @@ def settle(
     """
     if all(one is None for one in (due_at, first, last, split, lanes)):  # what most calls come to
         parameters = {"of": attempt, "to": state, "at": now, **reasons.bound(reason)}
-        return conn.execute(_SETTLE_ALL, parameters).rowcount
+        return _SETTLE_ALL.change(conn, parameters)
     chosen = _of(attempt)
     if first is not None:
         chosen = and_(chosen, _deliveries.id >= first)
@@ -336,7 +337,7 @@ def settle(
     return conn.execute(update(deliveries).where(chosen).values(values)).rowcount
 
 
-_SETTLE_ALL: Final = (
+_SETTLE_ALL: Final = Made(
     update(deliveries)
     .where(_deliveries.attempt == bindparam("of"), IN_HAND)
     .values({"state": bindparam("to"), "updated_at": bindparam("at"), **reasons.BOUND})

@@ -10,12 +10,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, or_, select, text, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 
 from connector.core.errors import ConnectorError
 from connector.core.keyed_hash import mark
 from connector.core.states import DeliveryState
 from connector.store.database import insert_rows
+from connector.store.made import Made
 from connector.store.tables import IS_PENDING, deliveries, do_not_contact, facts, records, registry_entries
 
 _listed = do_not_contact.c
@@ -85,10 +99,10 @@ def count(conn: Connection) -> int:
 
 def is_empty(conn: Connection) -> bool:
     """Whether the list is empty."""
-    return conn.execute(_ANYBODY).first() is None
+    return _ANYBODY.first(conn) is None
 
 
-_ANYBODY: Final = select(_listed.hash).limit(1)
+_ANYBODY: Final = Made(select(_listed.hash).limit(literal_column("1")))
 
 
 def entries(conn: Connection, most: int | None = None) -> list[Entry]:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, l
 from connector.core import keyed_hash
 from connector.core.states import DeliveryState, EventState
 from connector.store import attempt_list
+from connector.store.made import Made
 from connector.store.tables import IS_WAITING, deliveries, events
 
 _events = events.c
@@ -53,22 +54,23 @@ def _later(when: int) -> ColumnElement[int]:
 
 def next_due(conn: Connection, account: str, now: int) -> tuple[int, int, bool] | None:
     """(due at, row id, behind) of the event to fetch next, due or not; None if none waits."""
-    head = conn.execute(_NEXT, {"of": account}).first()
+    head = _NEXT.first(conn, {"of": account})
     if head is None or head.due_at <= now:
         return (head.due_at, head.id, False) if head else None
-    after = head if head.due_at >= BEHIND else conn.execute(_NEXT_BEHIND, {"of": account}).first()
+    after = head if head.due_at >= BEHIND else _NEXT_BEHIND.first(conn, {"of": account})
     if after is None or head.due_at <= after.due_at - BEHIND:
         return head.due_at, head.id, False
     return after.due_at - BEHIND, after.id, True
 
 
-_NEXT: Final = (
+_WAITS: Final = (
     select(_events.due_at, _events.id)
     .where(IS_WAITING, _events.account == bindparam("of"))
     .order_by(_events.due_at, _events.id)
     .limit(literal_column("1"))
 )
-_NEXT_BEHIND: Final = _NEXT.where(_events.due_at >= BEHIND)
+_NEXT: Final = Made(_WAITS)
+_NEXT_BEHIND: Final = Made(_WAITS.where(_events.due_at >= BEHIND))
 
 
 def take(conn: Connection, event: int, attempt: int, deadline: int) -> None:

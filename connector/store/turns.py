@@ -23,7 +23,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
     update,
 )
 
@@ -40,6 +39,7 @@ from connector.store.lanes import (
     LET_IN_TO_CHECK,
     LIMITED_LANES,
 )
+from connector.store.made import Made
 from connector.store.tables import IS_PENDING, TAKEN, deliveries, source_calls
 
 _deliveries = deliveries.c
@@ -53,7 +53,7 @@ _DUE: Final = f"""
     SELECT 1 FROM deliveries
     WHERE destination = :destination AND lane = :lane AND {IS_PENDING.text} AND {{whose}} AND due_at <= :until
     LIMIT 1"""
-_WAITING: Final = text(f"""
+_WAITING: Final = Made(f"""
     WITH RECURSIVE one (turn) AS (
       SELECT ({_NEXT.format(after="-1")})
       UNION ALL
@@ -69,7 +69,7 @@ ANY_TIME: Final = 2**62
 def waiting(conn: Connection, destination: str, lane: int, until: int) -> list[int]:
     """The numbers of the sources that have something due in the lane by then (unix ms), ascending: see `UNNUMBERED`."""
     values = {"destination": destination, "lane": lane, "until": until}
-    return list(conn.execute(_WAITING, values).scalars())
+    return _WAITING.scalars(conn, values)
 
 
 class Alike(NamedTuple):
@@ -83,11 +83,11 @@ class Alike(NamedTuple):
 
 def taken_alike(conn: Connection, attempt: int) -> list[Alike]:
     """The members of an attempt that is about to be made, in groups."""
-    return [Alike(*row) for row in conn.execute(_TAKEN_ALIKE, {"of": attempt})]
+    return [Alike(*row) for row in _TAKEN_ALIKE.tuples(conn, {"of": attempt})]
 
 
 # Made once: every claim runs these.
-_TAKEN_ALIKE: Final = (
+_TAKEN_ALIKE: Final = Made(
     select(_deliveries.turn, _deliveries.rule, func.count(), func.min(_deliveries.expires_at))
     .where(_deliveries.attempt == bindparam("of"), TAKEN)
     .group_by(_deliveries.turn, _deliveries.rule)
@@ -264,14 +264,16 @@ class Used:
 
 def used(conn: Connection, account: str, source: str, now: int) -> Used:
     """What counts now."""
-    row = conn.execute(_USED, {"of": account, "by": source, "since": now - DAY_MS}).one()
+    row = _USED.one(conn, {"of": account, "by": source, "since": now - DAY_MS})
     return Used(int(row[0] or 0), int(row[1] or 0))
 
 
-_USED: Final = select(func.sum(_source_calls.calls), func.sum(_source_calls.records)).where(
-    _source_calls.account == bindparam("of"),
-    _source_calls.source == bindparam("by"),
-    _source_calls.at > bindparam("since"),
+_USED: Final = Made(
+    select(func.sum(_source_calls.calls), func.sum(_source_calls.records)).where(
+        _source_calls.account == bindparam("of"),
+        _source_calls.source == bindparam("by"),
+        _source_calls.at > bindparam("since"),
+    )
 )
 
 
@@ -288,12 +290,16 @@ def count(conn: Connection, account: str, attempt: int, records: Mapping[str, in
         {"account": account, "source": source, "at": now, "attempt": attempt, "calls": calls, "records": number}
         for source, number in records.items()
     ]
-    conn.execute(insert(source_calls), rows)
-    conn.execute(_FORGET, {"of": account, "some": list(records), "until": now - DAY_MS})
+    for row in rows:
+        _COUNT.change(conn, row)
+    _FORGET.change(conn, {"of": account, "some": list(records), "until": now - DAY_MS})
 
 
-_FORGET: Final = delete(source_calls).where(
-    _source_calls.account == bindparam("of"),
-    _source_calls.source.in_(bindparam("some", expanding=True)),
-    _source_calls.at <= bindparam("until"),
+_COUNT: Final = Made(insert(source_calls).values({one.name: bindparam(one.name) for one in source_calls.c}))
+_FORGET: Final = Made(
+    delete(source_calls).where(
+        _source_calls.account == bindparam("of"),
+        _source_calls.source.in_(bindparam("some", expanding=True)),
+        _source_calls.at <= bindparam("until"),
+    )
 )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import event
+from sqlalchemy import Engine
 
 from connector.core import at_rest
 from connector.core.settings import Secret
@@ -30,6 +30,7 @@ from connector.vendors.base import Destination
 from mappings.base import Locale
 from mappings.senders.lead import LeadMapping
 from tests.bench import contacting, leads, places, steps
+from tests.statements import heard
 
 TURNS = 12  #: of each step; the median is kept, because a calendar or a rate is read again now and then
 WARM = 4  #: turns before them: statements are compiled, patterns are built
@@ -39,34 +40,36 @@ Figures = dict[str, int]
 
 
 class Counter:
-    """Calls of functions and statements of a database since it began."""
+    """Calls of functions of a step, or statements of a database: one of both, because who listens is called, too."""
 
-    def __init__(self, engine: Any = None) -> None:
-        self.calls = self.statements = 0
-        if engine is not None:
-            event.listen(engine, "before_cursor_execute", self._stated)
-            for edge in ("begin", "commit", "rollback"):
-                event.listen(engine, edge, self._ended)
-
-    def _stated(self, *_: Any) -> None:
-        self.statements += 1
-
-    def _ended(self, _conn: Any) -> None:
-        self.statements += 1
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine
+        self._count = 0
 
     def _called(self, _frame: Any, what: str, _arg: Any) -> None:
         if what in ("call", "c_call"):
-            self.calls += 1
+            self._count += 1
 
-    def of(self, step: Callable[[], Any]) -> tuple[int, int]:
-        """(calls, statements) of one step."""
-        self.calls = self.statements = 0
+    def _asked(self, _statement: str) -> None:
+        self._count += 1
+
+    def calls(self, step: Callable[[], Any]) -> int:
+        """Calls of functions."""
+        self._count = 0
         sys.setprofile(self._called)
         try:
             step()
         finally:
             sys.setprofile(None)
-        return self.calls, self.statements
+        return self._count
+
+    def statements(self, step: Callable[[], Any]) -> int:
+        """What the database is asked."""
+        assert self._engine is not None
+        self._count = 0
+        with heard(self._engine, self._asked):
+            step()
+        return self._count
 
 
 class Lone:
@@ -111,17 +114,18 @@ def lone(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tu
     """The figures of a lead that comes alone."""
     with contextlib.closing(contacting.Closing(url, at)) as opened:
         one = Lone(opened.bench, contact)
-        seen: dict[str, list[tuple[int, int]]] = {name: [] for name in one.steps()}
-        for turn in range(WARM + TURNS):
+        wanted = {"calls": one.counter.calls, "statements": one.counter.statements}
+        seen: dict[tuple[str, str], list[int]] = {(name, what): [] for name in one.steps() for what in wanted}
+        for turn in range(WARM + 2 * TURNS):
             opened.bench.now += 10_000
+            what = [*wanted][turn % 2]
             for name, step in one.steps().items():
-                counts = one.counter.of(step)
+                count = wanted[what](step)
                 opened.bench.make_due()
                 if turn >= WARM:
-                    seen[name].append(counts)
-        for name, counts in seen.items():
-            yield f"a lone lead is {name}, {kind}{under}: calls", _median([calls for calls, _ in counts])
-            yield f"a lone lead is {name}, {kind}{under}: statements", _median([asked for _, asked in counts])
+                    seen[name, what].append(count)
+        for (name, what), counts in seen.items():
+            yield f"a lone lead is {name}, {kind}{under}: {what}", _median(counts)
 
 
 def many(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tuple[str, int]]:
@@ -132,22 +136,22 @@ def many(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tu
         bench.remember(contacting.AT_FIRST // 10, contacting.AT_FIRST)
         place, account = bench.place(bench.settings(contact), MANY)
         counter = Counter(bench.database.engine)
-        seen = []
-        for _ in range(5):
-            found: list[Claim] = []
-            seen.append(counter.of(lambda into=found: into.append(claimed(bench, account, place))))
-            bench.settle(account, place, found[0])
-            bench.now += 130_000
-        yield f"a claim of {MANY:,}, {kind}{under}: calls", _median([calls for calls, _ in seen[1:]])
-        yield f"a claim of {MANY:,}, {kind}{under}: statements", _median([asked for _, asked in seen[1:]])
+        for what, count in (("calls", counter.calls), ("statements", counter.statements)):
+            seen = []
+            for _ in range(4):
+                found: list[Claim] = []
+                seen.append(count(lambda into=found: into.append(claimed(bench, account, place))))
+                bench.settle(account, place, found[0])
+                bench.now += 130_000
+            yield f"a claim of {MANY:,}, {kind}{under}: {what}", _median(seen[1:])
 
 
 def mapped() -> Iterator[tuple[str, int]]:
     """A lead as JSON becomes an event."""
     mapping, counter = LeadMapping(Locale("CO")), Counter()
     bodies = [leads.lead(number) for number in range(200)]
-    seen = [counter.of(functools.partial(mapping.read, body)) for body in bodies]
-    yield "a lead is mapped: calls", _median([calls for calls, _ in seen[50:]])
+    seen = [counter.calls(functools.partial(mapping.read, body)) for body in bodies]
+    yield "a lead is mapped: calls", _median(seen[50:])
 
 
 def loaded() -> Iterator[tuple[str, int]]:

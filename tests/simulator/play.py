@@ -54,6 +54,7 @@ def play(plan: Plan, template: str) -> Played:
             with ExitStack() as stack:
                 stack.enter_context(clocks_of(machine))
                 stack.enter_context(vendors.patched())
+                stack.enter_context(database.announcing())
                 stack.enter_context(mock.patch.object(secrets, "token_hex", _hex))
                 world = World(plan, machine, vendors, database, [settings(one) for one in CAMPAIGNS])
                 for calling in (claims, calls):

@@ -35,6 +35,7 @@ from connector.outbound.poll import Polling
 from connector.outbound.presence import Presence
 from connector.outbound.send import Line, claim
 from connector.outbound.worker import ask_budgets, prepare
+from connector.store import database as databases
 from connector.store import inbox, processes, suppression_list, tables
 from connector.store.database import Database, now_ms
 from connector.store.outbox import SETTLED
@@ -71,6 +72,7 @@ class SwitchedDatabase(Database):
         super().__init__(url)
         self.machine = machine
         if not self.is_sqlite:
+            self.engine.update_execution_options(connector_clock=machine.wall_ms)
             listen(self.engine, "before_cursor_execute", self._as_here, retval=True)
 
     @contextmanager
@@ -87,9 +89,7 @@ class SwitchedDatabase(Database):
     def _as_here(
         self, conn: Connection, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool
     ) -> tuple[str, Any]:
-        """The server's clock is the machine's, and what is announced is counted."""
-        if "pg_notify" in statement:
-            conn.info[ANNOUNCED] = conn.info.get(ANNOUNCED, 0) + 1
+        """The server's clock is the machine's."""
         return statement.replace("extract(epoch FROM clock_timestamp())", f"{self.machine.wall_ms()} / 1000.0"), values
 
     def _changes(self, conn: Connection) -> int:
@@ -97,6 +97,17 @@ class SwitchedDatabase(Database):
         if self.is_sqlite:
             return int(conn.connection.driver_connection.total_changes)  # type: ignore[union-attr]
         return int(conn.info.get(ANNOUNCED, 0))
+
+    def announcing(self) -> Any:
+        """What is announced on a server is counted."""
+        notify = databases._PG_NOTIFY
+
+        class Counted:
+            def first(self, conn: Connection) -> None:
+                conn.info[ANNOUNCED] = conn.info.get(ANNOUNCED, 0) + 1
+                notify.first(conn)
+
+        return mock.patch.object(databases, "_PG_NOTIFY", Counted())
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, update
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from connector.core.phrases import phrase
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Route
 from connector.core.states import DeliveryState
 from connector.store import outbox, reasons, turns
+from connector.store.made import Made
 from connector.store.tables import TAKEN, deliveries
 from connector.store.turns import Alike
 from connector.vendors.base import Destination
@@ -57,9 +57,9 @@ class Members:
         ended = ended.values({"state": DeliveryState.SUPPRESSED, "updated_at": self.now, **values})
         return list(self.conn.execute(ended.returning(_delivery.id)).scalars())
 
-    def end_by(self, statement: ReturningUpdate[int]) -> list[int]:
+    def end_by(self, statement: Made) -> list[int]:
         """The same by a statement that was made once, see `ENDING`. Returns their ids."""
-        return list(self.conn.execute(statement, {"of": self.attempt, "now": self.now}).scalars())
+        return statement.scalars(self.conn, {"of": self.attempt, "now": self.now})
 
     def hold(self, which: ColumnElement[bool], until: int, reason: Reason | None, **values: Any) -> int:
         """Lets those members go: pending again, due at ``until``. Returns how many."""

@@ -13,6 +13,7 @@ from connector.outbound.guards.base import Guard, Members
 from connector.outbound.guards.people import Decided, People, Until, local, people_of
 from connector.store import outbox, reasons
 from connector.store.contacts import Member
+from connector.store.made import Made
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -105,11 +106,11 @@ def _closed_at(plan: Plan, name: str, place: str | None, now: int, later_ms: int
 
 
 def _first(conn: Connection, destination: str, lane: int, now: int) -> tuple[str, str | None] | None:
-    row = conn.execute(_FIRST, {"to": destination, "of_lane": lane, "now": now}).first()
+    row = _FIRST.first(conn, {"to": destination, "of_lane": lane, "now": now})
     return (row.route, row.place) if row else None
 
 
-_FIRST: Final = (
+_FIRST: Final = Made(
     select(_delivery.route, _delivery.place)
     .where(
         *(_delivery.destination == bindparam("to"), _delivery.lane == bindparam("of_lane"), IS_PENDING),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from connector.core.phrases import phrase
 from connector.core.reasons import Code, Reason
 from connector.core.states import DeliveryState
 from connector.outbound.guards.base import Guard, Members
 from connector.store import reasons, suppression_list
+from connector.store.made import Made
 from connector.store.tables import TAKEN, deliveries
 
 #: Each step once, in this order: left to themselves the planners search the list for every member.
@@ -29,14 +30,14 @@ _STATEMENT: Final = """
     WHERE id IN (SELECT delivery FROM found) RETURNING id
 """
 _SUPPRESS: Final = {
-    "sqlite": text(
+    "sqlite": Made(
         _STATEMENT.format(
             taken=TAKEN.text,
             way="each_way.value",
             each=", json_each(coalesce(records.contacts, json_array(records.contact))) AS each_way",
         )
     ),
-    "postgresql": text(
+    "postgresql": Made(
         _STATEMENT.format(
             taken=TAKEN.text,
             way="each_way.hash",
@@ -66,7 +67,7 @@ class SuppressionList(Guard):
             "code": str(Code.LISTED),
             "channel": pattern,
         }
-        ended = list(members.conn.execute(_SUPPRESS[members.conn.dialect.name], values).scalars())
+        ended = _SUPPRESS[members.conn.dialect.name].scalars(members.conn, values)
         if ended:
             _note_wishes(members, ended, pattern)
         return ended, 0

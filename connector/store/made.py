@@ -1,0 +1,168 @@
+"""Statements that are made once and run by the driver itself: for small ones SQLAlchemy's way there costs several times
+what they do.
+
+Nobody who listens to SQLAlchemy hears of them. They run in the connection's transaction, and fail as its others do.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, Connection, Dialect, text
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.sql import visitors
+
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+class _Form:
+    """A statement as one dialect says it, for lists of certain lengths."""
+
+    def __init__(self, statement: Any, dialect: Dialect, values: Mapping[str, Any]) -> None:
+        compiled = statement.compile(dialect=dialect)
+        state = compiled.construct_expanded_state(dict(values), escape_names=False)
+        self.text: Final[str] = state.statement
+        given = {name for one, name in compiled.bind_names.items() if one.required}
+        self.lists: Final = [(name, names) for name, names in state.parameter_expansion.items() if name in given]
+        listed = {one for _, names in self.lists for one in names}
+        #: For every run: what is encrypted goes by the keys of its time.
+        self.processors: Final = _processors(compiled, state.parameter_expansion, dialect)
+        #: Values that the statement brings itself.
+        self.own: Final = {
+            name: _plain(value) for name, value in state.parameters.items() if name not in given and name not in listed
+        }
+        self._named: Final = self._in_order(state.positiontup)
+        self._columns: Final = [one.type.dialect_impl(dialect) for one in getattr(statement, "exported_columns", ())]
+        self._dialect: Final = dialect
+        self._results: list[tuple[int, Callable[[Any], Any]]] = []
+        self._row: Any = None
+
+    @staticmethod
+    def _in_order(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Any] | None:
+        """How a driver that counts parameters gets them; None: it knows their names."""
+        if names is None:
+            return None
+        return itemgetter(*names) if len(names) > 1 else lambda values: [values[name] for name in names]
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """What the driver is given."""
+        if self.own or self.lists or self.processors:
+            values = {**self.own, **values}
+            for name, names in self.lists:
+                values.update(zip(names, values[name], strict=True))
+            for name, process in self.processors:
+                values[name] = process(values[name])
+        return values if self._named is None else self._named(values)
+
+    def read(self, found: Sequence[Any], described: Any, *, named: bool = True) -> Sequence[Any]:
+        """The driver's rows, as they are read."""
+        if self._row is None:
+            made = (
+                kind.result_processor(self._dialect, one[1])
+                for kind, one in zip(self._columns, described, strict=False)
+            )
+            self._results = [(at, process) for at, process in enumerate(made) if process is not None]
+            self._row = _row_of([one[0] for one in described])
+        if self._results:
+            found = [_processed(row, self._results) for row in found]
+        return [*map(self._row, found)] if named and found else found
+
+
+def _processors(
+    compiled: Any, expansion: Mapping[str, Sequence[str]], dialect: Dialect
+) -> list[tuple[str, Callable[[Any], Any]]]:
+    """What a column's type makes of a value, by the names in the text."""
+    found = []
+    for one, name in compiled.bind_names.items():
+        process = one.type.dialect_impl(dialect).bind_processor(dialect)
+        if process is not None:
+            found += [(each, process) for each in expansion.get(name, (name,))]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Drivers take longer for what is a kind of text."""
+    return str(value) if isinstance(value, str) else value
+
+
+def _row_of(names: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
+    kind = namedtuple("Row", names, rename=True)  # type: ignore[misc]
+    return functools.partial(tuple.__new__, kind)
+
+
+def _processed(row: Sequence[Any], results: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+    read = [*row]
+    for at, process in results:
+        read[at] = process(read[at])
+    return read
+
+
+class Made:
+    """A statement of SQLAlchemy's, or its text, whose values come with each run, by the names of its `bindparam`."""
+
+    __slots__ = ("_forms", "_lists", "statement")
+
+    def __init__(self, statement: Any) -> None:
+        self.statement: Final[Any] = text(statement) if isinstance(statement, str) else statement
+        self._forms: Final[dict[Any, _Form]] = {}
+        binds = [one for one in visitors.iterate(self.statement) if isinstance(one, BindParameter)]
+        self._lists: Final = sorted({one.key for one in binds if one.expanding and one.required})
+
+    def all(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Sequence[Any]:
+        """All rows, whose columns have their names."""
+        form, cursor = self._run(conn, values)
+        return form.read(cursor.fetchall(), cursor.description)
+
+    def tuples(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Sequence[Any]:
+        """All rows, without names: of a thousand rows these cost more than the rest."""
+        form, cursor = self._run(conn, values)
+        return form.read(cursor.fetchall(), cursor.description, named=False)
+
+    def first(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Any:
+        """The first row; None if there is none."""
+        form, cursor = self._run(conn, values)
+        found = cursor.fetchone()
+        rows = form.read([found], cursor.description) if found is not None else [None]
+        cursor.close()
+        return rows[0]
+
+    def one(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Any:
+        """The row that there must be."""
+        if (found := self.first(conn, values)) is None:
+            raise NoResultFound("no row was found when one was required")
+        return found
+
+    def scalar(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Any:
+        """The first column of the first row; None if there is none."""
+        found = self.first(conn, values)
+        return None if found is None else found[0]
+
+    def scalars(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self.tuples(conn, values)]
+
+    def change(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> int:
+        """Returns how many rows it wrote."""
+        _, cursor = self._run(conn, values)
+        changed: int = cursor.rowcount
+        cursor.close()
+        return changed
+
+    def _run(self, conn: Connection, values: Mapping[str, Any]) -> tuple[_Form, Any]:
+        dialect = conn.dialect
+        key: Any = dialect.name
+        if self._lists:
+            key = (key, *(len(values[name]) for name in self._lists))
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = _Form(self.statement, dialect, values)
+        driver: Any = conn.connection.driver_connection
+        try:
+            return form, driver.execute(form.text, form.parameters(values))
+        except dialect.loaded_dbapi.Error as fault:
+            # As for SQLAlchemy's own: what is a lost connection, and which others are lost with it, it knows.
+            conn._handle_dbapi_exception(fault, form.text, None, None, None)
