@@ -30,7 +30,7 @@ class _Form:
         self.lists: Final = [(name, names) for name, names in state.parameter_expansion.items() if name in given]
         listed = {one for _, names in self.lists for one in names}
         #: For every run: what is encrypted goes by the keys of its time.
-        self.processors: Final = _processors(compiled, state.parameter_expansion, dialect)
+        self.converted: Final = _converting(compiled, state.parameter_expansion, dialect)
         #: Values that the statement brings itself.
         self.own: Final = {
             name: _plain(value) for name, value in state.parameters.items() if name not in given and name not in listed
@@ -50,11 +50,11 @@ class _Form:
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """What the driver is given."""
-        if self.own or self.lists or self.processors:
+        if self.own or self.lists or self.converted:
             values = {**self.own, **values}
             for name, names in self.lists:
                 values.update(zip(names, values[name], strict=True))
-            for name, process in self.processors:
+            for name, process in self.converted:
                 values[name] = process(values[name])
         return values if self._named is None else self._named(values)
 
@@ -72,7 +72,7 @@ class _Form:
         return [*map(self._row, found)] if named and found else found
 
 
-def _processors(
+def _converting(
     compiled: Any, expansion: Mapping[str, Sequence[str]], dialect: Dialect
 ) -> list[tuple[str, Callable[[Any], Any]]]:
     """What a column's type makes of a value, by the names in the text."""
