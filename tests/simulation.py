@@ -96,7 +96,9 @@ class Played:
         edges += [bisect_left(self.ends, begins + step * STEP_MS) for step in range(1, STEPS)] + [len(self.ends)]
         frees = [later - earlier for earlier, later in pairwise(edges)]
         day = room.allowed.windows[0]
-        return pacing.rate(self.account.working_hours, self.now, day.calls - day.kept - room.windows[0].calls, frees)
+        return pacing.rate(
+            self.account.working_hours, self.now, day.calls - day.reserved - room.windows[0].calls, frees
+        )
 
     def look(self) -> Call | Wait:
         """What a claim does: probes, live leads, bulk; every tenth call may be bulk's."""

@@ -403,7 +403,7 @@ def test_a_worker_that_slept_past_its_deadline_does_not_send_what_others_have_se
     out.drain()
     assert sandbox.wolkvox.count("1042") == 2
     call = send._Call(out.lines["dialler"], place, Claim(sleeper.attempt, records), late)
-    assert call.made().attempt == "not_sent"
+    assert call.outcome().attempt == "not_sent"
     performers.perform(out.lines["dialler"], sleeper, late)
     out.drain()
     assert sandbox.wolkvox.count("1042") == 2

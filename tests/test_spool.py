@@ -176,7 +176,7 @@ def test_when_the_database_goes_again_what_waited_is_spooled(site: Site) -> None
     answers: list[Any] = []
     sender = threading.Thread(target=lambda: answers.append(post(site.app.test_client(), "open", lead(2))))
     sender.start()
-    wait_until(lambda: site.spooler.kept)
+    wait_until(lambda: site.spooler.waiting)
     site.spooler.go_on()  # it was believed to be there
     sender.join(60)
     assert spooled(answers[0])

@@ -82,18 +82,18 @@ def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
 
 
 def conditions(conn: Connection, settings: Settings, search: Search) -> list[ColumnElement[bool] | TextClause]:
-    """What the filters demand of a row, persons and events aside."""
+    """The filters as conditions on a row, without those on persons and events."""
     found: list[ColumnElement[bool] | TextClause] = []
     if search.state:
         found.append(_deliveries.state == search.state)
     if search.state in INDEXED:
         found.append(INDEXED[search.state])
-    for column, wanted in (
+    for column, value in (
         (_deliveries.destination, search.destination),
         (_deliveries.route, search.route),
         (_deliveries.reason_code, search.cause),
     ):
-        found += [column == wanted] if wanted else []
+        found += [column == value] if value else []
     if search.source:
         sent = select(_events.id).where(_events.id == _deliveries.event, _events.source == search.source)
         found.append(sent.exists())

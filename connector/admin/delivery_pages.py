@@ -174,9 +174,9 @@ class _Walk:
     def _few(self) -> list[Mark] | None:
         """All that wait, if they are few."""
         assert self._index is not None
-        mine: list[Condition] = [self._index]
-        mine += [_delivery.destination == self._destination] if self._destination else []
-        some = select(_delivery.id).where(*mine).limit(FEW + 1).subquery()
+        conditions: list[Condition] = [self._index]
+        conditions += [_delivery.destination == self._destination] if self._destination else []
+        some = select(_delivery.id).where(*conditions).limit(FEW + 1).subquery()
         if self._conn.execute(select(func.count()).select_from(some)).scalar_one() > FEW:
             return None
         ids = self._conn.execute(select(_delivery.id).where(*self._conditions)).scalars()

@@ -34,30 +34,30 @@ class EventFilter:
     limit: int = 50
 
 
-def list_events(database: Database, settings: Settings, wanted: EventFilter) -> dict[str, Any]:
+def list_events(database: Database, settings: Settings, filters: EventFilter) -> dict[str, Any]:
     """``{"events": […], "looked": "how far"}``.
 
     Raises `ConnectorError` (``since`` is not a time), `StoreUnavailable`.
     """
     with database.read() as conn:
-        chosen = select(events).order_by(_event.id.desc()).limit(wanted.limit)
-        looked = ""
-        if wanted.find:
-            found = find(conn, settings, wanted.find)
-            chosen, looked = chosen.where(_event.id.in_(found.events)), found.looked
-        if wanted.person:
-            chosen = chosen.where(_event.id.in_(of_person(conn, {wanted.person})))
-        if wanted.state:
-            chosen = chosen.where(_event.state == wanted.state)
-        if wanted.source:
-            chosen = chosen.where(_event.source == wanted.source)
-        if wanted.since:
-            first = first_since(conn, since_ms(wanted.since, settings, now_ms(conn)))
+        chosen = select(events).order_by(_event.id.desc()).limit(filters.limit)
+        reach = ""
+        if filters.find:
+            found = find(conn, settings, filters.find)
+            chosen, reach = chosen.where(_event.id.in_(found.events)), found.looked
+        if filters.person:
+            chosen = chosen.where(_event.id.in_(of_person(conn, {filters.person})))
+        if filters.state:
+            chosen = chosen.where(_event.state == filters.state)
+        if filters.source:
+            chosen = chosen.where(_event.source == filters.source)
+        if filters.since:
+            first = first_since(conn, since_ms(filters.since, settings, now_ms(conn)))
             chosen = chosen.where(_event.id >= first) if first is not None else chosen.where(_event.id < 0)
         rows = conn.execute(chosen).all()
         counts = _deliveries(conn, [row.id for row in rows])
     who = who_of(settings)
-    return {"events": [_shown(row, who, counts.get(row.id, 0)) for row in rows], "looked": looked or None}
+    return {"events": [_shown(row, who, counts.get(row.id, 0)) for row in rows], "looked": reach or None}
 
 
 def _deliveries(conn: Connection, ids: list[int]) -> dict[int, int]:

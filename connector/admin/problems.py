@@ -95,12 +95,12 @@ def nobody(conn: Connection, role: Role, now: int) -> str:
 
 
 def _nobody(found: Sequence[Process], role: Role, now: int) -> str:
-    mine = [one for one in found if role in one.roles]
-    if any(one.alive(now) for one in mine):
+    processes_of_role = [one for one in found if role in one.roles]
+    if any(one.alive(now) for one in processes_of_role):
         return ""
-    if not mine:
+    if not processes_of_role:
         return phrase("no {role} has ever reported, or not for days", role=ROLES[role])
-    last = mine[0]
+    last = processes_of_role[0]
     if last.stopped_at is not None:
         facts = {"role": ROLES[role], "host": last.host, "at": iso(last.stopped_at)}
         return phrase("no {role} works: the last one, on {host}, was stopped at {at}", **facts)
@@ -169,12 +169,12 @@ def _reaches_nobody(conn: Connection, settings: Settings) -> Iterator[Problem]:
 def _delivered(conn: Connection, destination: str) -> int:
     """Within the last day, among the newest deliveries: no index leads to delivered ones."""
     top = select(deliveries.c.id).order_by(deliveries.c.id.desc()).limit(COUNTED).subquery()
-    mine = select(func.count()).where(
+    query = select(func.count()).where(
         deliveries.c.id.in_(select(top.c.id)),
         deliveries.c.destination == destination,
         deliveries.c.state == DeliveryState.DELIVERED,
     )
-    return int(conn.execute(mine).scalar_one())
+    return int(conn.execute(query).scalar_one())
 
 
 def _failing_questions(conn: Connection, settings: Settings) -> Iterator[Problem]:

@@ -140,7 +140,7 @@ def _budget(conn: Connection, room: Room) -> dict[str, Any]:
         "used": room.windows[0].calls,
         "limit": room.budget,
         "left": room.left,
-        "kept_for_live": room.allowed.windows[0].kept,
+        "kept_for_live": room.allowed.windows[0].reserved,
         "used_by_others": report.others if report.others_count(room.now) else 0,
         "vendor_limit": report.limit,
         "obeys_vendor_limit": room.budget < licensed.windows[0].calls,
@@ -277,7 +277,7 @@ def _percentile(ascending: Sequence[float], percent: int) -> float | None:
 
 
 def _left(conn: Connection, settings: Settings, counts: Counts) -> list[dict[str, Any]]:
-    """Unfinished deliveries whose route or account left the configuration.
+    """Unfinished deliveries of a route or account that left the configuration.
 
     ``number``: how many of the oldest are counted.
     """

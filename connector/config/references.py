@@ -42,10 +42,10 @@ def refuse_routes_of_nobody(routes: Sequence[Any], sources: Mapping[str, Source 
     if not sources or not all(source is not None and source.is_open for source in sources.values()):
         return
     every = ", ".join(quote(name) for name in sources)
-    said = f"is required: no source proves who sends (verify is none), and such a source is named, sources = [{every}]"
+    fault = f"is required: no source proves who sends (verify is none), and such a source is named, sources = [{every}]"
     for index, table in enumerate(routes):
         if isinstance(table, dict) and "sources" not in table:
-            faults.add(("routes", index, "sources"), said)
+            faults.add(("routes", index, "sources"), fault)
 
 
 def check_contact(
@@ -86,21 +86,21 @@ def check_after(
             )
     spec = destinations.get(text_of(named.get(name), "to"))
     for option, value in table.items() if isinstance(table, dict) else ():
-        for wanted in sorted(results_in(value)):
-            _check_result(wanted, name, spec, (*place, option), faults)
+        for result in sorted(results_in(value)):
+            _check_result(result, name, spec, (*place, option), faults)
 
 
 def _check_result(
-    wanted: str, after: str, spec: DestinationSpec | None, place: tuple[str | int, ...], faults: Faults
+    result: str, after: str, spec: DestinationSpec | None, place: tuple[str | int, ...], faults: Faults
 ) -> None:
     if place[-1] == "once_per":
         faults.add(place, "result is not known before the delivery's turn comes: choose another key")
     elif not after:
-        own = f"a sender's own field is extra.{RESULT}{wanted}"
-        faults.add(place, f'{RESULT}{wanted} needs after = "the route that brings it"; {own}')
-    elif spec is not None and wanted.partition(".")[0] not in spec.results:
+        own = f"a sender's own field is extra.{RESULT}{result}"
+        faults.add(place, f'{RESULT}{result} needs after = "the route that brings it"; {own}')
+    elif spec is not None and result.partition(".")[0] not in spec.results:
         brings = f"that brings {listed(spec.results)}" if spec.results else "that brings nothing"
-        faults.add(place, f"{RESULT}{wanted} does not come of {quote(after)}: {brings}")
+        faults.add(place, f"{RESULT}{result} does not come of {quote(after)}: {brings}")
 
 
 def _comes_after_itself(name: str, named: Mapping[str, Any]) -> bool:

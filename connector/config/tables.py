@@ -51,7 +51,7 @@ from connector.inbound.signatures import problems
 from connector.vendors import VENDORS
 from mappings.base import Locale
 
-#: What `Account` has a field for; the rest of a vendor's own options is in its `options`.
+#: Options with a field of `Account`; the rest of a vendor's own options is in its `options`.
 _OF_ACCOUNTS = frozenset(field.name for field in fields(Account))
 
 
@@ -366,7 +366,7 @@ def _route(
 
 
 def _built_route(data: dict[str, Any], spec: DestinationSpec, zone: ZoneInfo, proof: dict[str, Any] | None) -> Route:
-    once = data["once_per"]
+    rule = data["once_per"]
     return Route(
         name=data["name"],
         on=data["on"],
@@ -376,7 +376,7 @@ def _built_route(data: dict[str, Any], spec: DestinationSpec, zone: ZoneInfo, pr
         options={key: data[key] for key in spec.options().fields if key in data},
         expires_after_s=data["expires_after"] or spec.expires_after_s,
         contact_hours=data["contact_hours"],
-        once_per=OncePer(key=once["key"], within_s=once["within"]) if once else None,
+        once_per=OncePer(key=rule["key"], within_s=rule["within"]) if rule else None,
         on_unknown="resend" if (data["on_unknown"] or spec.on_unknown) == "resend" else "ask",
         after=data["after"],
         when=conditions.in_zone(data["when"], zone),

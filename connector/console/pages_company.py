@@ -11,7 +11,7 @@ from connector.admin.identifiers import NotThere
 from connector.console import gate
 from connector.console.application import ConsoleApp, here
 from connector.console.company import Company, NotSignedIn
-from connector.console.pages_sign_in import form, wanted
+from connector.console.pages_sign_in import form, page_of
 from connector.console.parts import redirected
 from connector.core.log import get
 from connector.core.metrics import SIGN_INS
@@ -39,7 +39,7 @@ def begin() -> Response:
     except NotSignedIn as fault:
         return form(fault.args[0], 503)
     response = redirected(way.url)
-    cookie = _signer(app).dumps(dict(way.cookie) | {"to": wanted(request.args.get("to", ""))})
+    cookie = _signer(app).dumps(dict(way.cookie) | {"to": page_of(request.args.get("to", ""))})
     secure = gate.is_secure(app)
     response.set_cookie(
         COOKIE, cookie, GOOD_FOR_S, path=BEGIN.rpartition("/")[0], httponly=True, samesite="Lax", secure=secure
@@ -64,7 +64,7 @@ def back() -> Response:
         SIGN_INS.labels("let in").inc()
         log.info("somebody signed in by the company's account")
         g.session, g.renews = session, True
-        response = redirected(wanted(str(cookie.get("to", ""))))
+        response = redirected(page_of(str(cookie.get("to", ""))))
     response.delete_cookie(COOKIE, path=BEGIN.rpartition("/")[0])
     return response
 

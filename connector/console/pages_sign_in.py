@@ -24,19 +24,19 @@ def install(app: Flask) -> None:
 
 def show() -> Response:
     if g.session.person is not None:
-        return redirected(wanted(request.args.get("to", "")))
+        return redirected(page_of(request.args.get("to", "")))
     return form("", 200)
 
 
 def form(fault: str, status: int) -> Response:
     """The page to sign in on, with what went wrong."""
-    to, has_company = wanted(request.values.get("to", "")), here().company is not None
+    to, has_company = page_of(request.values.get("to", "")), here().company is not None
     nobody = not here().people and not has_company
     return page("sign_in.html", status, fault=fault, to=to, nobody=nobody, has_company=has_company)
 
 
-def wanted(path: str) -> str:
-    """The requested page, if it is one of ours."""
+def page_of(path: str) -> str:
+    """The requested page, if it is one of ours; otherwise the first page."""
     is_ours = path.startswith("/console/") and "\\" not in path and path.isprintable()
     return path if is_ours else "/console/"
 
@@ -57,7 +57,7 @@ def sign_in() -> Response:
     SIGN_INS.labels("let in").inc()
     log.info("somebody signed in", who=person.name)
     g.session, g.renews = app.sessions.fresh(person), True
-    return redirected(wanted(request.form.get("to", "")))
+    return redirected(page_of(request.form.get("to", "")))
 
 
 def _later(seconds: float) -> Phrase:

@@ -27,7 +27,7 @@ class Window:
     length_ms: int
     why: str  #: the reason, for a person
     #: calls reserved for higher priorities: bulk leaves them to live deliveries, pre-checks leave them to sends
-    kept: int = 0
+    reserved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ class Wait:
 
 def a_day(calls: int) -> Window:
     """A day's budget."""
-    return Window(calls, DAY_MS, phrase("the day's {calls} calls are used", calls=calls), kept=calls // KEPT_OF_A_DAY)
+    return Window(
+        calls, DAY_MS, phrase("the day's {calls} calls are used", calls=calls), reserved=calls // KEPT_OF_A_DAY
+    )
 
 
 def a_window(calls: int, seconds: float) -> Window:
@@ -90,10 +92,10 @@ def decide(allowed: Limits, in_flight: Used, windows: Sequence[Used], now: int, 
     for window, used in zip(allowed.windows, windows, strict=True):
         if used.calls >= window.calls:
             return Wait(_until(used.next_free_at, now), window.why)
-        if used.calls >= window.calls - window.kept * behind:
+        if used.calls >= window.calls - window.reserved * behind:
             why = phrase(
                 "the last {kept} of {calls} calls are kept for {whom}",
-                kept=window.kept * behind,
+                kept=window.reserved * behind,
                 calls=window.calls,
                 whom=_KEPT_FOR[behind],
             )

@@ -209,4 +209,4 @@ def rate(conn: Connection, room: Room) -> float:
     if room.stand.told.others_count(now):
         step = (room.stand.told.at + DAY_MS - now) // pacing.STEP_MS
         frees[min(step, pacing.STEPS - 1)] += room.stand.told.others
-    return pacing.rate(room.account.working_hours, now, day.calls - day.kept - room.windows[0].calls, frees)
+    return pacing.rate(room.account.working_hours, now, day.calls - day.reserved - room.windows[0].calls, frees)

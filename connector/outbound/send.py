@@ -61,7 +61,7 @@ def send(line: Line, claimed: Claim, deadline: Deadline) -> Outcome:
     """Delivers the claimed batch."""
     place = line.places[claimed.attempt.destination]
     call = _Call(line, place, claimed, deadline)
-    outcome = call.made()
+    outcome = call.outcome()
     ids = [number for number, _ in claimed.records]
     patiently(lambda: _settle(line, call.claimed, place, outcome, ids))
     _note(call.claimed, outcome, len(ids))
@@ -105,7 +105,7 @@ class _Call:
     deadline: Deadline
     fault: NotSent | NoAnswer | None = None  #: of the last try
 
-    def made(self) -> Outcome:
+    def outcome(self) -> Outcome:
         try:
             for try_ in tries(repeatable=self.place.repeatable):
                 with try_:

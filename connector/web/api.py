@@ -64,7 +64,7 @@ class Api:
         self._people = people
 
     def status(self) -> Response:
-        """How everything stands."""
+        """The status of everything."""
         return reply(read_status(self._database, self._settings))
 
     def deliveries(self) -> Response:
@@ -75,10 +75,10 @@ class Api:
         limit = params.get("limit", "50")
         if not (limit.isascii() and limit.isdigit() and len(limit) < 5 and 1 <= int(limit) <= MOST):
             return problem(400, f"limit: a number from 1 to {MOST}")
-        wanted = {name: params.get(name, "") for name in FILTERS}
-        if any("\0" in text for text in (*wanted.values(), params.get("before", ""))):
+        filters = {name: params.get(name, "") for name in FILTERS}
+        if any("\0" in text for text in (*filters.values(), params.get("before", ""))):
             return problem(400, "nothing here holds a NUL character: leave it out")
-        search = Search(**wanted, limit=int(limit))
+        search = Search(**filters, limit=int(limit))
         if search.event:
             return reply(list_deliveries(self._database, self._settings, search))
         if search.state and search.state not in STATES:
@@ -148,11 +148,11 @@ class Api:
         return reply(found | {"person": person_key(text.strip(), self._settings) or None})
 
     def openapi(self) -> Response:
-        """What this service answers, for programs."""
+        """Describes this service's answers, for programs."""
         return reply(documents.openapi(self._settings))
 
     def asyncapi(self) -> Response:
-        """What its queues take."""
+        """Describes the messages of its queues."""
         return reply(documents.asyncapi(self._settings))
 
     def nothing(self, rest: str) -> Response:

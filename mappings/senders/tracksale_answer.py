@@ -136,7 +136,7 @@ def _about(payload: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
         "last_score": row.get("last_nps_answer"),
         "campaign_code": row.get("campaign_code"),
         "update_time": changed.isoformat() if changed else None,
-        **{ours: _text(payload.get(theirs)) for theirs, ours in _ABOUT.items()},
+        **{ours: _text(payload.get(their_name)) for their_name, ours in _ABOUT.items()},
         "tags": _tags(payload.get("tags")),
         "categories": _labels(payload.get("categories")),
         "justifications": _labels(payload.get("justifications")),

@@ -85,7 +85,7 @@ class Spooler:
         return True
 
     @property
-    def kept(self) -> int:
+    def waiting(self) -> int:
         """Requests that wait in memory, see `pause`."""
         with self._state:
             return len(self._kept or ())
