@@ -314,6 +314,9 @@ def _acts() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "/api/plans/{number}", {"get": {**stands, "parameters": [plan]}}
     yield "/api/plans/{number}/begin", {"post": _act("begins it; once more changes nothing", "Plan", "Why", plan)}
     yield "/api/plans/{number}/stop", {"post": _act("stops it after the step under way", "Plan", "Why", plan)}
+    source = _parameter("name", "path", {"type": "string"}, "of a source with a queue")
+    back = "puts the messages back that its queue gave back"
+    yield "/api/sources/{name}/redrive", {"post": _act(back, "PutBack", "Why", source)}
     erased = "counts what names a person; with the plan of that it is forgotten: again until it is over"
     yield "/api/erase", {"post": _act(erased, "Erasing", "Erasure")}
 

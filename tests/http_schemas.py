@@ -696,10 +696,26 @@ class Cause(Schema):
     number = whole()
     first_at = moment()
     last_at = moment()
+    by_time = fields.List(fields.Integer(), required=True, metadata=_said("how many in each twelfth of the time"))
+
+
+class Unread(Schema):
+    id = text()
+    source = text()
+    fault = text("without a person")
+    number = whole()
+    first_at = moment()
+    last_at = moment()
+    events = texts("e45: the newest of them")
+
+
+class PutBack(Schema):
+    put_back = whole("how many messages")
 
 
 class Causes(Schema):
     causes = some(Cause, "the most frequent first")
+    unread = some(Unread, "events that could not be read, the most frequent fault first")
     looked_back_to = moment("null: all of the time asked for", null=True)
 
 
@@ -730,6 +746,6 @@ NAMED: Final[tuple[type[Schema], ...]] = (
     *(Problem, One, Many, Alive, Ready, Delivery, Found, Wanted, Explained, Status),
     *(Call, Events, Pace, History, Simulation),
     *(Why, Again, Outcome, Look, Named, NamedWhy, Period, Erasure),
-    *(Standing, Replayed, Resolved, Listed, Causes, Plan, Erasing),
+    *(PutBack, Standing, Replayed, Resolved, Listed, Causes, Plan, Erasing),
 )
 ROLES: Final = words(*Role)

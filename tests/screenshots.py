@@ -26,6 +26,7 @@ PAGES = {
     "deliveries": "/console/deliveries",
     "deliveries-empty": "/console/deliveries?state=uncertain",
     "problems": "/console/problems",
+    "queues": "/console/queues",
     "lots": "/console/lots",
     "campaigns": "/console/campaigns",
     "surveys": "/console/surveys",

@@ -127,6 +127,7 @@ ADDRESSES: dict[str, tuple[str, str, str]] = {
     "/api/plans/<int:number>/begin": ("/api/plans/1/begin", "POST", "ana"),
     "/api/plans/<int:number>/stop": ("/api/plans/1/stop", "POST", "ana"),
     "/api/erase": ("/api/erase", "POST", "root"),
+    "/api/sources/<name>/redrive": ("/api/sources/queued/redrive", "POST", "ana"),
 }
 LESSER = {"ana": "vera", "root": "ana"}
 #: A body that makes sense to every act.
@@ -221,6 +222,7 @@ def test_a_question_for_what_is_not_there_is_answered_in_a_line(client: FlaskCli
         ("/api/problems/000000000000/plan", {}),
         ("/api/plans/99/begin", {}),
         ("/api/plans/99/stop", {}),
+        ("/api/sources/landing/redrive", {}),
     ],
 )
 def test_an_act_on_what_is_not_there_is_not_found(client: FlaskClient, world: World, path: str, body: Any) -> None:
@@ -300,7 +302,10 @@ def plan(client: FlaskClient, world: World) -> dict[str, Any]:
 
 
 def test_what_failed_alike_is_planned_begun_once_and_stopped(client: FlaskClient, world: World) -> None:
-    assert told(client, "/api/problems") == {"causes": [], "looked_back_to": None}
+    assert told(client, "/api/problems") == {"causes": [], "unread": [], "looked_back_to": None}
+    world.receive("landing", {"type": "lead.created", "id": "bad"})
+    [fault] = conforms("Causes", told(client, "/api/problems"))["unread"]
+    assert (fault["source"], fault["number"], fault["events"]) == ("landing", 1, ["e3"])
     stands(world, "dead", 1, 2)
     [cause] = conforms("Causes", told(client, "/api/problems?since=7d"))["causes"]
     assert cause["number"] == 2

@@ -52,6 +52,7 @@ PATHS = (
     *(
         "/console/history",
         "/console/problems",
+        "/console/queues",
         "/console/lots",
         "/console/campaigns",
         "/console/surveys",

@@ -220,13 +220,15 @@ ACTS = {
     "/console/problems/cause/plan": {},
     "/console/plans/1/begin": {"why": "x"},
     "/console/plans/1/stop": {},
+    "/console/queues/landing/redrive": {"number": "1"},
+    "/console/history/file": {},
     "/console/erase": {"how": "erase", "text": "3152223344", "why": "x"},
     "/console/lots/look": {"account": "surveys", "campaign": "52", "lot": "1"},
     "/console/lots/fire": {"account": "surveys", "campaign": "52", "lot": "1"},
     "/console/lots/discard": {"account": "surveys", "campaign": "52", "lot": "1"},
 }
 #: Those of an administrator.
-OF_ADMINS = {"/console/erase"}
+OF_ADMINS = {"/console/erase", "/console/history/file"}
 #: What changes nothing is everybody's: reads of vendors' reports, as often as their vendors allow; the
 #: simulator; the list as a file, persons masked.
 READS = {"/console/campaigns", "/console/surveys", "/console/try", "/console/deliveries/file"}

@@ -71,7 +71,7 @@ def test_the_page_says_when_nobody_would_be_told(settings: Settings, database: D
 
 
 def test_the_page_of_the_pace_shows_half_of_the_leads_by_weekday_and_hour(app: ConsoleApp, world: World) -> None:
-    assert "not counted yet" in Browser(app, "vera", "en").get("/console/pace").text
+    assert "Nothing came in the last 24 hours" in Browser(app, "vera", "en").get("/console/pace").text
     with world.database.write() as conn:
         monday = 1764000000000 + (now_ms(conn) - 1764000000000) // (7 * 86_400_000) * 7 * 86_400_000
         row = {"hour": monday, "source": "landing", "route": "dial new leads", "account": "dialler"}

@@ -81,6 +81,9 @@ class Page(HTMLParser):
         if tag not in VOID and tag not in {"path", "rect"}:
             self._open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)  # "<rect …/>": nothing is left open
+
     def handle_endtag(self, tag: str) -> None:
         if not self._open or self._open.pop() != tag:
             self.unsound.append(f"</{tag}> closes something else")

@@ -27,6 +27,7 @@ NEEDS: Final[Mapping[What, Role]] = {
     What.ERASE: Role.ADMIN,
     What.PURGE: Role.ADMIN,
     What.EXPORT: Role.VIEWER,
+    What.EXPORT_ACTS: Role.ADMIN,
 }
 ROLES: Final[Mapping[Role, Phrase]] = {
     Role.VIEWER: phrase("a viewer"),
@@ -143,6 +144,7 @@ SAID: Final[Mapping[What, str]] = {
     What.BACKFILL: "read the past of {about}",
     What.REVEAL: "looked at the person's data",
     What.EXPORT: "took a list of deliveries as a file",
+    What.EXPORT_ACTS: "took the history as a file",
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, TextClause, func, select
+from sqlalchemy import Connection, TextClause, func, literal_column, select, text
 
 from connector.admin.identifiers import NotThere
 from connector.core import masking, reasons
@@ -20,6 +20,7 @@ from connector.store.tables import IS_DEAD, IS_UNCERTAIN, deliveries
 
 #: For how long back causes are asked for -> milliseconds.
 PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+PARTS: Final = 12  #: into which that time is divided
 LOOKED_AT: Final = 10_000  #: of each state, the newest
 SAMPLE: Final = 50  #: deliveries of a group that a page lists
 _NUMBER: Final = re.compile(r"\d+")
@@ -39,6 +40,7 @@ class Group:
     first: int = 0
     last: int = 0
     variants: set[tuple[str | None, str | None]] = field(default_factory=set)
+    by_time: list[int] = field(default_factory=lambda: [0] * PARTS)  #: how many in each part of the time asked for
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -49,6 +51,7 @@ class Group:
             "number": self.number,
             "first_at": iso(self.first),
             "last_at": iso(self.last),
+            "by_time": self.by_time,
         }
 
 
@@ -69,7 +72,7 @@ def causes(database: Database, since_ms: int) -> Causes:
         for state in words(DeliveryState.DEAD, DeliveryState.UNCERTAIN):
             from_there = _edge(conn, state, since)
             edge = max(edge, from_there)
-            for row in _counted(conn, state, from_there):
+            for row in _counted(conn, state, from_there, since, since_ms):
                 _join(found, state, row)
     largest = sorted(found.values(), key=lambda one: (-one.number, one.id))
     return Causes(largest, edge if edge > since else None)
@@ -97,11 +100,12 @@ def members(conn: Connection, group: Group, since: int) -> Iterator[int]:
 _IS: Final[Mapping[str, TextClause]] = {DeliveryState.DEAD: IS_DEAD, DeliveryState.UNCERTAIN: IS_UNCERTAIN}
 
 
-def _counted(conn: Connection, state: str, since: int) -> Any:
-    grouped = (_delivery.destination, _delivery.reason_code, _delivery.reason_facts)
+def _counted(conn: Connection, state: str, edge: int, since: int, length_ms: int) -> Any:
+    part = (_delivery.updated_at - since) * PARTS // literal_column(str(max(length_ms, 1)))
+    grouped = (_delivery.destination, _delivery.reason_code, _delivery.reason_facts, part.label("part"))
     figures = (func.count().label("number"), func.min(_delivery.updated_at), func.max(_delivery.updated_at))
-    mine = (_IS[state], _delivery.updated_at >= since)
-    return conn.execute(select(*grouped, *figures).where(*mine).group_by(*grouped)).all()
+    mine = (_IS[state], _delivery.updated_at >= edge)
+    return conn.execute(select(*grouped, *figures).where(*mine).group_by(*grouped[:3], text("part"))).all()
 
 
 def _edge(conn: Connection, state: str, since: int) -> int:
@@ -112,7 +116,7 @@ def _edge(conn: Connection, state: str, since: int) -> int:
 
 
 def _join(found: dict[str, Group], state: str, row: Any) -> None:
-    destination, code, facts, number, first, last = row
+    destination, code, facts, part, number, first, last = row
     sentence = masking.reason(reasons.read(code, facts))
     cause = "\0".join((state, destination, code or "", _NUMBER.sub("#", sentence)))
     key = hashlib.sha256(cause.encode()).hexdigest()[:12]
@@ -120,3 +124,4 @@ def _join(found: dict[str, Group], state: str, row: Any) -> None:
     group.number += number
     group.first, group.last = min(group.first, first), max(group.last, last)
     group.variants.add((code, facts))
+    group.by_time[min(int(part), PARTS - 1)] += number

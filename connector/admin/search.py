@@ -23,6 +23,7 @@ from connector.core.log import get
 from connector.core.loops import STOP_S, Loops
 from connector.core.payload import DATA_URL, as_bytes
 from connector.core.settings import Settings
+from connector.core.states import DeliveryState
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router, hashed
 from connector.inbound.stored import payload_of
@@ -82,6 +83,15 @@ def of_person(conn: Connection, hashes: Collection[str]) -> set[int]:
     mine = select(deliveries.c.event).join(records, records.c.delivery == deliveries.c.id).where(contacts)
     sent = conn.execute(mine.order_by(deliveries.c.id.desc()).limit(TAKEN)).scalars()
     return {*search_keys.events_of(conn, hashes, TAKEN), *sent}
+
+
+def last_contact(conn: Connection, hashes: Collection[str], reaching: Collection[str]) -> Any | None:
+    """The latest delivery of a person that one of these destinations took: id, route, destination, updated_at."""
+    columns = (deliveries.c.id, deliveries.c.route, deliveries.c.destination, deliveries.c.updated_at)
+    mine = deliveries.c.event.in_(of_person(conn, hashes))
+    query = select(*columns).where(mine, deliveries.c.state == DeliveryState.DELIVERED)
+    latest = query.where(deliveries.c.destination.in_(reaching)).order_by(deliveries.c.updated_at.desc())
+    return conn.execute(latest.limit(1)).first()
 
 
 def person_key(text: str, settings: Settings) -> str:

@@ -83,5 +83,9 @@ def _hash(settings: Settings, one: str) -> str:
 
 
 def _stopped(conn: Connection, settings: Settings, key: str) -> tuple[str, ...]:
-    reaching = {name_of(route) for route in settings.routes if SPECS[route.to].contacts_people}
-    return tuple(f"d{number}" for number in suppression_list.stopped(conn, [key], reaching))
+    return tuple(f"d{number}" for number in suppression_list.stopped(conn, [key], reaching_people(settings)))
+
+
+def reaching_people(settings: Settings) -> set[str]:
+    """The destinations whose vendors contact people."""
+    return {name_of(route) for route in settings.routes if SPECS[route.to].contacts_people}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from connector.admin.acts import record
+from connector.admin import redrive as redriving
 from connector.cli import app, output
 from connector.core.errors import ConnectorError
 from connector.core.text import did_you_mean, listed, quote
-from connector.store.acts import What
 
 
 @click.command()
@@ -22,15 +21,11 @@ def redrive(source: str, why: str) -> None:
     \b
     connector redrive crm
     """
-    from connector.inbound.rabbitmq import redrive as rabbitmq
-
     settings = app.settings()
     if source not in settings.sources or not settings.sources[source].queue:
         queued = tuple(name for name, one in settings.sources.items() if one.queue)
         hint = did_you_mean(source, queued) or f": those with one are {listed(queued)}" if queued else ": none has one"
         raise ConnectorError(f"no source with a queue is called {quote(source)}{hint}")
-    number = rabbitmq.redrive(settings, source)
-    if number:
-        with app.opened() as here:
-            record(here.database, app.by(why).act(What.REDRIVE, about=source, number=number))
+    with app.opened() as here:
+        number = redriving.redrive(here.database, here.settings, source, app.by(why))
     output.line(f"put back on {settings.sources[source].queue}: {number}")

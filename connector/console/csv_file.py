@@ -13,6 +13,7 @@ from flask import Response, g
 from connector.admin.acts import By, record
 from connector.admin.deliveries import Search
 from connector.admin.delivery_pages import page
+from connector.admin.history import acts_of
 from connector.console.reader import Reader
 from connector.core.phrases import Phrase, phrase
 from connector.core.settings import Settings
@@ -38,6 +39,16 @@ COLUMNS: Final[Sequence[tuple[Phrase, str]]] = (
     (phrase("why"), "reason"),
     (phrase("calls"), "attempts"),
 )
+#: The same of a file of acts.
+ACTS: Final[Sequence[tuple[Phrase, str]]] = (
+    (phrase("when"), "at"),
+    (phrase("who"), "who"),
+    (phrase("what"), "said"),
+    (phrase("delivery"), "delivery"),
+    (phrase("event"), "event"),
+    (phrase("account"), "account"),
+    (phrase("why"), "why"),
+)
 #: A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection).
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -51,6 +62,25 @@ def response(settings: Settings, database: Database, search: Search, by: By) -> 
     answer = Response(pieces, content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = 'attachment; filename="deliveries.csv"'
     return answer
+
+
+def of_acts(database: Database, by: By) -> Response:
+    """All acts, the latest first; on record as the first of them. Raises `Forbidden`, `StoreUnavailable`."""
+    record(database, by.act(What.EXPORT_ACTS))
+    answer = Response(_acts(database, g.reader), content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = 'attachment; filename="history.csv"'
+    return answer
+
+
+def _acts(database: Database, reader: Reader) -> Iterator[bytes]:
+    yield b"\xef\xbb\xbf" + _lines([[reader.say(title) for title, _ in ACTS]])
+    before, left = None, MOST
+    while left > 0:
+        found = acts_of(database, "", before, AT_ONCE)
+        yield _lines([[cell(_text(name, one[name], reader)) for _, name in ACTS] for one in found["acts"]])
+        before, left = found["older"], left - AT_ONCE
+        if before is None:
+            return
 
 
 def _pieces(settings: Settings, database: Database, search: Search, reader: Reader) -> Iterator[bytes]:
@@ -73,7 +103,7 @@ def _row(one: dict[str, Any], reader: Reader) -> list[str]:
 def _text(name: str, value: Any, reader: Reader) -> str:
     if value is None:
         return ""
-    if name.endswith("_at"):
+    if name == "at" or name.endswith("_at"):
         return reader.exact(value)
     return reader.say(state_word(value) if name == "state" else value) if isinstance(value, str) else str(value)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Flask, Response, g, request
 
 from connector.admin import history, suppression, suppression_file
-from connector.console import gate
+from connector.console import csv_file, gate
 from connector.console.application import here
 from connector.console.parts import page
 from connector.core.errors import ConnectorError, StoreUnavailable
@@ -28,6 +28,7 @@ def install(app: Flask) -> None:
     app.add_url_rule("/console/do-not-contact/file", "people_file_looked_at", look_at_file, methods=["POST"])
     app.add_url_rule("/console/do-not-contact/add", "people_file_added", add_file, methods=["POST"])
     app.add_url_rule("/console/history", "history", show_history)
+    app.add_url_rule("/console/history/file", "history_file", download_history, methods=["POST"])
 
 
 def show_list() -> Response:
@@ -123,3 +124,8 @@ def show_history() -> Response:
     who = "" if person.role.covers(Role.OPERATOR) else person.name
     found = history.acts_of(app.database, who, first, LISTED)
     return page("history.html", acts=found["acts"], older=found["older"], only=who)
+
+
+def download_history() -> Response:
+    """All acts as CSV; that somebody took it is the first of them."""
+    return csv_file.of_acts(here().database, gate.by())

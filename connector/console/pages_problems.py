@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from connector.admin import plans
+from connector.admin import plans, unread
 from connector.admin.deliveries import Search, deliveries
 from connector.admin.groups import PERIODS, SAMPLE, Group, causes, of_id
 from connector.admin.identifiers import NotThere
+from connector.admin.redrive import queued
 from connector.console import gate
 from connector.console.application import here
 from connector.console.parts import page, redirected
@@ -38,8 +39,10 @@ def _since() -> str:
 def show() -> Response:
     since = _since()
     found = causes(here().database, PERIODS[since])
+    unreadable = unread.unread(here().database, PERIODS[since])
     facts: dict[str, Any] = {"groups": [one.as_json() for one in found.groups]}
     facts |= {"looked_back_to": iso(found.looked_back_to), "since": since, "times": list(PERIODS)}
+    facts |= {"unread": [one.as_json() for one in unreadable], "queues": queued(here().settings)}
     return page("problems.html", **facts)
 
 

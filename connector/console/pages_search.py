@@ -11,11 +11,13 @@ from connector.admin.events import EventFilter, list_events
 from connector.admin.explain import explain
 from connector.admin.identifiers import NotThere
 from connector.admin.reveal import REASONS
-from connector.admin.search import person_key
+from connector.admin.search import last_contact, person_key
+from connector.admin.suppression import reaching_people
 from connector.console.application import here
 from connector.console.done import DONE
 from connector.console.parts import page, redirected
 from connector.core.phrases import phrase
+from connector.core.times import iso
 from connector.store import suppression_list
 
 _PSEUDONYM: Final = re.compile(r"p-([0-9a-f]{32})")
@@ -51,8 +53,10 @@ def person(name: str) -> Response:
         raise NotThere(phrase("Nobody is called so here."))
     with app.database.read() as conn:
         listed = suppression_list.on_list(conn, [match[1]])
+        last = last_contact(conn, [match[1]], reaching_people(app.settings))
     found = list_events(app.database, app.settings, EventFilter(person=match[1], limit=LISTED))
-    return page("person.html", found=found, listed=listed, name=name)
+    at = iso(last.updated_at) if last else None
+    return page("person.html", found=found, listed=listed, name=name, last=last, at=at)
 
 
 def event(name: str) -> Response:

@@ -35,6 +35,7 @@ class What(StrEnum):
     BACKFILL = "backfill"
     REVEAL = "reveal"  #: somebody looked at a person's data
     EXPORT = "export"  #: somebody took a list as a file, persons masked
+    EXPORT_ACTS = "export_acts"  #: somebody took the history as a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

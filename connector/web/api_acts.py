@@ -21,8 +21,10 @@ from connector.admin.identifiers import NotThere
 from connector.admin.people import People
 from connector.admin.privacy import erase_steps
 from connector.admin.privacy.erase import Erased, out_of_reach
+from connector.admin.redrive import redrive
 from connector.admin.replay import Replay, Wish
 from connector.admin.resolve import resolve, resolve_attempt
+from connector.admin.unread import unread
 from connector.core.errors import ConnectorError
 from connector.core.log import masked
 from connector.core.phrases import phrase
@@ -69,6 +71,7 @@ class ActsApi:
             "/api/plans/<int:number>/begin": (self.begin, "POST"),
             "/api/plans/<int:number>/stop": (self.stop, "POST"),
             "/api/erase": (self.erase, "POST"),
+            "/api/sources/<name>/redrive": (self.redrive, "POST"),
         }
 
     # One account, one delivery
@@ -155,13 +158,19 @@ class ActsApi:
         beyond = [str(one) for one in out_of_reach(self._settings)]
         return reply({"phase": phase, "plan": step.plan or None, "tally": asdict(step.tally), "out_of_reach": beyond})
 
+    def redrive(self, name: str) -> Response:
+        """``{"why"}``: puts the messages back that the source's queue gave back."""
+        by = self._by(_given())
+        return reply({"put_back": redrive(self._database, self._settings, name, by)})
+
     # Many
 
     def problems(self) -> Response:
         """``?since=24h``: what failed, by its cause."""
-        found = causes(self._database, PERIODS[_since(query(request.environ))])
-        shown = [one.as_json() for one in found.groups]
-        return reply({"causes": shown, "looked_back_to": iso(found.looked_back_to)})
+        since_ms = PERIODS[_since(query(request.environ))]
+        found = causes(self._database, since_ms)
+        shown = {"causes": [one.as_json() for one in found.groups], "looked_back_to": iso(found.looked_back_to)}
+        return reply(shown | {"unread": [one.as_json() for one in unread(self._database, since_ms)]})
 
     def make_plan(self, cause: str) -> Response:
         """``{"since"}``: freezes what failed for this cause; nothing is sent yet."""

@@ -14,14 +14,14 @@ from connector.inbound.rabbitmq.connection import connect
 PATIENCE_S: Final = 5.0
 
 
-def counted(settings: Settings) -> dict[str, int] | None:
+def counted(settings: Settings, *, timeout_s: float = PATIENCE_S) -> dict[str, int] | None:
     """Source -> messages; a queue that is not there holds none. None: the broker does not answer."""
     queued = [source for source in settings.sources.values() if source.queue]
     if not queued:
         return {}
     found: dict[str, int] = {}
     try:
-        with contextlib.closing(connect(settings.amqp_url, timeout_s=PATIENCE_S)) as connection:
+        with contextlib.closing(connect(settings.amqp_url, timeout_s=timeout_s)) as connection:
             for source in queued:
                 channel = connection.channel()
                 try:

@@ -12,28 +12,30 @@ from connector.core.settings import Settings, Source
 from connector.inbound.rabbitmq.connection import connect, words_of
 
 
-def redrive(settings: Settings, source: str) -> int:
+def redrive(settings: Settings, source: str, *, most: int | None = None) -> int:
     """Moves dead-lettered messages back to the source's queue; returns how many. Raises `ConnectorError`.
 
-    Each is removed only once the broker has confirmed its copy. Messages that are dead-lettered meanwhile stay.
+    ``most``: no more than so many. Each is removed only once the broker has confirmed its copy. Messages that are
+    dead-lettered meanwhile stay.
     """
     known = settings.sources.get(source)
     if known is None or not known.queue:
         raise ConnectorError(f"{source} is no source with a queue")
     try:
         with contextlib.closing(connect(settings.amqp_url)) as connection:
-            return _moved(connection, known)
+            return _moved(connection, known, most)
     except exceptions.ChannelClosedByBroker as fault:
         raise ConnectorError(f"nothing to redrive from {known.queue}.dead: {words_of(fault)}") from fault
     except (exceptions.AMQPError, OSError) as fault:
         raise ConnectorError(f"the broker cannot be used: {words_of(fault)}: run it again, none is lost") from fault
 
 
-def _moved(connection: pika.BlockingConnection, source: Source) -> int:
+def _moved(connection: pika.BlockingConnection, source: Source, most: int | None) -> int:
     channel = connection.channel()
     channel.confirm_delivery()
     dead = f"{source.queue}.dead"
     waiting = channel.queue_declare(dead, passive=True).method.message_count
+    waiting = waiting if most is None else min(waiting, most)
     for moved in range(waiting):
         method, properties, body = channel.basic_get(dead)
         if method is None:
