@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from typing import Any
 
 import brotli
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.core.errors import Unreadable, UnsupportedType
 from connector.core.settings import Secret, Verify
+from connector.inbound.payloads import json, lenient_json
 from connector.inbound.payloads.decode import decode
 from connector.inbound.payloads.encodings import MOST
 from connector.inbound.signatures import NotAuthentic, Proof, sign, verify
@@ -138,6 +140,24 @@ def test_json_with_one_reading_is_read(raw: bytes, meant: Any) -> None:
 def test_json_with_several_readings_or_none_stays_a_fault(raw: bytes) -> None:
     with pytest.raises(Unreadable, match="is not JSON"):
         bodies(raw)
+
+
+_BYTE_BY_BYTE = re.compile(rb'("(?:[^"\\]++|\\.)*+")|,(?=\s*+[}\]])|(?<=:)(?=\s*+[,}])', re.DOTALL)
+
+
+@given(st.text('",:{}[] \\a1\n', max_size=30).map(str.encode))
+@example(b'{"a":, "b": }')
+@example(b'{"a":,}')
+@example(b'{"x:,}": [1 , ], "b')
+def test_slips_are_found_in_long_steps_as_byte_by_byte(raw: bytes) -> None:
+    assert lenient_json._SLIPS.sub(lenient_json._mended, raw) == _BYTE_BY_BYTE.sub(lenient_json._mended, raw)
+
+
+@pytest.mark.parametrize("body", [b"1" * 100_000, b"[" * 100_000, b'"' + b"a" * 100_000, b" " * 100_000])
+def test_what_holds_no_slip_is_passed_in_one_step(body: bytes) -> None:
+    steps = sum(1 for found in lenient_json._SLIPS.finditer(body) if found[0])
+    assert steps <= 2
+    assert json._FIRST.search(body) is None
 
 
 def test_svix_s_own_header_names_prove_the_same() -> None:

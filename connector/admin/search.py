@@ -204,7 +204,8 @@ def keys_of_event(row: Any, settings: Settings) -> set[str]:
     for name, value in _values(body, ""):
         if _ID_NAME.search(name):
             keys.add(hashed(settings.hash_key, "id", value))
-        keys |= {hashed(settings.hash_key, "", one) for one in _EMAIL.findall(value)}
+        if "@" in value:
+            keys |= {hashed(settings.hash_key, "", one) for one in _EMAIL.findall(value)}
         if len(value) <= LONGEST and sum(map(str.isdigit, value)) >= 7:
             keys |= {hashed(settings.hash_key, "", phone.e164) for phone in phones_of(value, settings)}
     return {one for one in keys if one}
