@@ -228,7 +228,7 @@ STAYS = {
     "processes": {"id", "roles", "host", "version", "config"},
     "plans": {"who", "role", "about", "deliveries", "state", "why", "kept"},  # ids, counts, why something stays
     "acts": {"who", "what", "account", "about", "before", "why"},  # reasons are masked, vendors' words left out
-    "accounts": {"name", "state", *REASON, *(f"hold_{column}" for column in REASON)},
+    "accounts": {"name", "state", "fetched_source", *REASON, *(f"hold_{column}" for column in REASON)},
     "attempts": {"account", "destination", "kind", "state", "worker", "probed", "words"},  # words: what quotes nobody
     "contacts": {"hash", "day", "week", "zone", "channel", "purpose", "country"},  # keyed hashes, and where and when
     "contact_proofs": {"proof"},  # rules, places and moments, and `records.consent`

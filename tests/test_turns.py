@@ -19,7 +19,8 @@ from connector.core.settings import Account, Route, Source, Verify
 from connector.core.turns import in_order, parts, turn_of
 from connector.outbound.aside import Aside
 from connector.outbound.shares import calls_a_day
-from connector.store import inbox, tables, turns
+from connector.store import attempts, inbox, tables, thin_events, turns
+from connector.store.arrivals import Arrival
 from connector.store.database import Database, now_ms
 from connector.store.lanes import ASIDE_LANES, LIVE
 from connector.vendors.destinations import places
@@ -136,6 +137,80 @@ def test_who_waits_is_found_without_reading_what_waits(database: Database) -> No
             ).all()
             searched = [row.detail for row in plan if "deliveries" in row.detail]
             assert searched and all("ix_deliveries_turn" in one for one in searched), searched
+
+
+# --- fetches --------------------------------------------------------------------------------------------------------
+
+
+def put_thin(out: Out, source: str, count: int, *, behind: bool = False) -> None:
+    thin = [
+        Arrival(
+            source=source,
+            event_id=f"{source}-{behind}-{number}",
+            type="lead.created",
+            state="waiting",
+            payload="{}",
+            account="dialler",
+            behind=behind,
+        )
+        for number in range(count)
+    ]
+    with out.database.write() as conn:
+        inbox.store(conn, thin)
+
+
+def fetched(out: Out, most: int) -> list[str]:
+    """The sources of the thin events that the next claims fetch; each is kept for tomorrow at once."""
+    found = []
+    for _ in range(most):
+        answer = out.claim()
+        if isinstance(answer, Wait):
+            break
+        with out.database.write() as conn:
+            event = thin_events.get(conn, answer.attempt.about or 0)
+            assert event is not None
+            thin_events.keep(conn, event.id, {}, now_ms(conn) + 86_400_000)
+            attempts.finish(conn, answer.attempt.id, state="accepted", now=now_ms(conn))
+        found.append(event.source)
+    return found
+
+
+def test_fetches_of_one_source_that_sent_many_delay_no_other(database: Database) -> None:
+    out = with_sources(database, OPEN, SIGNED, SECRET)
+    put_thin(out, "pub", 40)
+    assert fetched(out, 2) == ["pub"] * 2
+    put_thin(out, "crm", 3)
+    put_thin(out, "form", 1)
+    assert sorted(fetched(out, 3)) == ["crm", "form", "pub"]
+    assert sorted(fetched(out, 4)) == ["crm", "crm", "pub", "pub"]
+    assert fetched(out, 3) == ["pub"] * 3
+
+
+def test_fetches_of_the_past_take_turns_among_themselves_and_behind_the_others(database: Database) -> None:
+    out = with_sources(database, OPEN, SIGNED)
+    put_thin(out, "pub", 5, behind=True)
+    put_thin(out, "crm", 2, behind=True)
+    put_thin(out, "pub", 1)
+    order = fetched(out, 9)
+    assert order[0] == "pub" and sorted(order[1:5]) == ["crm", "crm", "pub", "pub"] and order[5:] == ["pub"] * 3
+
+
+def test_sources_with_something_to_fetch_are_found_without_reading_what_waits(database: Database) -> None:
+    out = with_sources(database, OPEN, SIGNED)
+    put_thin(out, "pub", 300)
+    put_thin(out, "crm", 1)
+    with database.read() as conn:
+        values = {"of": "dialler", "least": 0, "until": now_ms(conn)}
+        assert list(thin_events.heads(conn, "dialler", values["until"], behind=False)) == ["crm", "pub"]
+        assert thin_events.heads(conn, "dialler", values["until"], behind=True) == {}
+        is_sqlite = conn.dialect.name == "sqlite"
+        if not is_sqlite:
+            conn.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+        rows = [str(row) for row in conn.execute(text(f"{plan} {thin_events._HEADS.text}"), values)]
+    searched = [row for row in rows if " events" in row]
+    assert searched and all("ix_events_waiting_turn" in row for row in searched), rows
+    assert not any("SCAN events" in row for row in rows), rows
 
 
 # --- shares ---------------------------------------------------------------------------------------------------------

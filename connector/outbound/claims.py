@@ -62,7 +62,8 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Destination])
         return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
     room = budget.look(conn, account, stand, now)
     pace = Pace(room, lambda: budget.rate(conn, room))
-    turn = _Turn(conn, account, places, now, room, pace, _bulk_is_due(stand), slots.leaves_one(conn, room))
+    may_ask = slots.leaves_one(conn, room)
+    turn = _Turn(conn, account, places, now, room, pace, _bulk_is_due(stand), may_ask, stand.fetched_source)
     if room.may_ask_budget:
         return _ask_budget(turn)
     if isinstance(answer := room.answer, Wait):
@@ -144,6 +145,7 @@ class _Turn:
     pace: Pace
     bulk_is_due: bool
     may_ask: bool  #: a question leaves a slot for what is sent
+    fetched_source: str | None  #: whose thin event was fetched last, while several sources wait
     whys: list[str] = field(default_factory=list)  #: of due deliveries that wait for their pace
 
 
@@ -187,13 +189,28 @@ def _probe(turn: _Turn) -> Claim | None:
 
 
 def _fetch(turn: _Turn, *, behind: bool) -> Claim | None:
-    """The rest of the thin event that has waited longest; of the past (``behind``) when there is nothing else to do."""
+    """The rest of the thin event that has waited longest, of several sources in turns; of the past (``behind``) when
+    there is nothing else to do.
+    """
     head = thin_events.next_due(turn.conn, turn.account.name, turn.now)
     if head is None or head[0] > turn.now or head[2] is not behind:
         return None
-    attempt = _start(turn.conn, turn.account, f"{turn.account.name}/fetch", Kind.FETCH, turn.now, about=head[1])
-    thin_events.take(turn.conn, head[1], attempt.id, attempt.deadline)
+    event = _in_turn(turn, head[1], behind=behind)
+    attempt = _start(turn.conn, turn.account, f"{turn.account.name}/fetch", Kind.FETCH, turn.now, about=event)
+    thin_events.take(turn.conn, event, attempt.id, attempt.deadline)
     return Claim(attempt)
+
+
+def _in_turn(turn: _Turn, oldest: int, *, behind: bool) -> int:
+    """The event of the source behind the one that was served last; without several sources the ``oldest``."""
+    heads = thin_events.heads(turn.conn, turn.account.name, turn.now, behind=behind)
+    if len(heads) < 2:
+        source = None
+    else:
+        source = next((name for name in heads if name > (turn.fetched_source or "")), next(iter(heads)))
+    if source != turn.fetched_source:
+        accounts.fetched_in_turn(turn.conn, turn.account.name, source)
+    return oldest if source is None else heads[source]
 
 
 def _next(turn: _Turn) -> Claim | Wait:

@@ -53,6 +53,7 @@ class AccountStanding:
     calls_since_bulk: int
     credit: Credit | None = None  #: None: no call was made yet
     told: UsageReport = UsageReport()
+    fetched_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def _account(row: Any) -> AccountStanding:
         calls_since_bulk=row.calls_since_bulk,
         credit=credit,
         told=UsageReport(others=row.others or 0, limit=row.told_limit, at=row.told_at or 0, ask_at=row.ask_at or 0),
+        fetched_source=row.fetched_source,
     )
 
 
@@ -279,6 +281,11 @@ def ask_budget_again(conn: Connection, name: str, now: int) -> None:
 def budget_told(conn: Connection, name: str, report: UsageReport) -> None:
     values = {"others": report.others, "told_limit": report.limit, "told_at": report.at, "ask_at": report.ask_at}
     conn.execute(update(accounts).where(_account_row.name == name).values(values))
+
+
+def fetched_in_turn(conn: Connection, name: str, source: str | None) -> None:
+    """Whose thin event is fetched; None if no several sources wait any more."""
+    conn.execute(update(accounts).where(_account_row.name == name).values(fetched_source=source))
 
 
 # --- destinations ---------------------------------------------------------------------------------------------------

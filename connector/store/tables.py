@@ -101,6 +101,14 @@ Index(
     **partial(IS_WAITING),
 )
 Index(
+    "ix_events_waiting_turn",
+    events.c.account,
+    events.c.source,
+    events.c.due_at,
+    events.c.id,
+    **partial(IS_WAITING),
+)
+Index(
     "uq_events_second_key",
     events.c.source,
     events.c.second_key,
@@ -237,6 +245,7 @@ accounts = Table(
     Column("hold_reason", Text),
     Column("faults", Integer, nullable=False),  #: account faults in a row, for the exponential wait
     Column("calls_since_bulk", Integer, nullable=False),
+    Column("fetched_source", Text),  #: the source of the thin event that was fetched last, while several wait
     # Where a day's calls are spread over the working day (see pacing.Credit):
     Column("live_credit", Float),  #: credit at `credit_at`; NULL: no call was made yet
     Column("bulk_credit", Float),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, select, text, update
 
 from connector.core import keyed_hash
 from connector.core.states import DeliveryState, EventState
@@ -71,6 +71,34 @@ _WAITS: Final = (
 )
 _NEXT: Final = Made(_WAITS)
 _NEXT_BEHIND: Final = Made(_WAITS.where(_events.due_at >= BEHIND))
+
+
+def heads(conn: Connection, account: str, now: int, *, behind: bool) -> dict[str, int]:
+    """Source -> row id of its event to fetch next, of the sources that have one due; in the order of their names."""
+    least = BEHIND if behind else 0
+    rows = conn.execute(_HEADS, {"of": account, "least": least, "until": least + now})
+    return {row.source: row.id for row in rows}
+
+
+#: From one source to the next within the index: not past what one of them sent.
+_FIRST: Final = f"""
+    SELECT source FROM events WHERE {IS_WAITING.text} AND account = :of AND source > {{after}}
+    ORDER BY source LIMIT 1"""
+_HEADS: Final = text(f"""
+    WITH RECURSIVE one (source) AS (
+      SELECT ({_FIRST.format(after="''")})
+      UNION ALL
+      SELECT ({_FIRST.format(after="one.source")}) FROM one WHERE one.source IS NOT NULL
+    ), head (source, id) AS (
+      SELECT source, (
+        SELECT id FROM events
+        WHERE {IS_WAITING.text} AND account = :of AND events.source = one.source
+          AND due_at >= :least AND due_at <= :until
+        ORDER BY due_at, id LIMIT 1
+      ) FROM one WHERE source IS NOT NULL
+    )
+    SELECT source, id FROM head WHERE id IS NOT NULL ORDER BY source
+""")
 
 
 def take(conn: Connection, event: int, attempt: int, deadline: int) -> None:
