@@ -129,8 +129,8 @@ def left_by(conn: Connection, worker: str) -> list[Attempt]:
 
 def give_slot_back(conn: Connection, attempt: int, until: int) -> None:
     """A call without a worker occupies its slot no longer than ``until`` (unix ms)."""
-    mine = and_(_attempt.id == attempt, _attempt.ended_at > until)
-    conn.execute(update(attempts).where(mine).values(ended_at=until))
+    condition = and_(_attempt.id == attempt, _attempt.ended_at > until)
+    conn.execute(update(attempts).where(condition).values(ended_at=until))
 
 
 USUAL_OF: Final = 50  #: answers
@@ -208,16 +208,16 @@ def usage(
 @cache
 def _usage(windows: int, *, is_shared: bool) -> Made:
     """For calls in flight, and so many windows less one: the number of calls that count, and when the first ends."""
-    wanted: list[Any] = []
+    columns: list[Any] = []
     for at in range(windows):
-        mine = _attempt.account == bindparam("of")
+        of_account = _attempt.account == bindparam("of")
         if at and is_shared:
-            mine = _attempt.account.in_(bindparam("shared", expanding=True))
-        counted = and_(mine, _attempt.ended_at > bindparam(f"from_{at}"))
+            of_account = _attempt.account.in_(bindparam("shared", expanding=True))
+        counted = and_(of_account, _attempt.ended_at > bindparam(f"from_{at}"))
         # The first by the index, not by a minimum over all counted rows.
         first = select(_attempt.ended_at).where(counted).order_by(_attempt.ended_at).limit(literal_column("1"))
-        wanted += [select(func.count()).where(counted).scalar_subquery(), first.scalar_subquery()]
-    return Made(select(*wanted))
+        columns += [select(func.count()).where(counted).scalar_subquery(), first.scalar_subquery()]
+    return Made(select(*columns))
 
 
 def questions_in_flight(conn: Connection, account: str, now: int) -> int:
@@ -262,14 +262,14 @@ class Fetched:
 
 def latest_fetches(conn: Connection, account: str, since: int, most: int) -> list[Fetched]:
     """The last finished reads that began since then, the latest first."""
-    mine = and_(
+    condition = and_(
         _attempt.account == account,
         _attempt.kind == Kind.FETCH,
         _attempt.state != AttemptState.STARTED,
         _attempt.started_at >= since,
     )
     rows = conn.execute(
-        select(_attempt.about, _attempt.state, _attempt.words).where(mine).order_by(_attempt.id.desc()).limit(most)
+        select(_attempt.about, _attempt.state, _attempt.words).where(condition).order_by(_attempt.id.desc()).limit(most)
     )
     return [Fetched(row.about, row.state, row.words or "") for row in rows]
 

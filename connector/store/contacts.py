@@ -50,7 +50,7 @@ class Alike:
 
 
 def members(conn: Connection, attempt: int, since: int | None) -> list[Alike]:
-    """Those of an attempt that are to be sent, as few groups: a claim handles a thousand people of one place.
+    """The members of an attempt that are to be sent, as few groups: a claim handles a thousand people of one place.
 
     ``since``: unix ms, see `Alike.is_late`; without it nobody is, and the events are not read.
     """
@@ -95,15 +95,15 @@ class Past:
         self._of_way: dict[str, list[Contact]] = {}
         self._of_delivery: dict[int, set[str]] = {}
         looked_up: set[str] = set()
-        wanted = {*ways}
+        pending = {*ways}
         for _ in range(ROUNDS):
-            if not wanted:
+            if not pending:
                 break
-            found = _rows(conn, wanted, since)
-            looked_up |= wanted
+            found = _rows(conn, pending, since)
+            looked_up |= pending
             for row in found:
                 self._put(row.hash, row.delivery, row)
-            wanted = _related(conn, {row.delivery for row in found}) - looked_up
+            pending = _related(conn, {row.delivery for row in found}) - looked_up
 
     def _put(self, way: str, delivery: int, row: Any) -> None:
         self._of_delivery.setdefault(delivery, set()).add(way)
@@ -152,7 +152,7 @@ def _related(conn: Connection, some: Collection[int]) -> set[str]:
     return set(_RELATED[conn.dialect.name].scalars(conn, parameters))
 
 
-#: Both use the index by hash, whatever statistics the planner has.
+#: Both use the index by hash, with any statistics of the planner.
 _ROWS: Final = {
     "sqlite": Made(
         "SELECT contacts.hash, contacts.delivery, contacts.attempt, contacts.at, contacts.channel, contacts.purpose"

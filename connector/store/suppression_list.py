@@ -128,7 +128,7 @@ def _of_channel(channel: str) -> ColumnElement[bool]:
 
 
 def asked_since(conn: Connection, some: Sequence[int], channel: str) -> Sequence[Any]:
-    """Those of these deliveries whose event is later than every "no" of their person: delivery, route, occurred_at.
+    """The deliveries with an event later than every "no" of their person: delivery, route, occurred_at.
 
     ``channel``: a LIKE pattern on the entries' channels.
     """
@@ -164,22 +164,22 @@ _ASKED_SINCE: Final = {
 def stopped(conn: Connection, hashes: Sequence[str], destinations: Collection[str]) -> list[int]:
     """Pending deliveries to these destinations that name one of these people, and will not be sent."""
     named = (or_(_record.contact == one, _record.contacts.contains(one)) for one in hashes)
-    theirs = select(deliveries.c.id).join(records, _record.delivery == deliveries.c.id)
+    ids = select(deliveries.c.id).join(records, _record.delivery == deliveries.c.id)
     pending = and_(IS_PENDING, deliveries.c.destination.in_(destinations))
-    return list(conn.execute(theirs.where(pending, or_(false(), *named)).order_by(deliveries.c.id)).scalars())
+    return list(conn.execute(ids.where(pending, or_(false(), *named)).order_by(deliveries.c.id)).scalars())
 
 
 def stopped_first(conn: Connection, hashes: Sequence[str], destinations: Collection[str]) -> list[int]:
     """The same, for many people: found by the first phone or e-mail of each, along an index."""
-    theirs = select(deliveries.c.id).join(records, _record.delivery == deliveries.c.id)
+    ids = select(deliveries.c.id).join(records, _record.delivery == deliveries.c.id)
     pending = and_(IS_PENDING, deliveries.c.destination.in_(destinations))
-    return list(conn.execute(theirs.where(pending, _record.contact.in_(hashes))).scalars())
+    return list(conn.execute(ids.where(pending, _record.contact.in_(hashes))).scalars())
 
 
 def listed(conn: Connection, hashes: Sequence[str]) -> int:
-    """How many of these are on the list."""
-    mine = _listed.hash.in_(hashes)
-    return int(conn.execute(select(func.count()).select_from(do_not_contact).where(mine)).scalar_one())
+    """The number of these that are on the list."""
+    condition = _listed.hash.in_(hashes)
+    return int(conn.execute(select(func.count()).select_from(do_not_contact).where(condition)).scalar_one())
 
 
 def handed_over(conn: Connection, hashes: Sequence[str], destinations: Collection[str]) -> list[tuple[int, str]]:
@@ -187,14 +187,14 @@ def handed_over(conn: Connection, hashes: Sequence[str], destinations: Collectio
 
     Found by the first phone or e-mail of each, along an index.
     """
-    mine = select(deliveries.c.destination, func.max(deliveries.c.id)).join(
+    latest = select(deliveries.c.destination, func.max(deliveries.c.id)).join(
         records, _record.delivery == deliveries.c.id
     )
     sent = and_(
         deliveries.c.state.in_((DeliveryState.DELIVERED, DeliveryState.UNCERTAIN)),
         deliveries.c.destination.in_(destinations),
     )
-    rows = conn.execute(mine.where(_record.contact.in_(hashes), sent).group_by(deliveries.c.destination))
+    rows = conn.execute(latest.where(_record.contact.in_(hashes), sent).group_by(deliveries.c.destination))
     return sorted((row[1], row[0]) for row in rows)
 
 

@@ -106,7 +106,7 @@ def judge_again(conn: Connection, attempt: int, some: Alike, reason: Reason, now
 
     Who was replayed stays so: an operator has looked at it.
     """
-    mine = and_(
+    condition = and_(
         outbox.taken(attempt),
         _deliveries.turn.is_not_distinct_from(some.turn),
         _deliveries.rule.is_not_distinct_from(some.rule),
@@ -114,7 +114,9 @@ def judge_again(conn: Connection, attempt: int, some: Alike, reason: Reason, now
     code = case((_deliveries.reason_code == Code.REPLAYED, _deliveries.reason_code), else_=reason.code)
     lane = case(JUDGED_AGAIN, value=_deliveries.lane, else_=_deliveries.lane)
     values = {**reasons.columns(reason), "reason_code": code, "lane": lane, "split": None, "due_at": now}
-    return conn.execute(update(deliveries).where(mine).values(outbox.let_go_values(attempt, now) | values)).rowcount
+    return conn.execute(
+        update(deliveries).where(condition).values(outbox.let_go_values(attempt, now) | values)
+    ).rowcount
 
 
 def has_others(conn: Connection, attempt: int, turn: int) -> bool:
@@ -139,8 +141,8 @@ class Whose:
     @property
     def condition(self) -> ColumnElement[bool]:
         """The same in SQL."""
-        mine = outbox.is_of(self.turn)
-        return mine if self.place is None else and_(mine, func.coalesce(_deliveries.place, "") == self.place)
+        of_source = outbox.is_of(self.turn)
+        return of_source if self.place is None else and_(of_source, func.coalesce(_deliveries.place, "") == self.place)
 
 
 def put_aside(
@@ -242,9 +244,9 @@ def let_in_events(conn: Connection, events: Sequence[int], checking: Sequence[st
     """Makes the deliveries of these events due that wait for their source's limit. ``checking``: routes that ask the
     vendor first.
     """
-    mine = and_(_deliveries.event.in_(events), _deliveries.lane.in_(LIMITED_LANES), IS_PENDING)
+    condition = and_(_deliveries.event.in_(events), _deliveries.lane.in_(LIMITED_LANES), IS_PENDING)
     lane = case((_deliveries.route.in_(checking), _TO_CHECK), else_=_WHOLE)
-    return conn.execute(update(deliveries).where(mine).values(_let_in(now) | {"lane": lane})).rowcount
+    return conn.execute(update(deliveries).where(condition).values(_let_in(now) | {"lane": lane})).rowcount
 
 
 def _let_in(now: int) -> dict[str, Any]:
@@ -279,8 +281,8 @@ _USED: Final = Made(
 
 def frees_at(conn: Connection, account: str, source: str, now: int) -> int | None:
     """When the first call of a source stops counting (unix ms); None if none counts."""
-    mine = and_(_source_calls.account == account, _source_calls.source == source, _source_calls.at > now - DAY_MS)
-    first = conn.execute(select(func.min(_source_calls.at)).where(mine)).scalar()
+    condition = and_(_source_calls.account == account, _source_calls.source == source, _source_calls.at > now - DAY_MS)
+    first = conn.execute(select(func.min(_source_calls.at)).where(condition)).scalar()
     return None if first is None else int(first) + DAY_MS
 
 
