@@ -102,7 +102,7 @@ class Guard:
         return ""
 
     def remedy(self, delivery: str) -> str:
-        """What an operator does to send an ended delivery ("d12") all the same."""
+        """The step by which an operator sends an ended delivery ("d12") all the same."""
         return phrase(
             "nothing; if it should go all the same: connector replay --delivery {delivery}", delivery=delivery
         )

@@ -16,7 +16,7 @@ from connector.store.tables import deliveries
 
 _deliveries = deliveries.c
 
-#: What waits for a list of others, whichever way.
+#: Reason codes of deliveries that wait for a registry.
 REGISTRY_HELD = (Code.REGISTRY_OLD, Code.REGISTRY_ABSENT, Code.REGISTRY_UNASKED)
 
 

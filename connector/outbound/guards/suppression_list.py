@@ -82,7 +82,7 @@ class SuppressionList(Guard):
 
 
 def _note_wishes(members: Members, ended: list[int], channel: str) -> None:
-    """Who asks for a contact after their "no" stays on the list, and a person is told that they asked."""
+    """A person who asks for a contact after their "no" stays on the list, and an operator learns of it."""
     zone = members.destination.locale.timezone
     asking = {name for name, route in members.routes.items() if route.purpose == "requested"}
     for row in suppression_list.asked_since(members.conn, ended, channel) if asking else ():
