@@ -57,7 +57,7 @@ def _of_scope(scope: ast.Module | ast.FunctionDef) -> Iterator[Message]:
     own = list(_own(scope))
     for node in own:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            given[node.targets[0].id] = _literals(node.value, {})
+            given.setdefault(node.targets[0].id, []).extend(_literals(node.value, {}))
     for node in own:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)):
             continue

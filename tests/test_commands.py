@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -698,3 +699,11 @@ def test_an_example_that_cannot_be_typed_is_found() -> None:
     for line in (["status", "--nonsense"], ["deliveries", "--state", "lost"], ["explain"]):
         with pytest.raises((click.UsageError, AssertionError)):
             parse(line)
+
+
+def test_whatever_takes_a_time_says_all_that_it_takes() -> None:
+    text = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
+    told = [" ".join(one.split()) for one in re.findall(r"(?m)^  --(?:since|at) T.*(?:\n {10,}.*)*", text)]
+    assert len(told) == 6
+    for one in told:
+        assert "today" in one or "20:00" in one or "yesterday" in one, one

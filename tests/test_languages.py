@@ -10,7 +10,7 @@ from connector.cli import output
 from connector.core.phrases import joined, mapped, names, phrase, plural
 from connector.core.reasons import ENGLISH, Code, Reason, because
 from connector.languages.catalogue import LANGUAGES, catalogue, known, of_environment, of_request, read
-from tests import catalogues
+from tests import catalogues, said_texts
 from tests.catalogues import FOLDER, messages, of_module
 
 OTHERS = ("es", "pt")
@@ -100,4 +100,14 @@ def test_commands_say_phrases_in_the_chosen_language(capsys: pytest.CaptureFixtu
 def test_phrases_are_found_by_literal_and_by_name() -> None:
     code = 'def f(x):\n    said = "a {b}" if x else "c"\n    return phrase(said), plural("one", "many", 1)'
     assert {*of_module(code)} == {"a {b}", "c", ("one", "many")}
+    twice = 'def f():\n    said = "a"\n    phrase(said)\n    said = "b"\n    phrase(said)'
+    assert {*of_module(twice)} == {"a", "b"}
     assert set(LANGUAGES) == {*catalogues.LANGUAGES, "en"}
+
+
+def test_whatever_a_command_prints_can_be_said_in_every_language() -> None:
+    assert [*said_texts.printed()] == []
+
+
+def test_errors_that_people_of_a_call_centre_meet_can_be_said_in_every_language() -> None:
+    assert [*said_texts.raised()] == []

@@ -12,7 +12,7 @@ from connector.admin import search
 from connector.admin.deliveries import Search, deliveries, looked
 from connector.admin.events import EventFilter, list_events
 from connector.admin.explain import explain
-from connector.admin.identifiers import NotThere, since_ms
+from connector.admin.identifiers import NotThere, ahead_ms, since_ms
 from connector.admin.search import Indexer, fold
 from connector.core.settings import Settings
 from connector.store import inbox, tables
@@ -142,6 +142,8 @@ def test_since_takes_days_and_clock_times(settings: Settings) -> None:
     assert since_ms("yesterday", settings, now) == now - 35 * hour
     assert since_ms("10:05", settings, now) == now - 55 * 60_000
     assert since_ms("11:30", settings, now) == now - 23 * hour - 30 * 60_000
+    assert ahead_ms("11:30", settings, now) == now + 30 * 60_000, "still to come today"
+    assert ahead_ms("10:05", settings, now) == now + 23 * hour + 5 * 60_000, "tomorrow's"
 
 
 def test_folding_takes_accents_and_case_off() -> None:

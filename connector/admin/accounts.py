@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from connector.admin.acts import By
 from connector.admin.identifiers import NotThere
+from connector.core.phrases import phrase
+from connector.core.reasons import UNSAID
 from connector.core.settings import Settings
 from connector.core.states import AccountState
-from connector.core.text import did_you_mean, listed, quote
+from connector.core.text import did_you_mean, quote, the_configuration_has
 from connector.store import accounts, acts
 from connector.store.accounts import AccountStanding
 from connector.store.acts import What
 from connector.store.database import Database, announce, now_ms
-
-PAUSED = "a person paused it"  #: if no reason was given
 
 
 def pause(database: Database, settings: Settings, account: str, by: By) -> None:
@@ -28,8 +28,8 @@ def pause(database: Database, settings: Settings, account: str, by: By) -> None:
         now = now_ms(conn)
         accounts.ensure(conn, [account], [], now)
         before = accounts.account(conn, account)
-        earlier = str(before.reason) if before.state == AccountState.PAUSED and before.reason and not act.why else None
-        accounts.pause(conn, account, earlier or act.why or PAUSED, now)
+        kept = str(before.reason) if before.state == AccountState.PAUSED and before.reason and not act.why else None
+        accounts.pause(conn, account, kept or act.why or UNSAID, now)
         acts.append(conn, [act], now)
         announce(conn)
 
@@ -50,5 +50,5 @@ def resume(database: Database, settings: Settings, account: str, by: By) -> Acco
 def demand(settings: Settings, name: str) -> None:
     """Raises `NotThere`, with the nearest name, unless the configuration has this account."""
     if name not in settings.accounts:
-        hint = did_you_mean(name, settings.accounts) or f": the configuration has {listed(tuple(settings.accounts))}"
-        raise NotThere(f"no account is called {quote(name)}{hint}")
+        hint = did_you_mean(name, settings.accounts) or the_configuration_has(settings.accounts)
+        raise NotThere(phrase("no account is called {name}{hint}", name=quote(name), hint=hint))

@@ -18,6 +18,7 @@ import orjson
 from connector.admin.invented import Invented, remains
 from connector.admin.stored import StoredEvent
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Settings
 from connector.core.text import quote
 from mappings.base import Ignored, Invalid, Locale
@@ -52,7 +53,9 @@ def case_of(settings: Settings, stored: StoredEvent) -> Case:
     options = _given(source.fields, source.closed, locale, fetched)
     expected = options | {name: plain(value) for name, value in made.items()}
     if left := remains(invented, [payload, expected]):
-        raise ConnectorError(f"{len(left)} real names or numbers would be left in it: nothing was written")
+        raise ConnectorError(
+            phrase("{number} real names or numbers would be left in it: nothing was written", number=len(left))
+        )
     return Case(source.mapping, payload, expected, _difference(real, made))
 
 
@@ -112,15 +115,19 @@ def _shape(value: Any, path: str = "") -> set[str]:
 def write(case: Case, name: str, folder: Path) -> tuple[Path, Path]:
     """The two files. Raises `ConnectorError` when they are there, or cannot be written."""
     if not _NAME.fullmatch(name):
-        raise ConnectorError(f"{quote(name)} is no name of a file: write small letters, digits, - and _")
+        raise ConnectorError(
+            phrase("{name} is no name of a file: write small letters, digits, - and _", name=quote(name))
+        )
     place = folder / case.mapping
     payload, expected = place / f"{name}.json", place / f"{name}.expected.json"
     if payload.exists() or expected.exists():
-        raise ConnectorError(f"{payload} is there already: choose another name")
+        raise ConnectorError(phrase("{payload} is there already: choose another name", payload=payload))
     try:
         place.mkdir(parents=True, exist_ok=True)
         payload.write_bytes(orjson.dumps(case.payload, option=orjson.OPT_INDENT_2) + b"\n")
         expected.write_bytes(orjson.dumps(case.expected, option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as fault:
-        raise ConnectorError(f"{place} cannot be written: {fault.strerror}") from fault
+        raise ConnectorError(
+            phrase("{place} cannot be written: {why}", place=place, why=fault.strerror or "")
+        ) from fault
     return payload, expected

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 from connector.core import calendars, contact_hours, law
 from connector.core.openings import PlaceRules
+from connector.core.phrases import phrase
 from connector.core.settings import ContactHours, ContactRules, Route, Settings
 from connector.core.times import HOUR_MS
 
+CONTACT = phrase("contact")
 Found = tuple[str, str, str]  #: the subject; ok | warning | fault; the finding as a sentence
 
 
@@ -19,11 +21,15 @@ def findings(settings: Settings, now: int) -> Iterator[Found]:
     today = datetime.fromtimestamp(now / 1000, UTC).date()
     for calendar in (calendars.public_holidays(), calendars.time_zones()):
         warning = calendar.warning(today)
-        yield calendar.name, "warning" if warning else "ok", warning or f"version {calendar.version}"
+        yield (
+            calendar.name,
+            "warning" if warning else "ok",
+            warning or phrase("version {version}", version=calendar.version),
+        )
     yield from _of_rules(settings, today)
     for route in settings.routes:
         if words := _longer_closed_than_kept(settings, route, now):
-            yield f"route {route.name}", "warning", words
+            yield phrase("route {route}", route=route.name), "warning", words
 
 
 def _of_rules(settings: Settings, today: date) -> Iterator[Found]:
@@ -32,27 +38,28 @@ def _of_rules(settings: Settings, today: date) -> Iterator[Found]:
     reaching = [route for route in settings.routes if route.channel]
     if rules is None:
         if any(route.contact_hours is None for route in reaching):
-            yield "contact", "warning", "no contact hours, caps or lists are enforced: add [contact] with law = true"
+            said = "no contact hours, caps or lists are enforced: add [contact] with law = true"
+            yield CONTACT, "warning", phrase(said)
         return
     if not rules.law:
-        yield "contact", "warning", f"the law of no country is kept ({rules.why}): only what [contact] says itself"
+        said = "the law of no country is kept ({why}): only what [contact] says itself"
+        yield CONTACT, "warning", phrase(said, why=rules.why)
         return
     home = rules.without_number or settings.locale.region
     mine = [row for row in law.ROWS if row.place.partition("-")[0] == home.partition("-")[0]]
     known = ", ".join(law.countries())
-    yield (
-        "contact",
-        "ok",
-        f"the law of each number's country is kept; known: {known}, as of {law.READ} (no legal advice)",
-    )
+    said = "the law of each number's country is kept; known: {known}, as of {day} (no legal advice)"
+    yield CONTACT, "ok", phrase(said, known=known, day=str(law.READ))
     if (today - law.READ).days > calendars.OLD_AFTER_DAYS:
-        yield "contact", "warning", f"the law was read on {law.READ}, more than a year ago: ask a lawyer what changed"
+        said = "the law was read on {day}, more than a year ago: ask a lawyer what changed"
+        yield CONTACT, "warning", phrase(said, day=str(law.READ))
     unclear = list(dict.fromkeys(f"{row.place}: {row.unclear}" for row in mine if row.unclear))
     if unclear:
-        yield "contact", "ok", "read the safe way: " + "; ".join(unclear)
+        yield CONTACT, "ok", phrase("read the safe way: {what}", what="; ".join(unclear))
     yield from _of_lists(rules, mine, {route.purpose for route in reaching})
     if home in NUMBERS_SHOWN:
-        yield "contact", "ok", f"the number shown to the person is not the connector's to check: {NUMBERS_SHOWN[home]}"
+        said = "the number shown to the person is not the connector's to check: {what}"
+        yield CONTACT, "ok", phrase(said, what=NUMBERS_SHOWN[home])
 
 
 def _of_lists(rules: ContactRules, mine: Sequence[law.Row], purposes: set[str]) -> Iterator[Found]:
@@ -60,19 +67,20 @@ def _of_lists(rules: ContactRules, mine: Sequence[law.Row], purposes: set[str]) 
     for row in mine:
         for name in row.lists if any(map(row.covers, purposes)) else ():
             if name not in rules.lists:
-                warning = f"the law of {row.place} wants the list {name} to be asked: add [contact.lists.{name}]"
-                yield "contact", "warning", warning
+                said = "the law of {place} wants the list {name} to be asked: add [contact.lists.{name}]"
+                yield CONTACT, "warning", phrase(said, place=row.place, name=name)
             elif row.lists_days and rules.lists[name].max_age_s > row.lists_days * 86400:
-                warning = f'the law of {row.place} wants it to be newer: max_age = "{row.lists_days}d"'
-                yield f"list {name}", "warning", warning
+                said = 'the law of {place} wants it to be newer: max_age = "{days}d"'
+                facts = {"place": row.place, "days": row.lists_days}
+                yield phrase("list {name}", name=name), "warning", phrase(said, **facts)
 
 
 #: What no connector can do.
 NUMBERS_SHOWN = {
-    "CL": "600 for expected calls, 809 for others (since 2025-08-13)",
-    "ES": "no mobile numbers for commercial calls (since 2025-06-07)",
-    "PE": "a prefix 500 was decreed in February 2026",
-    "BR": "over 500,000 calls a month must be authenticated; 0303 is free since August 2025",
+    "CL": phrase("600 for expected calls, 809 for others (since 2025-08-13)"),
+    "ES": phrase("no mobile numbers for commercial calls (since 2025-06-07)"),
+    "PE": phrase("a prefix 500 was decreed in February 2026"),
+    "BR": phrase("over 500,000 calls a month must be authenticated; 0303 is free since August 2025"),
 }
 
 
@@ -97,8 +105,9 @@ def _longer_closed_than_kept(settings: Settings, route: Route, now: int) -> str:
         return ""
     hours = (opens - ends) // HOUR_MS
     first, last = (datetime.fromtimestamp(moment / 1000, clock) for moment in (ends, opens))
-    return (
-        f"expires_after is {route.expires_after_s / 3600:g}h, but its contact hours are closed for {hours} h from"
-        f" {first:%A %Y-%m-%d %H:%M} to {last:%A %Y-%m-%d %H:%M}: who comes at their beginning ends uncalled; set"
-        f' expires_after = "{hours + 24}h" or more'
+    said = (
+        "expires_after is {expires:g}h, but its contact hours are closed for {hours} h from {first} to {last}: "
+        'who comes at their beginning ends uncalled; set expires_after = "{enough}h" or more'
     )
+    facts = {"expires": route.expires_after_s / 3600, "hours": hours, "enough": hours + 24}
+    return phrase(said, **facts, first=f"{first:%Y-%m-%d %H:%M}", last=f"{last:%Y-%m-%d %H:%M}")

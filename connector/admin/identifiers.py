@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, literal_column, sele
 
 from connector.core import keyed_hash
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Settings
 from connector.core.text import seconds
 from connector.store.tables import events, facts
@@ -22,6 +23,9 @@ _OWN: Final = re.compile(r"(?:([0-9a-f]{6})-)?([dea])(\d{1,18})")
 
 class NotThere(ConnectorError):  # noqa: N818
     """The requested object is not in this database."""
+
+
+_CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
 def typed(text: str) -> str:
@@ -40,7 +44,9 @@ def since_ms(text: str, settings: Settings, now: int) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ConnectorError(f'"{text}" is no time: write 24h, today, 10:05, or 2026-11-20T10:00') from None
+        raise ConnectorError(
+            phrase('"{text}" is no time: write 24h, today, 10:05, or 2026-11-20T10:00', text=text)
+        ) from None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=settings.locale.timezone)
     return int(aware.timestamp() * 1000)
 
@@ -51,7 +57,7 @@ def _day(text: str, settings: Settings, now: int) -> int | None:
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
     if text in ("today", "yesterday"):
         return int((midnight - timedelta(days=int(text == "yesterday"))).timestamp() * 1000)
-    clock = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text)
+    clock = _CLOCK.fullmatch(text)
     if clock is None:
         return None
     then = midnight.replace(hour=int(clock[1]), minute=int(clock[2]))
@@ -59,13 +65,16 @@ def _day(text: str, settings: Settings, now: int) -> int | None:
 
 
 def ahead_ms(text: str, settings: Settings, now: int) -> int:
-    """ "2h" (from now), or a time that is still to come, as unix ms."""
+    """ "2h" (from now), "20:00" (today's, or tomorrow's), or a time that is still to come, as unix ms."""
     try:
         return now + int(seconds(text) * 1000)
     except (TypeError, ValueError):
         when = since_ms(text, settings, now)
+    if _CLOCK.fullmatch(text) and when <= now:
+        then = datetime.fromtimestamp(when / 1000, settings.locale.timezone) + timedelta(days=1)
+        when = int(then.timestamp() * 1000)
     if when <= now:
-        raise ConnectorError(f'"{text}" is past: write a time that is still to come')
+        raise ConnectorError(phrase('"{text}" is past: write a time that is still to come', text=text))
     return when
 
 

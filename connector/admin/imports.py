@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.states import DeliveryState, EventState, words
 from connector.core.text import quote
 from connector.core.times import iso
@@ -39,7 +40,7 @@ def show(database: Database, number: int, fate: str = "", most: int | None = 50)
     with database.read() as conn:
         found = imports.get(conn, number)
         if found is None:
-            raise ConnectorError(f"there is no import {number}: connector imports lists them")
+            raise ConnectorError(phrase("there is no import {number}: connector imports lists them", number=number))
         fates = imports.fates(conn, number)
         rows = imports.rows_of(conn, number, fate, most)
         whys = _whys(imports.deliveries_of(conn, {row.event for row in rows if row.event is not None}))
@@ -51,7 +52,7 @@ def number_of(text: str) -> int:
     """ "12", or "import 12". Raises `ConnectorError`."""
     digits = text.strip().lower().removeprefix("import").strip().lstrip("#")
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise ConnectorError(f"{quote(text)} is no number of an import: connector imports lists them")
+        raise ConnectorError(phrase("{text} is no number of an import: connector imports lists them", text=quote(text)))
     return int(digits)
 
 
@@ -63,7 +64,7 @@ def correctable(database: Database, number: int, fate: str = "") -> Iterator[lis
     with database.read() as conn:
         found = imports.get(conn, number)
         if found is None:
-            raise ConnectorError(f"there is no import {number}: connector imports lists them")
+            raise ConnectorError(phrase("there is no import {number}: connector imports lists them", number=number))
         rows = [row for row in imports.rows_of(conn, number, fate, None) if row.event is not None]
         whys = _whys(imports.deliveries_of(conn, {row.event for row in rows}))
     cells = [(row, _cells(row)) for row in rows]

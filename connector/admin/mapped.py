@@ -12,6 +12,7 @@ import orjson
 from connector.admin import guards as guarded
 from connector.admin.stored import StoredEvent
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
+from connector.core.phrases import phrase
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Settings, Source
 from connector.core.states import DeliveryState, EventState
@@ -33,7 +34,7 @@ def mapped(
     try:
         arrivals, _ = receiver.arrivals(source, raw, content_type=content_type, headers=headers or {})
     except (Unreadable, UnsupportedType) as fault:
-        raise ConnectorError(f"it cannot be read: {fault}") from fault
+        raise ConnectorError(phrase("it cannot be read: {fault}", fault=str(fault))) from fault
     return _told(settings, router, receiver, source, [(arrival, None) for arrival in arrivals])
 
 

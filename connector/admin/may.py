@@ -82,8 +82,8 @@ def route_of(settings: Settings, name: str) -> Route:
     """The route of that name. Raises `ConnectorError`."""
     known = {route.name: route for route in settings.routes}
     if name not in known:
-        hint = did_you_mean(name, known) or f", there is {listed(known)}"
-        raise ConnectorError(f"there is no route {quote(name)}{hint}")
+        hint = did_you_mean(name, known) or phrase(", there is {names}", names=listed(known))
+        raise ConnectorError(phrase("there is no route {name}{hint}", name=quote(name), hint=hint))
     return known[name]
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from connector.core.errors import ConnectorError
 from connector.core.http import Answer, Client, NoAnswer, NotSent
+from connector.core.phrases import phrase
 from connector.core.reasons import Code
 from connector.core.settings import Registry, Settings
 from connector.inbound.receiver import Receiver
@@ -50,7 +51,9 @@ class Asked:
 def asked_about(settings: Settings, database: Database, registry: Registry) -> Asked:
     """Asks about all people who wait for the registry. Raises `ConnectorError`; earlier answers stay."""
     if not registry.asked:
-        raise ConnectorError(f"the list {registry.name} is imported, not asked: connector suppress import")
+        raise ConnectorError(
+            phrase("the list {name} is imported, not asked: connector suppress import", name=registry.name)
+        )
     people = sorted({way for some in _waiting(settings, database, registry) for way in some})
     listed = number = 0
     with closing(_Crc(registry)) as crc:
@@ -120,22 +123,28 @@ class _Crc:
         try:
             answer = self._client.call("POST", self._url, body=body)
         except (NotSent, NoAnswer) as fault:
-            raise ConnectorError(f"the registry was not asked: {fault}; they go on waiting") from fault
+            raise ConnectorError(
+                phrase("the registry was not asked: {fault}; they go on waiting", fault=str(fault))
+            ) from fault
         return {keys[key] for key in _keys_in(answer, keys)}
 
 
 def _keys_in(answer: Answer, keys: Mapping[str, str]) -> set[str]:
     body = answer.json()
     if answer.status in (401, 403):
-        raise ConnectorError(f"the registry refused the token ({answer.status}): renew it; they go on waiting")
+        raise ConnectorError(
+            phrase("the registry refused the token ({status}): renew it; they go on waiting", status=answer.status)
+        )
     if not 200 <= answer.status < 300 or not isinstance(body, list):
-        raise ConnectorError(f"the registry's answer ({answer.status}) cannot be read; they go on waiting")
+        raise ConnectorError(
+            phrase("the registry's answer ({status}) cannot be read; they go on waiting", status=answer.status)
+        )
     found: set[str] = set()
     for one in body:
         named = {str(value) for value in one.values()} & keys.keys() if isinstance(one, dict) else set()
         if not named:
             raise ConnectorError(
-                "the registry's answer names none of the people it was asked about; they go on waiting"
+                phrase("the registry's answer names none of the people it was asked about; they go on waiting")
             )
         found |= named
     return found

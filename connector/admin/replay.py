@@ -23,9 +23,10 @@ from connector.admin.identifiers import NotThere
 from connector.admin.stored import is_plain
 from connector.core import at_rest, keyed_hash, masking
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
+from connector.core.phrases import joined, phrase
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Settings, Source
-from connector.core.states import DeliveryState, EventState
+from connector.core.states import DeliveryState, EventState, state_word
 from connector.inbound.payloads.decode import event_key
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
@@ -116,7 +117,7 @@ class Replay:
         with self._database.read() as conn:
             row = conn.execute(select(deliveries).where(_deliveries.id == number)).first()
         if row is None:
-            raise NotThere(f"there is no delivery d{number}: `connector deliveries` lists them")
+            raise NotThere(phrase("there is no delivery d{number}: `connector deliveries` lists them", number=number))
         return self._renew([self._rendered(row, wish)], wish)
 
     def dead(self, which: Dead, wish: Wish) -> Iterator[Change]:
@@ -134,27 +135,28 @@ class Replay:
         with self._database.read() as conn:
             row = conn.execute(select(events).where(_events.id == row_id)).first()
         if row is None:
-            raise ConnectorError(f"there is no event e{row_id}: `connector deliveries --find` may know it")
+            raise ConnectorError(
+                phrase("there is no event e{row_id}: `connector deliveries --find` may know it", row_id=row_id)
+            )
         return row
 
     def _mapped(self, event: Any) -> Arrival | str:
         """The result of mapping the payload today; or why there is none."""
         source = self._settings.sources.get(event.source)
         if source is None:
-            return f"its source {event.source} left the configuration"
+            return phrase("its source {source} left the configuration", source=event.source)
         if event.forgotten_at is not None:
             return _gone(event.forgotten_at)
         if event.state == EventState.WAITING:
-            return "it waits until the rest of it is fetched"
+            return phrase("it waits until the rest of it is fetched")
         try:
             payload = payload_of(event.payload, event.content_type, event.event_id, as_sent=is_plain(source))
         except (Unreadable, UnsupportedType) as fault:
-            return f"it still cannot be read: {fault}"
+            return phrase("it still cannot be read: {fault}", fault=str(fault))
         arrival = self._receiver.arrival(source, payload)
         if arrival.state == EventState.INVALID:
-            return "it still makes no event: " + "; ".join(
-                f"{error['field']}: {error['message']}" for error in arrival.errors
-            )
+            errors = joined([joined([error["field"], error["message"]], ": ") for error in arrival.errors], "; ")
+            return phrase("it still makes no event: {errors}", errors=errors)
         if arrival.others:
             with self._database.read() as conn:
                 inbox.leave_out_taken(conn, [arrival], self._settings.hash_key)
@@ -177,7 +179,7 @@ class Replay:
                 received_at=event.received_at,
             )
         except (Invalid, Ignored) as verdict:
-            return f"it makes no event any more: {verdict}"
+            return phrase("it makes no event any more: {verdict}", verdict=str(verdict))
         with self._database.read() as conn:
             fresh, _, _ = unrepeated(
                 conn,
@@ -207,10 +209,12 @@ class Replay:
                     announce(conn)
                 self._demand_first(conn, event)
         except IntegrityError:
-            return [Change(event=event.id, action="keep", why="another event holds its id: a copy was accepted")]
+            return [
+                Change(event=event.id, action="keep", why=phrase("another event holds its id: a copy was accepted"))
+            ]
         except _Forgotten as verdict:
             return [Change(event=event.id, action="keep", why=str(verdict))]
-        why = "a worker routes it again" if fetched else "a worker fetches the rest of it again"
+        why = phrase("a worker routes it again") if fetched else phrase("a worker fetches the rest of it again")
         return [Change(event=event.id, action="accept", why=why)]
 
     def _accept(self, event: Any, arrival: Arrival, wish: Wish) -> list[Change]:
@@ -227,10 +231,10 @@ class Replay:
                     self._insert(conn, event, arrival.deliveries)
                 self._demand_first(conn, event)
         except IntegrityError:
-            return [Change(event=event.id, action="keep", why="a copy of it was accepted this moment")]
+            return [Change(event=event.id, action="keep", why=phrase("a copy of it was accepted this moment"))]
         except _Forgotten as verdict:
             return [Change(event=event.id, action="keep", why=str(verdict))]
-        accepted = Change(event=event.id, action="accept", why="it was invalid and maps now")
+        accepted = Change(event=event.id, action="accept", why=phrase("it was invalid and maps now"))
         return [accepted, *(added(event, new) for new in arrival.deliveries)]
 
     def _demand_first(self, conn: Connection, event: Any) -> None:
@@ -240,7 +244,7 @@ class Replay:
         """
         name = keyed_hash.name(self._settings.hash_key, event.source, event.event_id)
         if inbox.named(conn, [(event.source, name)]):
-            raise _Forgotten("a copy of it was accepted, and forgotten since")
+            raise _Forgotten(phrase("a copy of it was accepted, and forgotten since"))
 
     # Deliveries
 
@@ -263,7 +267,7 @@ class Replay:
         except _Forgotten as verdict:
             return [*changes, Change(event=event.id, action="keep", why=str(verdict))]
         changes += [added(event, new) for new in fresh]
-        return changes or [Change(event=event.id, action="keep", why="no route wants it")]
+        return changes or [Change(event=event.id, action="keep", why=phrase("no route wants it"))]
 
     def _taker(self, rows: Sequence[Any], new: NewDelivery) -> str:
         """The route that has taken the event already, if both have conditions on its content; "" for none."""
@@ -303,13 +307,13 @@ class Replay:
         if new is None:
             known = any(route.name == row.route for route in self._settings.routes)
             left = "its route does not want it any more" if known else "its route left the configuration"
-            return _Candidate(row, why=left)
+            return _Candidate(row, why=phrase(left))
         if (
             new.state == DeliveryState.SUPPRESSED and new.record and wish.ended_too
         ):  # an operator who names it has decided
             return _Candidate(row, new)
         if new.state == DeliveryState.DEAD:
-            return _Candidate(row, new, why=f"still dead: {masking.reason(new.reason)}")
+            return _Candidate(row, new, why=phrase("still dead: {why}", why=masking.reason(new.reason)))
         return _Candidate(row, new, why=masking.reason(new.reason) if new.state == DeliveryState.SUPPRESSED else "")
 
     def _renew(self, candidates: Sequence[_Candidate], wish: Wish) -> list[Change]:
@@ -333,15 +337,15 @@ class Replay:
             _demand_kept(conn, row.event)
             _demand_begun(conn, row, new)
         except (_Forgotten, _NotBegun) as verdict:
-            return {row.id: unchanged(row, str(verdict))}
+            return {row.id: unchanged(row, verdict.args[0])}
         if new.expires_at <= now and not wish.late_too:
-            why = f"expired since; to send it all the same: connector replay --delivery d{row.id}"
-            return {row.id: unchanged(row, why)}
+            said = "expired since; to send it all the same: connector replay --delivery d{id}"
+            return {row.id: unchanged(row, phrase(said, id=row.id))}
         if why := self._refused(conn, new):
             return {row.id: unchanged(row, why)}
         new.expires_at = self._expiry(new, now)
         if not wish.dry_run and not _make_pending(conn, row, new, now):
-            return {row.id: unchanged(row, "it changed this moment: look again")}
+            return {row.id: unchanged(row, phrase("it changed this moment: look again"))}
         if not wish.dry_run:
             self._note(conn, row.state, delivery=row.id, before=stood(row.state, reasons.of(row)))
         fresh = {route.name: now + int(route.expires_after_s * 1000) for route in self._settings.routes}
@@ -370,7 +374,7 @@ class Replay:
         return Change(
             event=row.event,
             action="resend" if row.state == DeliveryState.DELIVERED else "renew",
-            why=f"it was {row.state}" + (f": {masking.reason(reason)}" if (reason := reasons.of(row)) else ""),
+            why=joined([phrase("it was {state}", state=state_word(row.state)), *_because(row)], ": "),
             route=row.route,
             delivery=row.id,
             destination=new.destination,
@@ -418,7 +422,18 @@ def _demand_begun(conn: Connection, row: Any, new: NewDelivery) -> None:
     if before is None:
         raise _NotBegun(str(chains.absent(new.after)))
     if before.state in (DeliveryState.DEAD, DeliveryState.SUPPRESSED):
-        raise _NotBegun(f"{chains.ended(new.after, before.state, None)}: connector replay --delivery d{before.id}")
+        raise _NotBegun(
+            phrase(
+                "{ended}: connector replay --delivery d{id}",
+                ended=chains.ended(new.after, before.state, None),
+                id=before.id,
+            )
+        )
+
+
+def _because(row: Any) -> list[str]:
+    reason = reasons.of(row)
+    return [masking.reason(reason)] if reason else []
 
 
 class _Forgotten(Exception):  # noqa: N818 - a verdict, and the words for it
@@ -434,28 +449,32 @@ def _demand_kept(conn: Connection, event: int) -> None:
 
 def _gone(unix_ms: int) -> str:
     day = f"{datetime.fromtimestamp(unix_ms / 1000, UTC):%Y-%m-%d}"
-    return f"its data was forgotten on {day}: nothing is left to be sent"
+    return phrase("its data was forgotten on {day}: nothing is left to be sent", day=day)
 
 
 _WHY_NOT: Final = {
-    DeliveryState.PENDING: "it is waiting already",
-    DeliveryState.SENDING: "it is in a call now",
-    DeliveryState.UNCERTAIN: "it may have been delivered: connector resolve d{} --landed | --resend",
-    DeliveryState.SUPPRESSED: "a guard ended it; to send it all the same: connector replay --delivery d{}",
-    DeliveryState.DELIVERED: "it was delivered; to send it a second time: --force",
+    DeliveryState.PENDING: phrase("it is waiting already"),
+    DeliveryState.SENDING: phrase("it is in a call now"),
+    DeliveryState.DELIVERED: phrase("it was delivered; to send it a second time: --force"),
 }
 
 
 def _untouchable(row: Any, wish: Wish) -> str:
     """Why this delivery must stay as it is; "" when it may be sent (again)."""
     if row.state == DeliveryState.SUPPRESSED and row.reason_code in chains.AFTER and not wish.ended_too:
-        return "it goes once the delivery before it is delivered"
+        return phrase("it goes once the delivery before it is delivered")
     allowed = (
         {DeliveryState.DEAD}
         | ({DeliveryState.SUPPRESSED} if wish.ended_too else set())
         | ({DeliveryState.DELIVERED} if wish.force else set())
     )
-    return "" if row.state in allowed else _WHY_NOT[row.state].format(row.id)
+    if row.state in allowed:
+        return ""
+    if row.state == DeliveryState.UNCERTAIN:
+        return phrase("it may have been delivered: connector resolve d{id} --landed | --resend", id=row.id)
+    if row.state == DeliveryState.SUPPRESSED:
+        return phrase("a guard ended it; to send it all the same: connector replay --delivery d{id}", id=row.id)
+    return _WHY_NOT[row.state]
 
 
 def _make_pending(conn: Connection, row: Any, new: NewDelivery, now: int) -> bool:
@@ -508,8 +527,8 @@ def _free_key(conn: Connection, event: Any, arrival: Arrival) -> tuple[str, str]
         if holder is None:
             return key, ""
         if holder.fingerprint == arrival.fingerprint:
-            return "", f"the same event was accepted as e{holder.id}"
-    return "", "another event has its id: ask the sender for a copy with an id of its own"
+            return "", phrase("the same event was accepted as e{id}", id=holder.id)
+    return "", phrase("another event has its id: ask the sender for a copy with an id of its own")
 
 
 def _make_valid(conn: Connection, event: Any, arrival: Arrival, key: str) -> None:

@@ -9,9 +9,10 @@ from sqlalchemy import and_, select, update
 from connector.admin.acts import By
 from connector.admin.identifiers import NotThere
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Settings
-from connector.core.states import DeliveryState
+from connector.core.states import DeliveryState, state_word
 from connector.store import acts, chains, contacts, outbox, reasons, to_erase
 from connector.store.acts import What
 from connector.store.database import Database, announce, now_ms
@@ -30,9 +31,17 @@ def resolve(settings: Settings, database: Database, number: int, by: By, *, land
             select(_deliveries.id, _deliveries.state, _deliveries.account).where(_deliveries.id == number)
         ).first()
     if row is None:
-        raise NotThere(f"there is no delivery d{number}: `connector deliveries --state uncertain` lists them")
+        raise NotThere(
+            phrase("there is no delivery d{number}: `connector deliveries --state uncertain` lists them", number=number)
+        )
     if not _resolve(settings, database, row.account, _deliveries.id == number, by, landed=landed):
-        raise ConnectorError(f"d{number} is {row.state}: only what is uncertain can be resolved")
+        raise ConnectorError(
+            phrase(
+                "d{number} is {state}: only what is uncertain can be resolved",
+                number=number,
+                state=state_word(row.state),
+            )
+        )
     return True
 
 
@@ -42,7 +51,11 @@ def resolve_attempt(settings: Settings, database: Database, attempt: int, by: By
         mine = and_(IS_UNCERTAIN, _deliveries.attempt == attempt)
         account = conn.execute(select(_deliveries.account).where(mine).limit(1)).scalar()
     if account is None:
-        raise ConnectorError(f"nothing of attempt a{attempt} is uncertain: `connector deliveries --state uncertain`")
+        raise ConnectorError(
+            phrase(
+                "nothing of attempt a{attempt} is uncertain: `connector deliveries --state uncertain`", attempt=attempt
+            )
+        )
     return _resolve(settings, database, account, _deliveries.attempt == attempt, by, landed=landed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from connector.core.phrases import joined, phrase
 from connector.core.settings import Settings
 from connector.core.spool import SpoolUnavailable
 from connector.core.times import iso
@@ -47,7 +48,9 @@ def is_in_use(settings: Settings) -> bool:
 def in_words(found: dict[str, Any]) -> str:
     """What waits, in a sentence."""
     if found["fault"]:
-        return f"the spool cannot be seen: {found['fault']}"
-    what = "requests" if found["kind"] == "file" else "messages of requests"
-    aside = f"; {found['aside']} could not be stored and are set aside" if found["aside"] else ""
-    return f"the spool holds {found['waiting']} {what} that wait for the database{aside}"
+        return phrase("the spool cannot be seen: {fault}", fault=found["fault"])
+    requests = "the spool holds {waiting} requests that wait for the database"
+    messages = "the spool holds {waiting} messages of requests that wait for the database"
+    said = phrase(requests if found["kind"] == "file" else messages, waiting=found["waiting"])
+    aside = phrase("; {aside} could not be stored and are set aside", aside=found["aside"]) if found["aside"] else ""
+    return joined([said, aside])

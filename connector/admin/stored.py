@@ -12,8 +12,9 @@ from sqlalchemy import select
 from connector.admin.identifiers import own_id
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
 from connector.core.payload import Payload
+from connector.core.phrases import phrase
 from connector.core.settings import Settings, Source
-from connector.core.text import did_you_mean, listed, quote
+from connector.core.text import did_you_mean, quote, the_configuration_has
 from connector.inbound.receiver import Receiver
 from connector.inbound.stored import payload_of
 from connector.store.database import Database
@@ -50,14 +51,16 @@ def stored_event(settings: Settings, database: Database, text: str, source: str 
         number = own_id(conn, text, "e")
         row = conn.execute(select(events).where(events.c.id == number)).first() if number is not None else None
     if row is None:
-        raise ConnectorError(f"there is no event {quote(text)} here: write one as `connector explain` does, e45")
+        raise ConnectorError(
+            phrase("there is no event {text} here: write one as `connector explain` does, e45", text=quote(text))
+        )
     if row.forgotten_at is not None:
-        raise ConnectorError(f"e{row.id} was forgotten: nothing is left to read")
+        raise ConnectorError(phrase("e{id} was forgotten: nothing is left to read", id=row.id))
     configured = source_named(settings, source or row.source)
     try:
         payload = payload_of(row.payload, row.content_type, row.event_id, as_sent=is_plain(configured))
     except (Unreadable, UnsupportedType) as fault:
-        raise ConnectorError(f"e{row.id} cannot be read: {fault}") from fault
+        raise ConnectorError(phrase("e{id} cannot be read: {fault}", id=row.id, fault=str(fault))) from fault
     fetched = orjson.loads(row.fetched) if row.fetched else None
     return StoredEvent(row.id, configured, payload, fetched, row.received_at)
 
@@ -70,6 +73,6 @@ def is_plain(source: Source) -> bool:
 def source_named(settings: Settings, name: str) -> Source:
     """A source of the configuration. Raises `ConnectorError`."""
     if name not in settings.sources:
-        hint = did_you_mean(name, settings.sources) or f": the configuration has {listed(tuple(settings.sources))}"
-        raise ConnectorError(f"no source is called {quote(name)}{hint}")
+        hint = did_you_mean(name, settings.sources) or the_configuration_has(settings.sources)
+        raise ConnectorError(phrase("no source is called {name}{hint}", name=quote(name), hint=hint))
     return settings.sources[name]

@@ -6,7 +6,8 @@ import click
 
 from connector.admin import accounts
 from connector.cli import app, output
-from connector.core.states import AccountState
+from connector.core.phrases import phrase
+from connector.core.states import AccountState, state_word
 
 
 @click.command()
@@ -20,8 +21,10 @@ def pause(account: str, reason: str) -> None:
     """
     with app.opened() as here:
         accounts.pause(here.database, here.settings, account, app.by(reason))
-    output.line(f"{account} is paused: no call starts any more, those in flight end by themselves")
-    output.line(f"to go on: connector resume {account}")
+    output.line(
+        phrase("{account} is paused: no call starts any more, those in flight end by themselves", account=account)
+    )
+    output.line(phrase("to go on: connector resume {account}", account=account))
 
 
 @click.command()
@@ -37,5 +40,8 @@ def resume(account: str, reason: str) -> None:
     """
     with app.opened() as here:
         before = accounts.resume(here.database, here.settings, account, app.by(reason))
-    was = f" (it was {before.state}: {before.reason})" if before.state != AccountState.OPEN else ""
-    output.line(f"{account} is open{was}")
+    if before.state == AccountState.OPEN:
+        output.line(phrase("{account} is open", account=account))
+        return
+    facts = {"account": account, "state": state_word(str(before.state)), "why": before.reason}
+    output.line(phrase("{account} is open (it was {state}: {why})", **facts))

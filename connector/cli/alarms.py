@@ -12,6 +12,8 @@ import click
 from connector.admin.alarms import told, trial
 from connector.cli import app, output
 from connector.core.errors import ConnectorError
+from connector.core.phrases import joined, phrase
+from connector.core.states import state_word
 
 
 @click.group(invoke_without_command=True)
@@ -28,7 +30,9 @@ def alarms(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         if as_json:
-            raise click.UsageError(f"put options behind {context.invoked_subcommand}")
+            raise click.UsageError(
+                phrase("put options behind {invoked_subcommand}", invoked_subcommand=context.invoked_subcommand)
+            )
         return
     with app.opened(only_reads=True) as here, here.database.read() as conn:
         now, past = told.current(conn), told.past(conn)
@@ -37,17 +41,19 @@ def alarms(context: click.Context, as_json: bool) -> None:
         output.as_json([*now, *past])
         return
     if rules is None:
-        output.line("nobody looks for alarms: add [alarms] to the configuration", "yellow")
+        output.line(phrase("nobody looks for alarms: add [alarms] to the configuration"), "yellow")
     for one in now:
         output.line(f"! {output.local(one['said'], zone)}: {output.local(one['next'], zone)}", "red")
         _notices(one["notices"], zone)
     if not now:
-        output.line("there is no alarm now")
+        output.line(phrase("there is no alarm now"))
     rows = [
         (output.moment(one["begun_at"], zone), output.moment(one["ended_at"], zone), _said(one, zone)) for one in past
     ]
     if rows:
-        output.table((output.timed("from", zone), "until", "what was wrong"), rows, title="Past")
+        output.table(
+            (output.timed(phrase("from"), zone), phrase("until"), phrase("what was wrong")), rows, title=phrase("Past")
+        )
 
 
 def _said(one: Mapping[str, Any], zone: ZoneInfo) -> str:
@@ -56,9 +62,10 @@ def _said(one: Mapping[str, Any], zone: ZoneInfo) -> str:
 
 def _notices(notices: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
     for one in notices:
-        why = f" ({one['why']}), tried {one['tries']} times" if one["why"] else ""
+        why = phrase(" ({why}), tried {tries} times", why=one["why"], tries=one["tries"]) if one["why"] else ""
         at = f" {output.moment(one['sent_at'], zone)}" if one["sent_at"] else ""
-        output.line(f"    {one['addressee']}: {one['occasion']} {one['state']}{at}{why}")
+        occasion, state = state_word(one["occasion"]), state_word(one["state"])
+        output.line(joined([f"    {one['addressee']}: ", occasion, " ", state, at, why]))
 
 
 @alarms.command("test")
@@ -73,13 +80,12 @@ def test_(as_json: bool) -> None:
     """
     with app.opened() as here:
         if here.settings.alarms is None or not here.settings.alarms.to:
-            raise ConnectorError("there is no addressee: add [[alarms.to]] to the configuration")
+            raise ConnectorError(phrase("there is no addressee: add [[alarms.to]] to the configuration"))
         found = trial.to_everybody(here.settings, here.database)
     if as_json:
         output.as_json(found)
     else:
         for one in found:
-            output.line(
-                f"{one['addressee']}: {'sent' if one['sent'] else one['why']}", "green" if one["sent"] else "red"
-            )
+            became = state_word("sent") if one["sent"] else one["why"]
+            output.line(joined([one["addressee"], became], ": "), "green" if one["sent"] else "red")
     sys.exit(0 if all(one["sent"] for one in found) else 1)

@@ -20,6 +20,10 @@ from connector.store.database import Database, revision
 from connector.vendors import destinations
 
 wide_option = click.option("--wide", is_flag=True, help="All columns, however narrow the terminal is.")
+#: What `--since` takes, as its help says it.
+PAST = "24h (ago), today, yesterday, 10:05, or 2026-11-20T10:00"
+#: The same of `--at`.
+AHEAD = "2h (from now), 20:00, or 2026-11-28T09:00"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -13,8 +13,9 @@ from connector.admin.acts import record
 from connector.cli import app, output
 from connector.cli.progress import bar
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Settings, Source
-from connector.core.text import did_you_mean, listed, quote
+from connector.core.text import did_you_mean, listed, quote, the_configuration_has
 from connector.outbound.poll import Polling
 from connector.store.acts import What
 from connector.vendors import polling as pages
@@ -59,19 +60,30 @@ def backfill(source: str, first: str, last: str, as_json: bool) -> None:
         output.as_json(how | counts | {"seconds": round(time.monotonic() - began_s, 3)})
         return
     output.line(
-        f"{source}, {first} to {last}: {tally.read:,} read with {tally.pages:,} calls: {tally.stored:,} new, "
-        f"{tally.read - tally.stored:,} stored before or of no use"
+        phrase(
+            "{source}, {first} to {last}: {read:,} read with {pages:,} calls: {stored:,} new, "
+            "{known:,} stored before or of no use",
+            source=source,
+            first=first,
+            last=last,
+            read=tally.read,
+            pages=tally.pages,
+            stored=tally.stored,
+            known=tally.read - tally.stored,
+        )
     )
 
 
 def _source(settings: Settings, name: str) -> Source:
     polled = tuple(source.name for source in settings.sources.values() if source.poll)
     if name not in settings.sources:
-        hint = did_you_mean(name, settings.sources) or f": the configuration has {listed(tuple(settings.sources))}"
-        raise ConnectorError(f"no source is called {quote(name)}{hint}")
+        hint = did_you_mean(name, settings.sources) or the_configuration_has(settings.sources)
+        raise ConnectorError(phrase("no source is called {name}{hint}", name=quote(name), hint=hint))
     if name not in polled:
-        which = f"these are: {listed(polled)}" if polled else "none is"
-        raise ConnectorError(f"{quote(name)} is not polled, {which}: give it a poll, or import a file")
+        which = phrase("these are: {names}", names=listed(polled)) if polled else phrase("none is")
+        raise ConnectorError(
+            phrase("{name} is not polled, {which}: give it a poll, or import a file", name=quote(name), which=which)
+        )
     return settings.sources[name]
 
 
@@ -81,7 +93,7 @@ def _span(first: str, last: str, zone: ZoneInfo) -> Span:
     if len(last) == 10:
         end = (end + timedelta(days=1)).replace(tzinfo=zone)  # of a day that may have more or fewer than 24 hours
     if start >= end:
-        raise click.UsageError("--from is not before --to")
+        raise click.UsageError(phrase("--from is not before --to"))
     return Span(int(start.timestamp()), int(end.timestamp()))
 
 
@@ -89,7 +101,9 @@ def _moment(text: str, option: str, zone: ZoneInfo) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(f"{option} takes a day or a moment, like 2026-10-01 or 2026-10-01T08:00") from None
+        raise click.UsageError(
+            phrase("{option} takes a day or a moment, like 2026-10-01 or 2026-10-01T08:00", option=option)
+        ) from None
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
@@ -118,7 +132,7 @@ def _take(polling: Polling, span: Span) -> _Tally:
                     shown(tally.read, said=f"{name}: {step.why}")
                     time.sleep(min(LOOK_S, step.wait_s))
         except KeyboardInterrupt:
-            raise ConnectorError(f"stopped after {tally.read:,} read; {AGAIN}") from None
+            raise ConnectorError(phrase("stopped after {read:,} read; {again}", read=tally.read, again=AGAIN)) from None
         finally:
             polling.release()
     return tally

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import click
 
 from connector.cli import app, output
 from connector.cli.group import fail
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.times import iso
 from connector.outbound import asking
 from connector.outbound.asking import PersonCaller
@@ -49,13 +50,19 @@ def campaigns(account: str, wide: bool, as_json: bool) -> None:
         for report in found:
             at = output.moment(iso(report.read_at), zone)
             output.line(
-                f"{report.account}, as read at {at} ({output.offset(zone)}), {output.duration(report.age_s)} ago",
+                phrase(
+                    "{account}, as read at {at} ({offset}), {duration} ago",
+                    account=report.account,
+                    at=at,
+                    offset=output.offset(zone),
+                    duration=output.duration(report.age_s),
+                ),
                 "bold",
             )
             _campaigns([_campaign(report, campaign) for campaign in report.campaigns], wide=wide)
     for report in found:
         if report.why_old:
-            output.warn(f"{report.why_old}; this is what was read before")
+            output.warn(phrase("{why_old}; this is what was read before", why_old=report.why_old))
     if faults:
         fail(*faults)
 
@@ -82,9 +89,36 @@ def _whole(value: float | str | None) -> float | int | str | None:
     return int(value) if isinstance(value, float) and value == int(value) else value
 
 
+#: wolkvox's counters; one that it adds later keeps its name.
+_TITLES: Final[Mapping[str, str]] = {
+    "speed": phrase("speed"),
+    "records": phrase("records"),
+    "clean": phrase("clean"),
+    "dial": phrase("dialled"),
+    "answer": phrase("answered"),
+    "no_answer": phrase("no answer"),
+    "busy_congestion_failed": phrase("busy, congestion, failed"),
+    "answer_machine": phrase("answering machine"),
+    "penetration_day": phrase("penetration, day"),
+    "penetration_now": phrase("penetration, now"),
+    "hits": phrase("hits"),
+    "calls_x_min": phrase("calls a minute"),
+    "recycled": phrase("recycled"),
+}
+
+
 def _campaigns(rows: Sequence[Row], *, wide: bool) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row["figures"]))
     texts = [
         (row["campaign"], row["status"], row["name"], *(row["figures"].get(name) for name in names)) for row in rows
     ]
-    output.table(("campaign", "status", "name", *(name.replace("_", " ") for name in names)), texts, wide=wide)
+    output.table(
+        (
+            phrase("campaign"),
+            phrase("status"),
+            phrase("name"),
+            *(_TITLES.get(name, name.replace("_", " ")) for name in names),
+        ),
+        texts,
+        wide=wide,
+    )

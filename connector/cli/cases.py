@@ -12,6 +12,7 @@ from connector.admin.stored import stored_event
 from connector.cli import app, env_file, output
 from connector.cli.group import ROOT
 from connector.config import own_senders
+from connector.core.phrases import phrase
 
 FOLDER = Path("tests/payloads/cases")  #: in the product's own tree; `make sender` reads it
 
@@ -46,12 +47,14 @@ def add(event: str, name: str, folder: Path | None) -> None:
     with app.opened() as here:
         case = case_of(here.settings, stored_event(here.settings, here.database, event))
     payload, expected = write(case, name, folder or _folder())
-    output.line(f"written: {payload}")
-    output.line(f"written: {expected}, the result of today: correct it to what is right")
+    output.line(phrase("written: {payload}", payload=payload))
+    output.line(phrase("written: {expected}, the result of today: correct it to what is right", expected=expected))
     if case.differs:
-        output.line(f"the invented person is read otherwise than the real one: {case.differs}", "yellow")
-    output.line(f"then, after each change: connector new test {case.mapping}")
-    output.line("Read both before you share them: free text about other persons is not recognised.", "yellow")
+        output.line(
+            phrase("the invented person is read otherwise than the real one: {differs}", differs=case.differs), "yellow"
+        )
+    output.line(phrase("then, after each change: connector new test {mapping}", mapping=case.mapping))
+    output.line(phrase("Read both before you share them: free text about other persons is not recognised."), "yellow")
 
 
 def _folder() -> Path:

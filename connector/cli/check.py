@@ -18,7 +18,8 @@ from connector.admin.privacy import forget
 from connector.cli import app, output, supervisor
 from connector.config import environment, live
 from connector.core import masking
-from connector.core.errors import ConfigError, ConnectorError, StoreUnavailable
+from connector.core.errors import ConfigError, ConnectorError, StoreUnavailable, said_of
+from connector.core.phrases import joined, mapped, phrase, plural
 from connector.core.quota import Wait
 from connector.core.settings import Account, Settings
 from connector.core.states import AccountState, AttemptState, Kind
@@ -27,6 +28,9 @@ from connector.store import accounts, hash_keys, suppression_list
 from connector.store.database import HEAD, Database, now_ms, revision
 from connector.vendors import VENDORS
 
+CONFIGURATION: Final = phrase("configuration")
+ENVIRONMENT: Final = phrase("environment")
+DATABASE: Final = phrase("database")
 LONGEST_S: Final = 20.0  #: one vendor, of the time of a person who waits
 
 
@@ -58,29 +62,42 @@ def check(offline: bool, as_json: bool) -> None:
             {"ok": not faults, "checks": [{"name": f.name, "state": f.state, "message": f.message} for f in findings]}
         )
     else:
-        output.table(("what", "state", "finding"), [(f.name, f.state, f.message) for f in findings])
-        output.line(f"{len(faults)} fault{'s' * (len(faults) != 1)}" if faults else _all_clear(findings))
+        output.table(
+            (phrase("what"), phrase("state"), phrase("finding")),
+            [(f.name, _word(f.state), f.message) for f in findings],
+        )
+        output.line(plural("{number} fault", "{number} faults", len(faults)) if faults else _all_clear(findings))
     sys.exit(1 if faults else 0)
 
 
 def _all_clear(findings: Sequence[Finding]) -> str:
     warnings = sum(one.state == "warning" for one in findings)
-    return "nothing is wrong" + (f"; {warnings} warning{'s' * (warnings != 1)}, see above" if warnings else "")
+    if not warnings:
+        return phrase("nothing is wrong")
+    one = "nothing is wrong; {number} warning, see above"
+    return plural(one, "nothing is wrong; {number} warnings, see above", warnings)
+
+
+def _word(state: str) -> str:
+    """The state of a finding as a word that another language can say."""
+    said = {"ok": "ok", "warning": phrase("warning"), "fault": phrase("fault"), "skipped": phrase("skipped")}
+    return said[state]
 
 
 def _configured(offline: bool) -> Iterator[Finding]:
     try:
         settings = app.settings()
     except ConfigError as fault:
-        yield from (Finding("configuration", "fault", line) for line in fault.faults)
+        yield from (Finding(CONFIGURATION, "fault", line) for line in fault.faults)
         if not offline:
             yield from _without_configuration()
         return
     weak = live.faults(settings, os.environ)
-    yield from (Finding("configuration", "fault", line) for line in weak)
+    yield from (Finding(CONFIGURATION, "fault", line) for line in weak)
     if not weak:
-        finding = f"{len(settings.accounts)} accounts, {len(settings.sources)} sources, {len(settings.routes)} routes"
-        yield Finding("configuration", "ok", finding)
+        facts = {"accounts": settings.accounts, "sources": settings.sources, "routes": settings.routes}
+        told = "accounts: {accounts}, sources: {sources}, routes: {routes}"
+        yield Finding(CONFIGURATION, "ok", phrase(told, **{name: len(found) for name, found in facts.items()}))
     yield from _processes()
     yield from _warnings(settings)
     yield from (Finding(*finding) for finding in contact_findings.findings(settings, int(time.time() * 1000)))
@@ -107,7 +124,9 @@ def _contacted(settings: Settings) -> Iterator[Finding]:
     yield from _spool(settings)
     for account in settings.accounts.values():
         if database.state != "ok":
-            yield Finding(f"account {account.name}", "skipped", "not tried: a call must be counted in the database")
+            yield Finding(
+                _account_named(account.name), "skipped", phrase("not tried: a call must be counted in the database")
+            )
         else:
             yield _account(settings, account)
 
@@ -121,39 +140,49 @@ def _processes() -> Iterator[Finding]:
         try:
             supervisor.number(os.environ, name)
         except ConfigError as fault:
-            yield Finding("environment", "fault", str(fault))
+            yield Finding(ENVIRONMENT, "fault", said_of(fault))
 
 
 def _warnings(settings: Settings) -> Iterator[Finding]:
-    warnings = {
-        "CONNECTOR_SECRET_KEY is not set: hashes of phones and e-mails can be guessed; set it once, and keep it": (
-            not settings.secret_key
-        ),
-        "CONNECTOR_ADMIN_TOKEN is not set: /api is closed": not settings.admin_token,
-        "SQLite serves the processes of one machine; several machines need Postgres in DATABASE_URL": (
+    found = {
+        phrase(
+            "CONNECTOR_SECRET_KEY is not set: hashes of phones and e-mails can be guessed; set it once, and keep it"
+        ): not settings.secret_key,
+        phrase("CONNECTOR_ADMIN_TOKEN is not set: /api is closed"): not settings.admin_token,
+        phrase("SQLite serves the processes of one machine; several machines need Postgres in DATABASE_URL"): (
             settings.database_url.startswith("sqlite")
         ),
-        "the disk of a dyno is lost every day, and SQLite's leads with it": (
+        phrase("the disk of a dyno is lost every day, and SQLite's leads with it"): (
             settings.database_url.startswith("sqlite") and bool(os.environ.get("DYNO"))
         ),
-        "CONNECTOR_PUBLIC_URL is not set, and a source signs the URL: behind a proxy its signatures will not match": (
-            not settings.public_url and _signs_url(settings)
-        ),
+        phrase(
+            "CONNECTOR_PUBLIC_URL is not set, and a source signs the URL: behind a proxy its signatures will not match"
+        ): not settings.public_url and _signs_url(settings),
     }
-    yield from (Finding("environment", "warning", line) for line, true in warnings.items() if true)
+    yield from (Finding(ENVIRONMENT, "warning", line) for line, true in found.items() if true)
     if settings.retention is None:
-        yield Finding(
-            "retention", "warning", 'personal data is kept for ever: add [retention] with purge_after = "90d"'
-        )
+        said = 'personal data is kept for ever: add [retention] with purge_after = "90d"'
+        yield Finding(phrase("retention"), "warning", phrase(said))
     for name, source in settings.sources.items():
         if source.is_open:
-            yield Finding(f"source {name}", "warning", "verify is none: anybody who knows the address may send")
+            yield Finding(
+                _source_named(name), "warning", phrase("verify is none: anybody who knows the address may send")
+            )
         if source.is_open and not any(route.sources is None or name in route.sources for route in settings.routes):
-            named = f'no route takes its events: name it, sources = ["{name}"], in each route that is to'
-            yield Finding(f"source {name}", "warning", named)
+            said = 'no route takes its events: name it, sources = ["{name}"], in each route that is to'
+            yield Finding(_source_named(name), "warning", phrase(said, name=name))
     for name, account in settings.accounts.items():
         if urlsplit(account.base_url).hostname in ("127.0.0.1", "localhost", "::1"):
-            yield Finding(f"account {name}", "warning", "base_url is this machine (the sandbox?): nobody is contacted")
+            here = phrase("base_url is this machine (the sandbox?): nobody is contacted")
+            yield Finding(_account_named(name), "warning", here)
+
+
+def _account_named(name: str) -> str:
+    return phrase("account {name}", name=name)
+
+
+def _source_named(name: str) -> str:
+    return phrase("source {name}", name=name)
 
 
 def _signs_url(settings: Settings) -> bool:
@@ -172,25 +201,26 @@ def _database(url: str) -> Finding:
         finally:
             database.close()
     except ConnectorError as fault:
-        return Finding("database", "fault", str(fault))
+        return Finding(DATABASE, "fault", said_of(fault))
     kind = "SQLite" if database.is_sqlite else "Postgres"
     if now == HEAD:
-        return Finding("database", "ok", f"{kind} can be used, its tables are current")
+        return Finding(DATABASE, "ok", phrase("{kind} can be used, its tables are current", kind=kind))
     if now is None:
-        return Finding("database", "skipped", f"{kind} can be reached, but has no tables yet: connector run makes them")
-    missing = f"is at revision {now}, not {HEAD}"
-    return Finding("database", "fault", f"{kind} can be reached, but {missing}: run `connector migrate`")
+        said = "{kind} can be reached, but has no tables yet: connector run makes them"
+        return Finding(DATABASE, "skipped", phrase(said, kind=kind))
+    said = "{kind} can be reached, but is at revision {now}, not {head}: run `connector migrate`"
+    return Finding(DATABASE, "fault", phrase(said, kind=kind, now=now, head=HEAD))
 
 
 def _other_key(settings: Settings) -> Iterator[Finding]:
     with closing(Database(settings.database_url)) as database, database.read() as conn:
         settings = replace(settings, database_key=hash_keys.find(conn, settings))
         if forget.has_other_key(conn, settings.hash_key):
-            yield Finding("environment", "fault", forget.OTHER_KEY)
+            yield Finding(ENVIRONMENT, "fault", forget.OTHER_KEY)
         try:
             suppression_list.demand_key(conn, settings.hash_key)
         except ConnectorError as fault:
-            yield Finding("environment", "fault", str(fault))
+            yield Finding(ENVIRONMENT, "fault", said_of(fault))
 
 
 def _problems(settings: Settings) -> Iterator[Finding]:
@@ -199,8 +229,11 @@ def _problems(settings: Settings) -> Iterator[Finding]:
     with closing(Database(settings.database_url)) as database, database.read() as conn:
         found = problems.problems(conn, settings, now_ms(conn))
     for one in found:
-        step = f": {one.next}" if one.next else ""
-        yield Finding(one.about, "fault" if one.urgent else "warning", f"{output.local(one.said, zone)}{step}")
+        yield Finding(
+            one.about,
+            "fault" if one.urgent else "warning",
+            mapped(joined([one.said, one.next], ": "), lambda text: output.local(text, zone)),
+        )
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
@@ -210,11 +243,12 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     from connector.inbound.rabbitmq.trial import queues_refused
 
     why = broker_reachable(settings.amqp_url)
-    yield Finding("broker", "fault", why) if why else Finding("broker", "ok", "it lets us in")
+    yield Finding(phrase("broker"), "fault", why) if why else Finding(phrase("broker"), "ok", phrase("it lets us in"))
     if not why:
         for source, refusal in queues_refused(settings).items():
-            queue = f"queue {settings.sources[source].queue}"
-            yield Finding(queue, "fault", refusal) if refusal else Finding(queue, "ok", f"{source} can consume it")
+            queue = phrase("queue {name}", name=settings.sources[source].queue)
+            said = refusal or phrase("{source} can consume it", source=source)
+            yield Finding(queue, "fault" if refusal else "ok", said)
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:
@@ -223,7 +257,7 @@ def _spool(settings: Settings) -> Iterator[Finding]:
     if found is None:
         return
     state = "fault" if found["fault"] else "warning" if found["waiting"] or found["aside"] else "ok"
-    yield Finding("spool", state, spool.in_words(found))
+    yield Finding(phrase("spool"), state, spool.in_words(found))
 
 
 # --- the vendors' credentials ---------------------------------------------------------------------------------------
@@ -231,7 +265,7 @@ def _spool(settings: Settings) -> Iterator[Finding]:
 
 def _account(settings: Settings, account: Account) -> Finding:
     """One harmless call, logged and counted as any other, if the quota has room for it."""
-    name = f"account {account.name}"
+    name = _account_named(account.name)
     vendor: Any = VENDORS[account.vendor].client(account)
     checked = VENDORS[account.vendor].check
     database = Database(settings.database_url)
@@ -245,17 +279,18 @@ def _account(settings: Settings, account: Account) -> Finding:
             timeout_s=LONGEST_S,
         )
         if isinstance(result, Wait):
-            return Finding(name, "fault" if _is_blocked(database, account) else "warning", f"not tried: {result.why}")
+            state = "fault" if _is_blocked(database, account) else "warning"
+            return Finding(name, state, phrase("not tried: {why}", why=result.why))
         counter = VENDORS[account.vendor].counter
         if answer is not None and counter is not None and counter.read is checked.ask:
             budget.keep_answer(database, account, answer)
     except StoreUnavailable as fault:
-        return Finding(name, "fault", str(fault))
+        return Finding(name, "fault", said_of(fault))
     finally:
         vendor.close()
         database.close()
     if result.status is None:
-        return Finding(name, "fault", f"{urlsplit(account.base_url).netloc}: {masking.of_ours(result.words)}")
+        return Finding(name, "fault", joined([urlsplit(account.base_url).netloc, masking.of_ours(result.words)], ": "))
     if result.attempt == AttemptState.ACCEPTED:
         return Finding(name, "ok", masking.of_ours(result.words))
     return Finding(name, "fault", masking.reason(result.block) if result.block else masking.of_others(result.words))

@@ -10,6 +10,7 @@ from werkzeug.security import generate_password_hash
 
 from connector.cli import output
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Role
 from connector.core.text import quote
 
@@ -38,10 +39,10 @@ def key(name: str, role: str) -> None:
     connector console key luis --role viewer
     """
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise ConnectorError(f"{quote(name)} is no name here: write letters, digits, - and _ only")
+        raise ConnectorError(phrase("{name} is no name here: write letters, digits, - and _ only", name=quote(name)))
     made = secrets.token_urlsafe(32)
-    output.line(f"The key of {name}, shown this once: {made}")
-    output.line("Put into the configuration, and restart the web process:")
+    output.line(phrase("The key of {name}, shown this once: {made}", name=name, made=made))
+    output.line(phrase("Put into the configuration, and restart the web process:"))
     for text in (
         f"[console.people.{name}]",
         f'role = "{role}"',

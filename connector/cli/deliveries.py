@@ -16,7 +16,7 @@ from connector.core.states import state_word
 @click.option("--state", type=click.Choice(STATES), default=None, help="Only those in this state.")
 @click.option("--find", metavar="TEXT", default="", help="A name, a phone, an e-mail, an id; - to be asked for it.")
 @click.option("--event", metavar="ID", default="", help="Of this event: e45, or as its sender calls it.")
-@click.option("--since", metavar="T", default="", help="Changed since: 24h (ago), or 2026-11-20T10:00.")
+@click.option("--since", metavar="T", default="", help=f"Changed since: {app.PAST}.")
 @click.option("--limit", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most.")
 @app.wide_option
 @app.json_option
@@ -56,7 +56,12 @@ def deliveries(state: str | None, find: str, event: str, since: str, limit: int,
         )
         for one in found
     ]
-    output.table(columns, rows, spare=("source", "attempts", "route", "event", received), wide=wide)
+    output.table(
+        columns,
+        rows,
+        spare=(phrase("source"), phrase("attempts"), phrase("route"), phrase("event"), received),
+        wide=wide,
+    )
     if not found:
         output.line(phrase("no delivery fits"))
     elif len(found) == limit:

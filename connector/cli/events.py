@@ -15,7 +15,7 @@ from connector.core.states import state_word
 @click.option("--state", type=click.Choice(STATES), default=None, help="Only those in this state.")
 @click.option("--find", metavar="TEXT", default="", help="A name, a phone, an e-mail, an id; - to be asked for it.")
 @click.option("--source", metavar="NAME", default="", help="Of this source only.")
-@click.option("--since", metavar="T", default="", help="Received since: 24h (ago), today, 10:05, 2026-11-20T10:00.")
+@click.option("--since", metavar="T", default="", help=f"Received since: {app.PAST}.")
 @click.option("--limit", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most.")
 @app.wide_option
 @app.json_option
@@ -53,7 +53,7 @@ def events(state: str | None, find: str, source: str, since: str, limit: int, wi
             )
             for one in found["events"]
         ]
-        output.table(columns, rows, spare=("deliveries", "source", "id", received), wide=wide)
+        output.table(columns, rows, spare=(phrase("deliveries"), phrase("source"), "id", received), wide=wide)
         if not rows:
             output.line(phrase("no event fits"))
         elif len(rows) == limit:

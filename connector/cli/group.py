@@ -16,8 +16,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from connector.cli import outline, output
-from connector.core.errors import ConfigError, ConnectorError
-from connector.core.phrases import Phrase
+from connector.core.errors import ConfigError, ConnectorError, said_of
+from connector.core.phrases import Phrase, phrase
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -88,10 +88,12 @@ class Commands(click.Group):
         except ConfigError as fault:
             fail(*fault.faults)
         except ConnectorError as fault:
-            fail(fault.args[0] if len(fault.args) == 1 and isinstance(fault.args[0], Phrase) else str(fault))
+            fail(said_of(fault))
         except KeyboardInterrupt:
             sys.exit(1)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as fault:
+            raise _in_the_readers_language(fault) from fault
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as fault:  # the outermost loop: no stack trace to a person
             if isinstance(fault, OSError) and fault.errno == errno.EPIPE:
@@ -99,7 +101,16 @@ class Commands(click.Group):
             from connector.core import log
 
             log.get("connector").debug("a command failed", exc_info=fault)
-            fail(f"{log.error_text(fault)}: this is a fault of the connector itself; LOG_LEVEL=DEBUG shows where")
+            said = "{fault}: this is a fault of the connector itself; LOG_LEVEL=DEBUG shows where"
+            fail(phrase(said, fault=log.error_text(fault)))
+
+
+def _in_the_readers_language(fault: click.ClickException) -> click.ClickException:
+    """The same with a message of ours translated; click's own stay as they are."""
+    if isinstance(fault.message, Phrase):
+        said = output.say(fault.message)
+        return click.UsageError(said, fault.ctx) if isinstance(fault, click.UsageError) else click.ClickException(said)
+    return fault
 
 
 def fail(*lines: str) -> NoReturn:

@@ -16,9 +16,11 @@ import orjson
 from connector.admin.acts import record
 from connector.cli import app, output
 from connector.cli.progress import bar
-from connector.core.errors import ConnectorError, StoreUnavailable
+from connector.core.errors import ConnectorError, StoreUnavailable, said_of
+from connector.core.phrases import joined, phrase, plural
 from connector.core.settings import Settings, Source
-from connector.core.text import did_you_mean, listed, quote
+from connector.core.states import state_word
+from connector.core.text import did_you_mean, quote, the_configuration_has
 from connector.inbound.files.columns import wish_of
 from connector.inbound.files.formats import opened, reading
 from connector.inbound.files.importer import Bulk, Tally, of_another_country
@@ -116,8 +118,8 @@ def _columns(rows: Reading) -> dict[str, Any]:
 
 def _source(settings: Settings, name: str) -> Source:
     if name not in settings.sources:
-        hint = did_you_mean(name, settings.sources) or f": the configuration has {listed(tuple(settings.sources))}"
-        raise ConnectorError(f"no source is called {quote(name)}{hint}")
+        hint = did_you_mean(name, settings.sources) or the_configuration_has(settings.sources)
+        raise ConnectorError(phrase("no source is called {name}{hint}", name=quote(name), hint=hint))
     return settings.sources[name]
 
 
@@ -137,12 +139,14 @@ def _tell_columns(rows: Reading) -> None:
         fields: dict[str, list[str]] = {}
         for ours, title in known.read:
             fields.setdefault(ours, []).append(f"“{title}”")
-        output.line(f"The titles are on {known.place}.")
+        output.line(phrase("The titles are on {place}.", place=known.place))
         width = max(map(len, fields), default=0)
         for ours, titles in fields.items():
             output.line(f"  {ours:<{width}}  {', '.join(titles)}")
         if known.aside:
-            output.line(f"Kept in extra only: {', '.join(f'“{title}”' for title in known.aside)}", "dim")
+            output.line(
+                phrase("Kept in extra only: {names}", names=", ".join(f"“{title}”" for title in known.aside)), "dim"
+            )
     for warning in rows.warnings:
         output.line(warning, "yellow")
 
@@ -151,8 +155,8 @@ def _agree(rows: Reading) -> None:
     """Asks on a terminal whether the columns are read right. Raises `ConnectorError` when they are not."""
     if rows.understanding is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
-    if not click.confirm("Are the columns read right?", default=True):
-        raise ConnectorError('nothing is stored: say what a column is with --columns "phones=Nº de celular"')
+    if not click.confirm(output.say(phrase("Are the columns read right?")), default=True):
+        raise ConnectorError(phrase('nothing is stored: say what a column is with --columns "phones=Nº de celular"'))
 
 
 def _take(
@@ -174,9 +178,12 @@ def _take(
                 shown(tally.rows, done=file.position, total=file.size)
             whole = True
         except ConnectorError as fault:
-            raise ConnectorError(f"{fault}; {AGAIN}" if tally.rows and database else str(fault)) from fault
+            raise ConnectorError(
+                joined([said_of(fault), AGAIN], "; ") if tally.rows and database else said_of(fault)
+            ) from fault
         except KeyboardInterrupt:
-            raise ConnectorError(f"stopped after {tally.rows:,} rows; {AGAIN}" if database else "stopped") from None
+            told = phrase("stopped after {rows:,} rows; {again}", rows=tally.rows, again=AGAIN)
+            raise ConnectorError(told if database else phrase("stopped")) from None
         finally:
             if upload is not None:
                 with suppress(StoreUnavailable):
@@ -231,62 +238,83 @@ def _tell(how: Mapping[str, Any], tally: Tally, region: str) -> None:
     for line, arrival in tally.shown:
         _tell_preview(_preview(line, arrival))
     counts = [
-        (tally.accepted, "would be stored" if how["dry_run"] else "stored"),
-        (tally.duplicate, "stored before"),
-        (tally.ignored, "ignored (no route wants them)"),
-        (tally.waiting, "waiting for the rest to be fetched"),
-        (tally.invalid, "invalid"),
-        (tally.left, "left out"),
+        (tally.accepted, phrase("would be stored") if how["dry_run"] else phrase("stored")),
+        (tally.duplicate, phrase("stored before")),
+        (tally.ignored, phrase("ignored (no route wants them)")),
+        (tally.waiting, phrase("waiting for the rest to be fetched")),
+        (tally.invalid, phrase("invalid")),
+        (tally.left, phrase("left out")),
     ]
-    counted = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "nothing in it"
+    some = [joined([f"{number:,}", what], " ") for number, what in counts if number]
+    said = joined(some, ", ") if some else phrase("nothing in it")
     output.line(
-        f"{Path(how['file']).name} ({_manner(how)}): {tally.rows:,} rows: {counted}; {tally.deliveries:,} deliveries"
+        phrase(
+            "{name} ({manner}): {rows:,} rows: {said}; {deliveries:,} deliveries",
+            name=Path(how["file"]).name,
+            manner=_manner(how),
+            rows=tally.rows,
+            said=said,
+            deliveries=tally.deliveries,
+        )
     )
     if how["import"] and sys.stdout.isatty():  # for a person; what reads the lines of a pipe knows them by their order
-        output.line(f"what becomes of its rows: connector imports show {how['import']}")
+        output.line(phrase("what becomes of its rows: connector imports show {number}", number=how["import"]))
     if tally.noted:
-        rows = _many(tally.noted, "row", "rows")
-        output.line(f"{rows} had an optional field dropped or cut: the notes say which", "yellow")
+        one = "{number:,} row had an optional field dropped or cut: the notes say which"
+        several = "{number:,} rows had an optional field dropped or cut: the notes say which"
+        output.line(plural(one, several, tally.noted), "yellow")
     if tally.unread_phones:
-        rows = _many(tally.unread_phones, "row has", "rows have")
-        output.line(f"{rows} a phone that is no number; {of_another_country(region)}", "yellow")
+        one = "{number:,} row has a phone that is no number; {hint}"
+        several = "{number:,} rows have a phone that is no number; {hint}"
+        output.line(plural(one, several, tally.unread_phones, hint=of_another_country(region)), "yellow")
     if tally.expired:
-        deliveries = _many(tally.expired, "delivery is", "deliveries are")
-        output.line(f"{deliveries} older than the route allows and will not be sent", "yellow")
+        one = "{number:,} delivery is older than the route allows and will not be sent"
+        several = "{number:,} deliveries are older than the route allows and will not be sent"
+        output.line(plural(one, several, tally.expired), "yellow")
     if tally.dead:
-        deliveries = _many(tally.dead, "delivery is", "deliveries are")
-        output.line(f"{deliveries} dead: no record can be made", "red")
+        one = "{number:,} delivery is dead: no record can be made"
+        several = "{number:,} deliveries are dead: no record can be made"
+        output.line(plural(one, several, tally.dead), "red")
     for fault in tally.faults:
-        why = "; ".join(f"{error['field']}: {error['message']}" for error in fault["errors"])
-        output.line(f"line {fault['line']}: {why}", "red")
+        why = joined([joined([error["field"], error["message"]], ": ") for error in fault["errors"]], "; ")
+        output.line(phrase("line {line}: {why}", line=fault["line"], why=why), "red")
     if tally.invalid > len(tally.faults):
-        output.line(f"… and {tally.invalid - len(tally.faults):,} more invalid rows", "red")
-
-
-def _many(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"
+        output.line(phrase("… and {number:,} more invalid rows", number=tally.invalid - len(tally.faults)), "red")
 
 
 def _manner(how: Mapping[str, Any]) -> str:
     """How it was read: "cp1252, “;”"."""
-    separator = {"": "", "\t": ", tab"}.get(how["separator"], f", “{how['separator']}”")
-    return f"{how['encoding']}{separator}"
+    separator = {"": "", "\t": phrase(", tab")}.get(how["separator"], f", “{how['separator']}”")
+    return joined([how["encoding"], separator])
 
 
 def _tell_preview(one: Mapping[str, Any]) -> None:
     output.line(
-        f"line {one['line']}, {one['event_id']} {one['type']}: {one['status']}", output.STYLES.get(one["status"], "")
+        phrase(
+            "line {line}, {event_id} {type}: {status}",
+            line=one["line"],
+            event_id=one["event_id"],
+            type=one["type"],
+            status=state_word(one["status"]),
+        ),
+        output.STYLES.get(one["status"], ""),
     )
     payload = one["payload"]
     if isinstance(payload, dict):
-        output.table(("field", "value"), list(payload.items()), title="The payload")
+        output.table((phrase("field"), phrase("value")), list(payload.items()), title=phrase("The payload"))
     for error in one["errors"]:
-        output.line(f"{error['field']}: {error['message']}", "red")
+        output.line(joined([error["field"], error["message"]], ": "), "red")
     for note in one["notes"]:
-        output.line(f"noted: {note}", "yellow")
+        output.line(phrase("noted: {note}", note=note), "yellow")
     for delivery in one["deliveries"]:
-        output.line(f"Route “{delivery['route']}” → {delivery['destination']}", "bold")
+        output.line(
+            phrase("Route “{route}” → {destination}", route=delivery["route"], destination=delivery["destination"]),
+            "bold",
+        )
         if delivery["record"] is None:
             output.line(delivery["reason"], "red")
             continue
-        output.table(("field", "value"), [(k, v) for k, v in delivery["record"].items() if v not in ("", None, [], {})])
+        output.table(
+            (phrase("field"), phrase("value")),
+            [(k, v) for k, v in delivery["record"].items() if v not in ("", None, [], {})],
+        )

@@ -12,7 +12,8 @@ import click
 
 from connector.admin.imports import FATES, correctable, list_imports, number_of, show
 from connector.cli import app, output
-from connector.core.states import EventState, words
+from connector.core.phrases import joined, phrase
+from connector.core.states import EventState, state_word, words
 
 _COUNTS = (
     EventState.ACCEPTED.value,
@@ -43,13 +44,16 @@ def imports(ctx: click.Context, limit: int, as_json: bool) -> None:
         output.as_json(found)
         return
     zone = here.settings.locale.timezone
-    columns = ("import", "file", "for", "by", output.timed("when", zone), "rows", "what was stored")
+    columns = (
+        *(phrase("import"), phrase("file"), phrase("for"), phrase("by"), output.timed(phrase("when"), zone)),
+        *(phrase("rows"), phrase("what was stored")),
+    )
     rows = [
         (one["import"], one["file"], _for(one), one["who"], _when(one, zone), _rows(one), _stored(one)) for one in found
     ]
-    output.table(columns, rows, spare=("by", "for", "rows"))
+    output.table(columns, rows, spare=(phrase("by"), phrase("for"), phrase("rows")))
     if not found:
-        output.line("nothing was imported yet: connector import SOURCE FILE")
+        output.line(phrase("nothing was imported yet: connector import SOURCE FILE"))
 
 
 @imports.command("show")
@@ -69,7 +73,7 @@ def show_(number: str, state: str | None, as_csv: bool, limit: int, as_json: boo
     connector imports show 3 --state dead --csv > correct.csv
     """
     if as_csv and as_json:
-        raise click.UsageError("--csv and --json: choose one")
+        raise click.UsageError(phrase("--csv and --json: choose one"))
     with app.opened(only_reads=True) as here:
         if as_csv:
             _write(correctable(here.database, number_of(number), state or ""))
@@ -80,7 +84,7 @@ def show_(number: str, state: str | None, as_csv: bool, limit: int, as_json: boo
         return
     _tell(found, here.settings.locale.timezone)
     if len(found["rows"]) == limit:
-        output.line(f"the first {limit}; --limit shows more, --csv all")
+        output.line(phrase("the first {limit}; --limit shows more, --csv all", limit=limit))
 
 
 def _write(lines: Any) -> None:
@@ -93,30 +97,43 @@ def _write(lines: Any) -> None:
 
 
 def _tell(found: Mapping[str, Any], zone: ZoneInfo) -> None:
-    output.line(f"import {found['import']}: {found['file']} for {_for(found)}, by {found['who']}, {_when(found, zone)}")
+    output.line(
+        phrase(
+            "import {number}: {file} for {source}, by {who}, {when}",
+            number=found["import"],
+            file=found["file"],
+            source=_for(found),
+            who=found["who"],
+            when=_when(found, zone),
+        )
+    )
     read = [f"{one['column']} → {one['field']}" for one in found["columns"] if one["field"]]
     aside = [one["column"] for one in found["columns"] if not one["field"]]
     if read:
-        output.line(f"read: {', '.join(read)}")
+        output.line(phrase("read: {names}", names=", ".join(read)))
     if aside:
-        output.line(f"in extra only: {', '.join(aside)}")
-    output.line(f"then: {_stored(found) or 'nothing was stored'}")
-    output.line(
-        f"now: {', '.join(f'{number:,} {fate}' for fate, number in found['fates'].items()) or 'no row is known'}"
-    )
-    rows = [(one["line"], one["event"] or "", one["fate"], _why(one)) for one in found["rows"]]
+        output.line(phrase("in extra only: {names}", names=", ".join(aside)))
+    output.line(phrase("then: {said}", said=_stored(found) or phrase("nothing was stored")))
+    now = joined([joined([f"{number:,}", fate_word(fate)], " ") for fate, number in found["fates"].items()], ", ")
+    output.line(phrase("now: {said}", said=now or phrase("no row is known")))
+    rows = [(one["line"], one["event"] or "", fate_word(one["fate"]), _why(one)) for one in found["rows"]]
     if rows:
-        output.table(("line", "event", "fate", "why"), rows)
+        output.table((phrase("line"), phrase("event"), phrase("fate"), phrase("why")), rows)
+
+
+def fate_word(fate: str) -> str:
+    """The fate of a row as a word that another language can say."""
+    return {"left": phrase("left out"), "replaced": phrase("replaced")}.get(fate) or state_word(fate)
 
 
 def _why(one: Mapping[str, Any]) -> str:
     if one["replaced_by"]:
-        return f"replaced by {one['replaced_by']}"
-    return one["why"] or ("stored before" if one["stored"] == "duplicate" else "")
+        return phrase("replaced by {by}", by=one["replaced_by"])
+    return one["why"] or (phrase("stored before") if one["stored"] == "duplicate" else "")
 
 
 def _for(one: Mapping[str, Any]) -> str:
-    return str(one["source"] or "the do-not-contact list")
+    return one["source"] or phrase("the do-not-contact list")
 
 
 def _when(one: Mapping[str, Any], zone: ZoneInfo) -> str:
@@ -130,12 +147,14 @@ def _rows(one: Mapping[str, Any]) -> str:
 def _stored(one: Mapping[str, Any]) -> str:
     counts = one["counts"]
     names = {
-        EventState.ACCEPTED: "stored",
-        "duplicate": "stored before",
-        "left": "left out",
-        "added": "added",
-        "known": "known",
+        EventState.ACCEPTED: phrase("stored"),
+        "duplicate": phrase("stored before"),
+        "left": phrase("left out"),
+        "added": phrase("added"),
+        "known": phrase("known"),
+        "unread": phrase("unread"),
     }
     every: Sequence[str] = (*_COUNTS, "added", "known", "unread")
-    parts = [f"{counts[name]:,} {names.get(name, name)}" for name in every if counts.get(name)]
-    return ", ".join(parts if one["ended_at"] else [*parts, "not read to its end"])
+    said = {name: names.get(name, state_word(name)) for name in every}
+    told = [joined([f"{counts[name]:,}", said[name]], " ") for name in every if counts.get(name)]
+    return joined(told if one["ended_at"] else [*told, phrase("not read to its end")], ", ")

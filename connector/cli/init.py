@@ -18,10 +18,12 @@ import mappings
 from connector.cli import output
 from connector.cli.group import fail
 from connector.config import loader
+from connector.core.phrases import joined, phrase
 from connector.core.text import did_you_mean
 from connector.languages.catalogue import LANGUAGES, of_environment
 from connector.vendors import destinations
 
+HERE: Final = "http://127.0.0.1:8000"
 SANDBOX: Final = "http://127.0.0.1:9900"
 
 #: vendor -> account table and route
@@ -136,15 +138,22 @@ def init(
     if not yes and sys.stdin.isatty():
         languages = click.Choice([*LANGUAGES])
         language = language or click.prompt("language · idioma", type=languages, default=of_environment(os.environ))
-        country = click.prompt("country, as two letters", default=country)
-        timezone = click.prompt("time zone", default=timezone or _timezone(country))
+        country = click.prompt(output.say(phrase("country, as two letters")), default=country)
+        timezone = click.prompt(output.say(phrase("time zone")), default=timezone or _timezone(country))
         vendors = vendors or _several("vendors", [*VENDORS], ["wolkvox", "tracksale"])
         senders = senders or _several("senders", list(SENDERS), ["lead", "ticket"])
+    if language:
+        output.speak(language)
     country, timezone = country.upper(), timezone or _timezone(country.upper())
     _demand(country, timezone)
     vendors, senders = vendors or ("wolkvox", "tracksale"), senders or ("lead", "ticket")
     if (folder / "config" / "connector.toml").exists():
-        fail(f"{folder} has a configuration already: choose another folder, or edit config/connector.toml")
+        fail(
+            phrase(
+                "{folder} has a configuration already: choose another folder, or edit config/connector.toml",
+                folder=folder,
+            )
+        )
     environ = _environ(vendors, senders) | {"CONNECTOR_LANG": language or of_environment(os.environ)}
     text = _configuration(country, timezone, vendors, senders)
     _write(folder, text, environ)
@@ -161,16 +170,18 @@ def _several(what: str, known: list[str], default: list[str]) -> list[str]:
     chosen = answer.replace(",", " ").split()
     for one in chosen:
         if one not in known:
-            raise click.UsageError(f"{one} is none of {', '.join(known)}{did_you_mean(one, known)}")
+            raise click.UsageError(
+                phrase("{one} is none of {names}{hint}", one=one, names=", ".join(known), hint=did_you_mean(one, known))
+            )
     return chosen
 
 
 def _demand(country: str, timezone: str) -> None:
     if country not in phonenumbers.SUPPORTED_REGIONS:
-        raise click.UsageError(f'{country} is no country: write its two letters, like "CO"')
+        raise click.UsageError(phrase('{country} is no country: write its two letters, like "CO"', country=country))
     if timezone not in available_timezones():
-        hint = did_you_mean(timezone, available_timezones()) or ', write one like "America/Bogota"'
-        raise click.UsageError(f"{timezone} is no time zone{hint}")
+        hint = did_you_mean(timezone, available_timezones()) or phrase(', write one like "America/Bogota"')
+        raise click.UsageError(phrase("{timezone} is no time zone{hint}", timezone=timezone, hint=hint))
 
 
 def _secret_name(sender: str) -> str:
@@ -242,14 +253,21 @@ def _write(folder: Path, configuration: str, environ: dict[str, str]) -> None:
 
 
 def _tell(folder: Path, senders: Sequence[str]) -> None:
-    output.line(f"{folder}: config/connector.toml, .env (only you can read it), Procfile, app.json, .gitignore")
+    output.line(
+        phrase(
+            "{folder}: config/connector.toml, .env (only you can read it), Procfile, app.json, .gitignore",
+            folder=folder,
+        )
+    )
     for sender in senders:
-        output.line(f"webhooks of {sender}: http://127.0.0.1:8000/webhooks/{NAMES.get(sender, sender)}")
+        output.line(
+            phrase("webhooks of {sender}: {url}", sender=sender, url=f"{HERE}/webhooks/{NAMES.get(sender, sender)}")
+        )
     first = next((one for one in senders if one in NAMES), senders[0])
     what = "--sample" if first in NAMES else "FILE"
-    output.line("now:")
+    output.line(phrase("now:"))
     output.line(f"  cd {folder}")
-    output.line("  connector sandbox --port 9900 &    # the vendors, simulated")
+    output.line(joined(["  connector sandbox --port 9900 &    # ", phrase("the vendors, simulated")]))
     output.line("  connector run &")
     output.line(f"  connector send {NAMES.get(first, first)} {what}")
-    output.line("a sender that is not among them, from what it sends: connector new sender NAME FILE")
+    output.line(phrase("a sender that is not among them, from what it sends: connector new sender NAME FILE"))

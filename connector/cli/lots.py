@@ -17,8 +17,9 @@ from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.cli.group import fail
 from connector.cli.questions import confirm, demand_answer, yes_option
-from connector.core.errors import ConnectorError
-from connector.core.states import LotState
+from connector.core.errors import ConnectorError, said_of
+from connector.core.phrases import joined, phrase
+from connector.core.states import LotState, state_word
 from connector.core.times import iso
 from connector.outbound import asking
 from connector.outbound.asking import PersonCaller
@@ -48,7 +49,9 @@ def lots(context: click.Context, account: str, campaigns: Sequence[str], as_json
     """
     if context.invoked_subcommand is not None:
         if account or campaigns or as_json:
-            raise click.UsageError(f"put options behind {context.invoked_subcommand}")
+            raise click.UsageError(
+                phrase("put options behind {invoked_subcommand}", invoked_subcommand=context.invoked_subcommand)
+            )
         return
     with app.opened() as here:
         found, faults = _look(here, account, campaigns)
@@ -72,7 +75,7 @@ def _look(here: Surroundings, account: str, campaigns: Sequence[str]) -> tuple[l
                 try:
                     found += looked_at.look(campaign)
                 except ConnectorError as fault:
-                    faults.append(f"campaign {campaign}: {fault}")
+                    faults.append(phrase("campaign {campaign}: {fault}", campaign=campaign, fault=said_of(fault)))
     return found, faults
 
 
@@ -111,51 +114,55 @@ def _fields(lot: Seen) -> Fields:
 
 def _list(found: Sequence[tuple[Seen, Sequence[Exclusion]]], zone: ZoneInfo) -> None:
     counted = ("customers", "ours", "others")
-    columns = ("account", "campaign", "lot", "state", *counted, "may not", "first", "last", "what of it")
+    columns = (
+        *(phrase("account"), phrase("campaign"), phrase("lot"), phrase("state")),
+        *(phrase("customers"), phrase("ours"), phrase("others"), phrase("may not")),
+        *(phrase("first"), phrase("last"), phrase("what of it")),
+    )
     rows = []
-    for lot, refusals in found:
-        fields = _fields(lot)
-        when = [output.moment(fields[name], zone) for name in ("first_at", "last_at")]
-        names = (lot.account, lot.campaign, lot.code, lot.state)
-        counts = (*(fields[name] for name in counted), len({one.delivery for one in refusals}) or "")
-        rows.append((*names, *counts, *when, _what_of_it(fields, zone)))
+    for lot, kept in found:
+        said = _fields(lot)
+        when = [output.moment(said[name], zone) for name in ("first_at", "last_at")]
+        names = (lot.account, lot.campaign, lot.code, state_word(lot.state))
+        counts = (*(said[name] for name in counted), len({one.delivery for one in kept}) or "")
+        rows.append((*names, *counts, *when, _what_of_it(said, zone)))
     if not rows:
-        output.line("there is no draft lot")
+        output.line(phrase("there is no draft lot"))
         return
     output.table(columns, rows)
-    for lot, refusals in found:
-        if refusals:
-            output.line(f"of lot {lot.code} may not be contacted now:", "yellow")
-            _tell_kept(refusals, zone)
+    for lot, kept in found:
+        if kept:
+            output.line(phrase("of lot {code} may not be contacted now:", code=lot.code), "yellow")
+            _tell_kept(kept, zone)
 
 
-def _tell_kept(refusals: Sequence[Exclusion], zone: ZoneInfo) -> None:
-    for line in _kept_lines(refusals, zone):
-        output.line(f"  {line}", "yellow")
+def _tell_kept(kept: Sequence[Exclusion], zone: ZoneInfo) -> None:
+    for line in _kept_lines(kept, zone):
+        output.line(joined(["  ", line]), "yellow")
 
 
 def _kept_lines(refusals: Sequence[Exclusion], zone: ZoneInfo) -> list[str]:
     """Who of a lot may not be contacted, and until when: "d12: hours: held until … (may be: …)"."""
-    shown = [
-        f"d{one.delivery}: {one.guard}: {one.why} (may be: {output.moment(iso(one.until), zone) or 'never'})"
-        for one in refusals[:SHOWN_KEPT]
-    ]
+    shown: list[str] = []
+    for one in refusals[:SHOWN_KEPT]:
+        until = output.moment(iso(one.until), zone) or phrase("never")
+        facts = {"delivery": one.delivery, "guard": one.guard, "why": one.why, "until": until}
+        shown.append(phrase("d{delivery}: {guard}: {why} (may be: {until})", **facts))
     more = len(refusals) - len(shown)
-    return [*shown, f"and {more} more"] if more > 0 else shown
+    return [*shown, phrase("and {number} more", number=more)] if more > 0 else shown
 
 
-def _what_of_it(fields: Fields, zone: ZoneInfo) -> str:
-    at = output.moment(fields["changed_at"], zone)
-    if fields["asked"]:
-        word = {"fire": "firing", "discard": "discarding"}[fields["asked"]]
-        return (
-            f"{word} it was asked for at {output.moment(fields['asked_at'], zone)}: not known yet whether it was done"
-        )
-    if fields["state"] == LotState.FIRED:
-        return f"at {at}" + (f", to be sent at {output.moment(fields['fires_at'], zone)}" if fields["fires_at"] else "")
-    if fields["state"] == LotState.GONE:
-        return f"fired or discarded at Tracksale, not from here; seen at {at}"
-    return f"at {at}" if fields["state"] == LotState.DISCARDED else ""
+def _what_of_it(said: Fields, zone: ZoneInfo) -> str:
+    at = output.moment(said["changed_at"], zone)
+    if said["asked"]:
+        fire = "firing it was asked for at {at}: not known yet whether it was done"
+        discarding = "discarding it was asked for at {at}: not known yet whether it was done"
+        return phrase(fire if said["asked"] == "fire" else discarding, at=output.moment(said["asked_at"], zone))
+    if said["state"] == LotState.FIRED and said["fires_at"]:
+        return phrase("at {at}, to be sent at {then}", at=at, then=output.moment(said["fires_at"], zone))
+    if said["state"] == LotState.GONE:
+        return phrase("fired or discarded at Tracksale, not from here; seen at {at}", at=at)
+    return phrase("at {at}", at=at) if said["state"] in (LotState.FIRED, LotState.DISCARDED) else ""
 
 
 # --- acting ---------------------------------------------------------------------------------------------------------
@@ -172,7 +179,7 @@ def _named(command: Any) -> Any:
 
 
 @lots.command()
-@click.option("--at", metavar="TIME", default="", help="2h (from now), or 2026-11-28T09:00; at once if left out.")
+@click.option("--at", metavar="TIME", default="", help=f"{app.AHEAD}; at once if left out.")
 @click.option("--anyway", is_flag=True, help="Include people whom a guard would keep back; --why says why.")
 @_named
 def fire(account: str, campaign: str, lot: str, at: str, anyway: bool, why: str, yes: bool, as_json: bool) -> None:
@@ -184,20 +191,30 @@ def fire(account: str, campaign: str, lot: str, at: str, anyway: bool, why: str,
     \b
     connector lots fire surveys 52 4711
     """
-    demand_answer(yes=yes, as_json=as_json, first="connector lots has shown what is in it")
+    demand_answer(yes=yes, as_json=as_json, first=phrase("connector lots has shown what is in it"))
     if anyway and not why:
-        raise click.UsageError("--anyway needs --why: it is kept with who did it")
+        raise click.UsageError(phrase("--anyway needs --why: it is kept with who did it"))
     with app.opened() as here:
         at_ms = _moment(here, at)
         with _opened(here, account) as looked_at:
             shown = looked_at.find(campaign, lot)
-            when = f"at {output.moment(iso(at_ms), here.settings.locale.timezone)}" if at_ms else "at once"
+            at = output.moment(iso(at_ms), here.settings.locale.timezone)
+            when = phrase("at {at}", at=at) if at_ms else phrase("at once")
             _show(looked_at, shown, quiet=as_json)
             check = _demand_allowed(here, looked_at, shown, at_ms, anyway=anyway)
-            confirm(f"firing surveys everybody in it {when}, also whom others put there ({_others(shown)})", yes=yes)
+            confirm(
+                output.say(
+                    phrase(
+                        "firing surveys everybody in it {when}, also whom others put there ({others})",
+                        when=when,
+                        others=_others(shown),
+                    )
+                ),
+                yes=yes,
+            )
             number = lot_acts.fire(here.database, looked_at, shown, check, at_ms, app.by(why))
     done = _fields(shown) | {"state": LotState.FIRED, "customers": number, "fires_at": iso(at_ms)}
-    _done(done, f"fired {when}; customers: {number}", as_json)
+    _done(done, phrase("fired {when}; customers: {number}", when=when, number=number), as_json)
 
 
 def _demand_allowed(here: Surroundings, looked_at: Drafts, shown: Seen, at_ms: int | None, *, anyway: bool) -> Checked:
@@ -205,15 +222,15 @@ def _demand_allowed(here: Surroundings, looked_at: Drafts, shown: Seen, at_ms: i
     check = lot_acts.checked(here.settings, here.database, looked_at, shown, at_ms)
     lines = _kept_lines(check.look.exclusions, here.settings.locale.timezone)
     if check.others_listed:
-        lines.append(f"{check.others_listed} added by others are on the do-not-contact list")
+        lines.append(phrase("{number} added by others are on the do-not-contact list", number=check.others_listed))
     if lines and not anyway:
         fail(*lines, NOTHING_FIRED)
     for line in lines:
-        output.warn(f"fired all the same: {line}")
+        output.warn(phrase("fired all the same: {line}", line=line))
     return check
 
 
-NOTHING_FIRED: Final = (
+NOTHING_FIRED: Final = phrase(
     "nothing was fired: take them out at Tracksale, fire at another time (--at), or --anyway with --why"
 )
 
@@ -232,16 +249,20 @@ def discard(account: str, campaign: str, lot: str, why: str, yes: bool, as_json:
     \b
     connector lots discard surveys 52 4711 --why "a wrong campaign"
     """
-    demand_answer(yes=yes, as_json=as_json, first="connector lots has shown what is in it")
+    demand_answer(yes=yes, as_json=as_json, first=phrase("connector lots has shown what is in it"))
     with app.opened() as here, _opened(here, account) as looked_at:
         shown = looked_at.find(campaign, lot)
         _show(looked_at, shown, quiet=as_json)
-        confirm(f"discarding takes everybody out, also whom others put there ({_others(shown)})", yes=yes)
+        confirm(
+            output.say(
+                phrase("discarding takes everybody out, also whom others put there ({others})", others=_others(shown))
+            ),
+            yes=yes,
+        )
         lot_acts.discard(here.database, looked_at, shown, app.by(why))
     done = _fields(shown) | {"state": LotState.DISCARDED}
-    _done(
-        done, f"discarded: nobody in it is surveyed; deliveries of ours that ended unsent: {shown.ours.count}", as_json
-    )
+    said = "discarded: nobody in it is surveyed; deliveries of ours that ended unsent: {number}"
+    _done(done, phrase(said, number=shown.ours.count), as_json)
 
 
 def _opened(here: Surroundings, account: str) -> Any:
@@ -257,33 +278,51 @@ def _moment(here: Surroundings, text: str) -> int | None:
 
 
 def _others(lot: Seen) -> str:
-    return "how many is not known" if lot.others is None else str(lot.others)
+    return phrase("how many is not known") if lot.others is None else str(lot.others)
 
 
 def _show(looked_at: Drafts, lot: Seen, *, quiet: bool) -> None:
     """The members, as far as they are known."""
     if quiet:
         return
-    total = "unknown" if lot.customers is None else str(lot.customers)
-    created = f", created {lot.created}" if lot.created else ""
-    output.line(f"Lot {lot.code} of campaign {lot.campaign} ({lot.account}{created}); customers: {total}", "bold")
-    output.line(f"put there by the connector: {lot.ours.count}; by others, by hand or another program: {_others(lot)}")
+    total = phrase("unknown") if lot.customers is None else str(lot.customers)
+    created = phrase(", created {at}", at=lot.created) if lot.created else ""
+    output.line(
+        phrase(
+            "Lot {code} of campaign {campaign} ({account}{created}); customers: {total}",
+            code=lot.code,
+            campaign=lot.campaign,
+            account=lot.account,
+            created=created,
+            total=total,
+        ),
+        "bold",
+    )
+    output.line(
+        phrase(
+            "put there by the connector: {count}; by others, by hand or another program: {others}",
+            count=lot.ours.count,
+            others=_others(lot),
+        )
+    )
     try:
         _show_people(looked_at.content(lot))
     except ConnectorError as fault:
-        output.line(f"who they are cannot be shown: {fault}", "yellow")
+        output.line(phrase("who they are cannot be shown: {fault}", fault=fault), "yellow")
 
 
 def _show_people(content: Content) -> None:
     kinds = (("the connector", content.ours), ("others", content.others))
     rows = [(*masked_person(person), who) for who, people in kinds for person in people[:SAMPLE]]
     if not rows:
-        output.line("who they are is not in Tracksale's report (yet)")
+        output.line(phrase("who they are is not in Tracksale's report (yet)"))
         return
-    output.table(("name", "e-mail", "phone", "identification", "put there by"), rows)
+    output.table(
+        (phrase("name"), phrase("e-mail"), phrase("phone"), phrase("identification"), phrase("put there by")), rows
+    )
     left_out = len(content.ours) + len(content.others) - len(rows)
     if left_out:
-        output.line(f"and {left_out} more")
+        output.line(phrase("and {left_out} more", left_out=left_out))
 
 
 def _done(fields: Fields, sentence: str, as_json: bool) -> None:

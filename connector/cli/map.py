@@ -13,7 +13,8 @@ from connector.admin.mapped import mapped, mapped_again
 from connector.admin.stored import source_named, stored_event
 from connector.cli import app, output
 from connector.core.errors import ConnectorError
-from connector.core.states import DeliveryState, EventState
+from connector.core.phrases import joined, phrase
+from connector.core.states import DeliveryState, EventState, state_word
 from connector.inbound.captured import captured
 
 
@@ -35,7 +36,7 @@ def map_(source: str | None, file: str | None, stored: str | None, as_json: bool
     connector map landing --from e45
     """
     if (file is None) is (stored is None) or (stored is None and source is None):
-        raise click.UsageError("give a SOURCE and a FILE, or --from with an event: connector map --from e45")
+        raise click.UsageError(phrase("give a SOURCE and a FILE, or --from with an event: connector map --from e45"))
     found = _of_event(stored, source or "") if stored is not None else _of_file(source or "", file or "")
     if as_json:
         output.as_json(found)
@@ -68,39 +69,44 @@ def _bytes(file: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as fault:
-        raise ConnectorError(f"{file} cannot be read: {fault.strerror}") from fault
+        raise ConnectorError(phrase("{file} cannot be read: {why}", file=file, why=fault.strerror or "")) from fault
 
 
 def _tell(one: Mapping[str, Any]) -> None:
-    output.line(f"{one['event_id']} {one['type']}: {one['status']}", output.STYLES.get(one["status"], "bold"))
+    title = joined([f"{one['event_id']} {one['type']}", state_word(one["status"])], ": ")
+    output.line(title, output.STYLES.get(one["status"], "bold"))
     if one["errors"]:
-        output.table(("field", "error"), [(error["field"], error["message"]) for error in one["errors"]])
+        output.table(
+            (phrase("field"), phrase("error")), [(error["field"], error["message"]) for error in one["errors"]]
+        )
     for note in one["notes"]:
-        output.line(f"noted: {note}", "yellow")
+        output.line(phrase("noted: {note}", note=note), "yellow")
     if one["event"]:
-        output.table(("field", "value"), _filled(one["event"]), title="The event")
+        output.table((phrase("field"), phrase("value")), _filled(one["event"]), title=phrase("The event"))
     for delivery in one["deliveries"]:
         _tell_delivery(delivery)
     if one["routes"]:
-        rows = [(choice["route"], choice["why"] or "takes it") for choice in one["routes"]]
-        output.table(("route", "what it makes of it"), rows, title="The routes")
+        told = [(choice["route"], choice["why"] or phrase("takes it")) for choice in one["routes"]]
+        output.table((phrase("route"), phrase("what it makes of it")), told, title=phrase("The routes"))
     if one["status"] == EventState.IGNORED:
-        why = "no route wants it" if one["event"] else "it is not to be acted on"
-        output.line(f"{why}: it would be kept, and sent nowhere", "yellow")
+        unwanted = "no route wants it: it would be kept, and sent nowhere"
+        said = unwanted if one["event"] else "it is not to be acted on: it would be kept, and sent nowhere"
+        output.line(phrase(said), "yellow")
 
 
 def _tell_delivery(one: Mapping[str, Any]) -> None:
-    after = f", after “{one['after']}”" if one["after"] else ""
-    title = f"Route “{one['route']}” → {one['destination']}{after}"
+    after = "Route “{route}” → {destination}, after “{after}”"
+    facts = {name: one[name] for name in ("route", "destination", "after")}
+    title = phrase(after if one["after"] else "Route “{route}” → {destination}", **facts)
     if one["record"] is None:
         output.line(title, "bold")
         output.line(one["reason"], "red")
         return
-    output.table(("field", "value"), _filled(one["record"]), title=title)
+    output.table((phrase("field"), phrase("value")), _filled(one["record"]), title=title)
     for guard in one["guards"]:
-        output.line(f"checked when its turn comes: {guard}")
+        output.line(phrase("checked when its turn comes: {guard}", guard=guard))
     for note in one["notes"]:
-        output.line(f"noted: {note}", "yellow")
+        output.line(phrase("noted: {note}", note=note), "yellow")
 
 
 def _filled(record: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from connector.admin.privacy.person import NOBODY, named
 from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.core.errors import ConnectorError
+from connector.core.phrases import joined, phrase
 from connector.core.text import seconds
 from connector.core.times import iso
 from connector.store.database import now_ms
@@ -24,7 +25,7 @@ from connector.store.database import now_ms
 @click.command()
 @click.argument("who", nargs=-1, required=True, metavar="PHONE|EMAIL…")
 @click.option("--route", "name", required=True, metavar="ROUTE", help="The name of a route.")
-@click.option("--at", "when", metavar="TIME", default="", help="2h (from now), or 2026-11-28T09:00; now if left out.")
+@click.option("--at", "when", metavar="TIME", default="", help=f"{app.AHEAD}; now if left out.")
 @app.json_option
 def may(who: tuple[str, ...], name: str, when: str, as_json: bool) -> None:
     """Tells whether a person may be contacted.
@@ -51,13 +52,14 @@ def may(who: tuple[str, ...], name: str, when: str, as_json: bool) -> None:
         ]
         output.as_json({"may": answer.may, "not_before": iso(answer.not_before), "verdicts": verdicts})
         return
-    verdict = "may be contacted" if answer.may else "may not be contacted"
-    output.line(f"{verdict} at {output.moment(iso(at), zone)}", "green" if answer.may else "red")
+    verdict = "may be contacted at {moment}" if answer.may else "may not be contacted at {moment}"
+    output.line(phrase(verdict, moment=output.moment(iso(at), zone)), "green" if answer.may else "red")
     if answer.not_before is not None:
-        output.line(f"not before {output.moment(iso(answer.not_before), zone)}")
+        output.line(phrase("not before {moment}", moment=output.moment(iso(answer.not_before), zone)))
     for one in answer.verdicts:
-        until = f" (until {output.moment(iso(one.until), zone)})" if one.until else ""
-        output.paragraph(f"{one.guard:<15} {'yes' if one.may else 'no':<4}", one.why + until)
+        until = phrase(" (until {at})", at=output.moment(iso(one.until), zone)) if one.until else ""
+        verdict = output.say(phrase("yes") if one.may else phrase("no"))
+        output.paragraph(f"{one.guard:<15} {verdict:<4}", output.say(joined([one.why, until])))
 
 
 def _moment(here: Surroundings, text: str) -> int:
@@ -79,7 +81,7 @@ def asked_for(who: str) -> str:
     if who != "-":
         return who
     if sys.stdin.isatty():
-        return str(click.prompt("phone or e-mail", hide_input=True, err=True))
+        return str(click.prompt(output.say(phrase("phone or e-mail")), hide_input=True, err=True))
     return sys.stdin.readline().strip()
 
 

@@ -8,6 +8,7 @@ import click
 
 from connector.cli import output
 from connector.config import environment
+from connector.core.phrases import phrase
 from connector.store import migrate as migration
 
 
@@ -21,4 +22,4 @@ def migrate() -> None:
     connector migrate
     """
     migration.migrate(environment.database_url(os.environ))
-    output.line("the database is up to date")
+    output.line(phrase("the database is up to date"))

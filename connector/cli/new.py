@@ -19,6 +19,7 @@ from connector.cli import app, env_file, output
 from connector.cli.group import ROOT, fail
 from connector.config import own_senders
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
+from connector.core.phrases import phrase
 from connector.inbound.captured import captured
 from connector.inbound.payloads.decode import decode
 from mappings.base import Locale
@@ -55,7 +56,7 @@ def sender(name: str, payload: Path, event_type: str) -> None:
     writing.demand_name(name)
     settings = app.settings(only_reads=True)
     if name in mappings.PAYLOADS or name in settings.sources:
-        fail(f"there is a mapping or a source called {name} already: choose another name")
+        fail(phrase("there is a mapping or a source called {name} already: choose another name", name=name))
     made = _made(name, payload, event_type, settings.locale)
     config = Path(os.environ.get("CONNECTOR_CONFIG") or env_file.DEFAULT_CONFIG)
     root = own_senders.folder_of(str(config)).parent
@@ -82,7 +83,7 @@ def test(name: str, folder: Path | None) -> None:
     """
     app.settings(only_reads=True)  # loads the project's own mappings
     if name not in mappings.PAYLOADS:
-        fail(f"there is no mapping called {name}: {', '.join(mappings.PAYLOADS)}")
+        fail(phrase("there is no mapping called {name}: {names}", name=name, names=", ".join(mappings.PAYLOADS)))
     root = own_senders.folder_of(os.environ.get("CONNECTOR_CONFIG") or env_file.DEFAULT_CONFIG).parent
     payloads = ROOT / "tests" / "payloads" if root == ROOT else root / own_senders.SAMPLES
     candidates = [folder] if folder else [payloads / name, *([payloads / "cases" / name] if root == ROOT else ())]
@@ -101,13 +102,13 @@ def _made(name: str, path: Path, event_type: str, locale: Locale) -> Sender:
     try:
         found = decode(request.body, content_type=request.content_type, headers=request.headers, as_sent=True)
     except (Unreadable, UnsupportedType) as fault:
-        raise ConnectorError(f"{path} cannot be read: {fault}") from fault
+        raise ConnectorError(phrase("{path} cannot be read: {fault}", path=path, fault=str(fault))) from fault
     body = found.payloads[0].body if found.payloads else None
     if not isinstance(body, dict) or not body:
-        raise ConnectorError(f"{path} holds no object: a mapping reads one payload with named values")
+        raise ConnectorError(phrase("{path} holds no object: a mapping reads one payload with named values", path=path))
     guessed = guess(body, locale)
     if not guessed.reaches:
-        output.warn("no phone and no e-mail was recognised: name them in the mapping, by hand")
+        output.warn(phrase("no phone and no e-mail was recognised: name them in the mapping, by hand"))
     return Sender(name, event_type, guessed, body, request)
 
 
@@ -124,10 +125,25 @@ def _into_project(made: Sender, locale: Locale, root: Path, config: Path) -> Non
     with os.fdopen(os.open(secrets_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "a", encoding="utf-8") as text:
         text.write(f"{writing.secret_name(made.name)}={writing.new_secret()}\n")
     _write_samples(made, locale, samples)
-    output.line(f"written: {file}, {samples}/, [sources.{made.name}] in {config}, its secret in {secrets_file}")
+    output.line(
+        phrase(
+            "written: {file}, {samples}/, [sources.{name}] in {config}, its secret in {secrets_file}",
+            file=file,
+            samples=samples,
+            name=made.name,
+            config=config,
+            secrets_file=secrets_file,
+        )
+    )
     for what, fault in proving.prove(made.name, samples):
         output.line(f"{what}: {fault or 'as it must be'}", "red" if fault else "green")
-    output.line(f"read {file.name} and {made.event_type}.expected.json line by line; then, after each change:")
+    output.line(
+        phrase(
+            "read {name} and {event_type}.expected.json line by line; then, after each change:",
+            name=file.name,
+            event_type=made.event_type,
+        )
+    )
     output.line(f"  connector new test {made.name}")
     output.line(f"  connector send {made.name} {samples.relative_to(root)}/{made.event_type}.request.json")
 
@@ -159,20 +175,31 @@ def _into_product(made: Sender, locale: Locale) -> None:
     writing.write_json(Path(f"{stem}.request.json"), request)
     expect = [sys.executable, "-m", "tests.expect", f"{stem}.json"]
     if subprocess.run(expect, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
-        output.warn(f"{' '.join(expect[1:])} failed: run it when the mapping is right")
-    output.line(f"written: {file.relative_to(ROOT)}, its line in mappings/__init__.py, tests/payloads/{made.name}/")
-    output.line("in the configuration that is to use it:")
+        output.warn(phrase("{command} failed: run it when the mapping is right", command=" ".join(expect[1:])))
+    output.line(
+        phrase(
+            "written: {file}, its line in mappings/__init__.py, tests/payloads/{name}/",
+            file=file.relative_to(ROOT),
+            name=made.name,
+        )
+    )
+    output.line(phrase("in the configuration that is to use it:"))
     for line in writing.snippet(made.name).strip().splitlines():
         output.verbatim(f"  {line}")
-    output.line(f"its secret is {writing.secret_name(made.name)} of the environment")
-    output.line(f"read the mapping and {made.event_type}.expected.json line by line; then, after each change:")
+    output.line(phrase("its secret is {variable} of the environment", variable=writing.secret_name(made.name)))
+    output.line(
+        phrase(
+            "read the mapping and {event_type}.expected.json line by line; then, after each change:",
+            event_type=made.event_type,
+        )
+    )
     output.line(f"  make sender NAME={made.name}")
 
 
 def _demand_absent(*paths: Path) -> None:
     for path in paths:
         if path.exists():
-            raise ConnectorError(f"{path} is there already: choose another name, or remove it")
+            raise ConnectorError(phrase("{path} is there already: choose another name, or remove it", path=path))
 
 
 def _tell(guessed: Guess) -> None:
@@ -180,6 +207,6 @@ def _tell(guessed: Guess) -> None:
         (ours, ", ".join(f"{one.inside} → {one.path}" if one.inside else one.path for one in values))
         for ours, values in guessed.fields.items()
     ]
-    output.table(("field", "guessed from"), rows)
+    output.table((phrase("field"), phrase("guessed from")), rows)
     if guessed.rest:
-        output.line(f"in extra: {orjson.dumps([one.path for one in guessed.rest]).decode()}", "dim")
+        output.line(phrase("in extra: {names}", names=orjson.dumps([one.path for one in guessed.rest]).decode()), "dim")

@@ -14,7 +14,8 @@ from connector.admin.identifiers import since_ms
 from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.cli.group import fail
-from connector.core.errors import ConnectorError
+from connector.core.errors import ConnectorError, said_of
+from connector.core.phrases import phrase
 from connector.outbound import asking
 from connector.outbound.asking import PersonCaller
 from connector.store.database import now_ms
@@ -32,8 +33,10 @@ def _whole(value: float | None) -> float | int | None:
 @click.command()
 @account_option
 @click.option("--campaign", "codes", metavar="CODE", multiple=True, help="Of this campaign; may be given again.")
-@click.option("--since", metavar="T", default="", help="30d (ago; the default), or 2026-11-01.")
-@click.option("--until", metavar="T", default="", help="A day, which counts whole; today if left out.")
+@click.option("--since", metavar="T", default="", help="30d (ago; the default), yesterday, or 2026-11-01.")
+@click.option(
+    "--until", metavar="T", default="", help="A day, which counts whole: yesterday, 2026-11-30; today if left out."
+)
 @click.option("--by", type=click.Choice(["category", "status"]), default=None, help="How many answers are in each.")
 @click.option("--compare", is_flag=True, help="With the period before.")
 @app.json_option
@@ -49,7 +52,7 @@ def nps(
     connector nps --campaign 52 --since 30d --compare
     """
     if by and compare:
-        raise click.UsageError("--compare goes without --by")
+        raise click.UsageError(phrase("--compare goes without --by"))
     rows: list[Row] = []
     faults: list[str] = []
     with app.opened() as here:
@@ -61,13 +64,14 @@ def nps(
                     try:
                         lines = _KINDS[by or "nps"](figures, about, compare)
                     except ConnectorError as fault:
-                        faults.append(f"campaign {code}: {fault}" if code else str(fault))
+                        why = said_of(fault)
+                        faults.append(phrase("campaign {campaign}: {fault}", campaign=code, fault=why) if code else why)
                         continue
                     rows += [{"account": one.name, "campaign": code or None, **line} for line in lines]
     if as_json:
         output.as_json([row | {"since": first, "until": last} for row in rows])
     else:
-        output.line(f"Answers from {first} to {last}", "bold")
+        output.line(phrase("Answers from {first} to {last}", first=first, last=last), "bold")
         _figures(rows)
     if faults:
         fail(*faults)
@@ -87,7 +91,8 @@ def _days(here: Surroundings, since: str, until: str) -> tuple[str, str]:
         last = max(last, datetime.fromtimestamp(now / 1000, UTC), key=datetime.date)
     first = day(since) if since else last - timedelta(days=DAYS)
     if first.date() > last.date():
-        raise ConnectorError(f"{first:%Y-%m-%d} is after {last:%Y-%m-%d}: give --since before --until")
+        days = {"first": f"{first:%Y-%m-%d}", "last": f"{last:%Y-%m-%d}"}
+        raise ConnectorError(phrase("{first} is after {last}: give --since before --until", **days))
     return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
 
 
@@ -113,14 +118,32 @@ _KINDS: Final[Mapping[str, Callable[[Figures, Selection, bool], list[Row]]]] = {
 
 def _figures(rows: Sequence[Row]) -> None:
     if not rows:
-        output.line("there are none")
+        output.line(phrase("there are none"))
         return
     flat = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     output.table(
-        [name.replace("_", " ").replace("percentage", "%") for name in columns],
+        [_TITLES.get(name, name.replace("_", " ").replace("percentage", "%")) for name in columns],
         [[_shown(name, row.get(name)) for name in columns] for row in flat],
     )
+
+
+_TITLES: Final[Mapping[str, str]] = {
+    "account": phrase("account"),
+    "campaign": phrase("campaign"),
+    "name": phrase("name"),
+    "total": phrase("total"),
+    "nps": "nps",
+    "nps before": phrase("nps before"),
+    "dispatches": phrase("dispatches"),
+    "dispatches before": phrase("dispatches before"),
+    "promoters": phrase("promoters"),
+    "passives": phrase("passives"),
+    "detractors": phrase("detractors"),
+    "promoters_percentage": phrase("promoters %"),
+    "passives_percentage": phrase("passives %"),
+    "detractors_percentage": phrase("detractors %"),
+}
 
 
 def _flat(row: Row) -> Row:
@@ -131,4 +154,6 @@ def _flat(row: Row) -> Row:
 
 
 def _shown(name: str, value: Any) -> Any:
-    return "all" if name == "campaign" and value is None else _whole(value) if isinstance(value, float) else value
+    return (
+        phrase("all") if name == "campaign" and value is None else _whole(value) if isinstance(value, float) else value
+    )

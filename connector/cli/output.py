@@ -133,7 +133,7 @@ _COMMAND = re.compile(
 
 def warn(text: str) -> None:
     """One line on stderr, which scripts that read stdout ignore."""
-    click.echo(f"connector: {printable(text)}", err=True)
+    click.echo(f"connector: {printable(say(text))}", err=True)
 
 
 def table(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import calendar
+from typing import Final
 
 import click
 
 from connector.admin.may import route_of
 from connector.admin.pace import pace as read_pace
 from connector.cli import app, output
+from connector.core.phrases import phrase
 
 
 @click.command()
@@ -37,9 +38,17 @@ def pace(route: str, as_json: bool) -> None:
         (f"{hour:02}:00", *(_cell(cells.get((day, hour))) for day in days)) for hour in sorted({h for _, h in cells})
     ]
     if rows:
-        output.table(("hour", *(calendar.day_name[day] for day in days)), rows, title="Half within")
+        output.table((phrase("hour"), *(_DAYS[day] for day in days)), rows, title=phrase("Half within"))
     else:
-        output.line("nothing was delivered in four weeks, or it is not counted yet: a worker counts each minute")
+        output.line(
+            phrase("nothing was delivered in four weeks, or it is not counted yet: a worker counts each minute")
+        )
+
+
+_DAYS: Final = (
+    *(phrase("Monday"), phrase("Tuesday"), phrase("Wednesday"), phrase("Thursday")),
+    *(phrase("Friday"), phrase("Saturday"), phrase("Sunday")),
+)
 
 
 def _cell(cell: dict[str, float] | None) -> str:

@@ -10,6 +10,8 @@ from connector.admin.privacy.access import kept_of
 from connector.admin.privacy.person import person as meant
 from connector.cli import app, output
 from connector.cli.may import asked_for
+from connector.core.phrases import phrase, plural
+from connector.core.states import state_word
 
 
 @click.command()
@@ -31,20 +33,39 @@ def person(who: str, as_json: bool) -> None:
         output.as_json(found)
         return
     for one in found["do_not_contact"]:
-        output.line(f"on the do-not-contact list since {output.moment(one['since'], zone)}", "yellow")
+        output.line(
+            phrase("on the do-not-contact list since {moment}", moment=output.moment(one["since"], zone)), "yellow"
+        )
     for one in found["lists"]:
-        output.line(f"list {one['list']}: {'on it' if one['listed'] else 'not on it'}")
+        said = "list {name}: on it" if one["listed"] else "list {name}: not on it"
+        output.line(phrase(said, name=one["list"]))
     rows = [
         (event["event"], output.moment(event["received_at"], zone), event["source"], *_of(each))
         for event in found["events"]
         for each in event["deliveries"] or [{}]
     ]
     if rows:
-        output.table(("event", "received", "source", "delivery", "route", "state"), rows)
+        output.table(
+            (
+                phrase("event"),
+                phrase("received"),
+                phrase("source"),
+                phrase("delivery"),
+                phrase("route"),
+                phrase("state"),
+            ),
+            rows,
+        )
     else:
-        output.line("no event of this person is here")
-    output.line(f"{len(found['contacts'])} contacts on record; --json shows everything, payloads too")
+        output.line(phrase("no event of this person is here"))
+    output.line(
+        plural(
+            "{number} contact on record; --json shows everything, payloads too",
+            "{number} contacts on record; --json shows everything, payloads too",
+            len(found["contacts"]),
+        )
+    )
 
 
 def _of(delivery: dict[str, Any]) -> list[str]:
-    return [delivery.get(name, "") for name in ("delivery", "route", "state")]
+    return [delivery.get("delivery", ""), delivery.get("route", ""), state_word(delivery.get("state", ""))]

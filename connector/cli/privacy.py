@@ -20,6 +20,7 @@ from connector.cli.app import Surroundings
 from connector.cli.progress import bar
 from connector.cli.questions import confirm, demand_answer, yes_option
 from connector.core.errors import ConnectorError
+from connector.core.phrases import joined, phrase, plural
 from connector.core.settings import Settings
 from connector.core.text import seconds
 from connector.inbound.refusing import hint
@@ -29,9 +30,9 @@ from connector.store.acts import What
 from connector.store.database import now_ms
 from connector.store.suppression_list import Entry
 
-AGAIN = "what came before is forgotten: the same command goes on from there"
+AGAIN = phrase("what came before is forgotten: the same command goes on from there")
 
-STAYS = (
+STAYS = phrase(
     "What was sent stays at the vendors, which hold it in their own name: a row in a campaign is still dialled, a"
     " survey is still answered; have it deleted there too"
 )
@@ -80,11 +81,11 @@ def purge(older_than: str, why: str, dry_run: bool, vacuum: bool, yes: bool, as_
 
 def _age_s(here: Surroundings, text: str) -> float:
     if not text and here.settings.retention is None:
-        raise click.UsageError("say --older-than 90d, or set purge_after under [retention]")
+        raise click.UsageError(phrase("say --older-than 90d, or set purge_after under [retention]"))
     try:
         return seconds(text) if text else here.settings.retention.purge_after_s  # type: ignore[union-attr]
     except ValueError:
-        raise click.UsageError("--older-than takes a time with its unit, like 90d or 24h") from None
+        raise click.UsageError(phrase("--older-than takes a time with its unit, like 90d or 24h")) from None
 
 
 @click.command()
@@ -107,14 +108,18 @@ def erase(who: str, never_again: bool, why: str, dry_run: bool, vacuum: bool, ye
     _demand(yes=yes, dry_run=dry_run, vacuum=vacuum, as_json=as_json)
     with app.opened() as here:
         if who == "-":
-            who = click.prompt("phone or e-mail", hide_input=True, err=True) if sys.stdin.isatty() else _piped()
+            who = (
+                click.prompt(output.say(phrase("phone or e-mail")), hide_input=True, err=True)
+                if sys.stdin.isatty()
+                else _piped()
+            )
         meant = person(who, here.settings)
         if not dry_run:
             _ask_erase(here, meant, yes=yes)
         if never_again and not dry_run:
             _never_again(here, meant, why)
             if not as_json:
-                output.line("on the do-not-contact list from now on")
+                output.line(phrase("on the do-not-contact list from now on"))
         erasing = Erasing(here.settings, here.database, meant, dry_run=dry_run)
         with bar("looking", "events") as shown, _resumable(dry_run):
             for erased in erasing.run():
@@ -143,9 +148,9 @@ def _never_again(here: Surroundings, meant: Person, why: str) -> None:
 
 def _demand(*, yes: bool, dry_run: bool, vacuum: bool, as_json: bool) -> None:
     if dry_run and (vacuum or yes):
-        raise click.UsageError("--dry-run forgets nothing: it goes without --vacuum and --yes")
+        raise click.UsageError(phrase("--dry-run forgets nothing: it goes without --vacuum and --yes"))
     if not dry_run:
-        demand_answer(yes=yes, as_json=as_json, first="--dry-run has shown what would go")
+        demand_answer(yes=yes, as_json=as_json, first=phrase("--dry-run has shown what would go"))
 
 
 def _ask_erase(here: Surroundings, meant: Person, *, yes: bool) -> None:
@@ -157,7 +162,7 @@ def _ask_erase(here: Surroundings, meant: Person, *, yes: bool) -> None:
         for found in would.run():
             shown(found.events, done=found.read, total=found.of or None)
     _tell_erased(would.erased, out_of_reach(here.settings), dry_run=True, as_json=False)
-    confirm(f"this cannot be undone. {STAYS}", yes=yes)
+    confirm(output.say(phrase("this cannot be undone. {stays}", stays=STAYS)), yes=yes)
 
 
 def _ask_purge(here: Surroundings, age_s: float, *, yes: bool) -> None:
@@ -167,7 +172,7 @@ def _ask_purge(here: Surroundings, age_s: float, *, yes: bool) -> None:
     for _ in would.run():
         pass
     _tell_purged(would.purged, dry_run=True, as_json=False)
-    confirm("this cannot be undone; states, times and keyed hashes stay", yes=yes)
+    confirm(output.say(phrase("this cannot be undone; states, times and keyed hashes stay")), yes=yes)
 
 
 def _piped() -> str:
@@ -179,7 +184,7 @@ def _resumable(dry_run: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise ConnectorError("stopped" if dry_run else f"stopped; {AGAIN}") from None
+        raise ConnectorError(phrase("stopped") if dry_run else phrase("stopped; {again}", again=AGAIN)) from None
 
 
 def _clean(here: Surroundings, *, dry_run: bool, vacuum: bool) -> None:
@@ -187,41 +192,55 @@ def _clean(here: Surroundings, *, dry_run: bool, vacuum: bool) -> None:
     if dry_run:
         return
     if not (here.database.rewrite() if vacuum else here.database.fold_log()):
-        output.warn("the write-ahead log is in use and still holds old pages: the next purge empties it")
+        output.warn(phrase("the write-ahead log is in use and still holds old pages: the next purge empties it"))
 
 
 def _tell_purged(purged: Purged, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         output.as_json({"dry_run": dry_run, **_without_progress(purged)})
         return
-    done = "would be forgotten" if dry_run else "forgotten"
-    output.line(f"{done}: {_some(purged.events, 'event')} with {_some(purged.deliveries, 'delivery')}")
+    output.line(_forgotten(purged.events, _deliveries(purged.deliveries), dry_run=dry_run))
     if purged.left:
-        output.line(f"old enough too: {purged.left:,}; they go once nothing of them waits or is uncertain", "yellow")
+        output.line(
+            phrase("old enough too: {left:,}; they go once nothing of them waits or is uncertain", left=purged.left),
+            "yellow",
+        )
 
 
 def _tell_erased(erased: Erased, beyond: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         output.as_json({"dry_run": dry_run, **_without_progress(erased)})
-        output.warn(f"out of reach: {'; '.join(beyond)}")
+        output.warn(phrase("out of reach: {places}", places=joined(beyond, "; ")))
         return
-    done, ended = ("would be forgotten", "would end") if dry_run else ("forgotten", "ended")
     if erased.events:
-        output.line(f"{done}: {_some(erased.events, 'event')} with {_some(erased.deliveries, 'settled delivery')}")
+        settled = plural("{number:,} settled delivery", "{number:,} settled deliveries", erased.deliveries)
+        output.line(_forgotten(erased.events, settled, dry_run=dry_run))
     elif not erased.in_hand:
-        output.line("nothing of this person is here")
+        output.line(phrase("nothing of this person is here"))
     if erased.ended:
-        output.line(f"{_some(erased.ended, 'delivery')} that waited {ended} unsent")
+        said = "{deliveries} that waited would end unsent" if dry_run else "{deliveries} that waited ended unsent"
+        output.line(phrase(said, deliveries=_deliveries(erased.ended)))
     if erased.in_hand:
-        output.line(f"in a call or uncertain: {erased.in_hand:,}; their records go once they are settled", "yellow")
+        output.line(
+            phrase(
+                "in a call or uncertain: {in_hand:,}; their records go once they are settled", in_hand=erased.in_hand
+            ),
+            "yellow",
+        )
     if erased.uncertain:
-        output.line("connector deliveries --state uncertain shows which; connector resolve settles them", "yellow")
-    output.line(f"out of reach, and yours to clear: {'; '.join(beyond)}")
+        output.line(
+            phrase("connector deliveries --state uncertain shows which; connector resolve settles them"), "yellow"
+        )
+    output.line(phrase("out of reach, and yours to clear: {places}", places=joined(beyond, "; ")))
 
 
-def _some(number: int, what: str) -> str:
-    several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
-    return f"{number:,} {what if number == 1 else several}"
+def _forgotten(events: int, deliveries: str, *, dry_run: bool) -> str:
+    said = "would be forgotten: {events} with {deliveries}" if dry_run else "forgotten: {events} with {deliveries}"
+    return phrase(said, events=plural("{number:,} event", "{number:,} events", events), deliveries=deliveries)
+
+
+def _deliveries(number: int) -> str:
+    return plural("{number:,} delivery", "{number:,} deliveries", number)
 
 
 def _without_progress(tally: Purged | Erased) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from connector.cli import output
+from connector.core.phrases import phrase
+
 Decorated = Callable[..., Any]
 
 
@@ -19,13 +22,14 @@ def yes_option(command: Decorated) -> Decorated:
 def demand_answer(*, yes: bool, as_json: bool = False, first: str = "") -> None:
     """Wrong usage if nobody can be asked and ``--yes`` is missing; ``first``: what to look at before."""
     if not yes and (as_json or not has_terminal()):
-        raise click.UsageError(f"nobody can be asked here: say --yes{first and ', once '}{first}")
+        said = "nobody can be asked here: say --yes, once {first}" if first else "nobody can be asked here: say --yes"
+        raise click.UsageError(phrase(said, first=first))
 
 
 def confirm(what: str, *, yes: bool) -> None:
     """Goes on when a person agrees; ends the command otherwise."""
     if not yes:
-        click.confirm(f"{what}. Go on?", abort=True, err=True)
+        click.confirm(output.say(phrase("{what}. Go on?", what=what)), abort=True, err=True)
 
 
 def has_terminal() -> bool:

@@ -14,6 +14,7 @@ from connector.admin.registries import asked_about
 from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Registry
 from connector.core.text import did_you_mean, listed, quote
 from connector.core.times import DAY_MS, iso
@@ -28,18 +29,20 @@ def registry_of(here: Surroundings, name: str) -> Registry:
     """The configured list of that name. Raises `ConnectorError`."""
     known = here.settings.contact.lists if here.settings.contact else {}
     if name not in known:
-        hint = did_you_mean(name, known) or (f", there is {listed(known)}" if known else ": add [contact.lists.NAME]")
-        raise ConnectorError(f"there is no list {quote(name)}{hint}")
+        hint = did_you_mean(name, known) or (
+            phrase(", there is {names}", names=listed(known)) if known else phrase(": add [contact.lists.NAME]")
+        )
+        raise ConnectorError(phrase("there is no list {name}{hint}", name=quote(name), hint=hint))
     return known[name]
 
 
 def day_of(here: Surroundings, text: str, now: int) -> int:
     """The day that a file is of (unix ms). Raises `ConnectorError`."""
     if not text:
-        raise ConnectorError("say of which day the file is: --of 2026-11-02")
+        raise ConnectorError(phrase("say of which day the file is: --of 2026-11-02"))
     of = since_ms(text, here.settings, now)
     if of > now:
-        raise ConnectorError(f"{quote(text)} is still to come: a list is of a day that is past")
+        raise ConnectorError(phrase("{text} is still to come: a list is of a day that is past", text=quote(text)))
     return of
 
 
@@ -52,7 +55,11 @@ def import_list(
         held = registries.one(conn, registry.name)
         if held is not None and held.of > of:
             raise ConnectorError(
-                f"the list {registry.name} is of {_day(held.of)} already: an older file changes nothing"
+                phrase(
+                    "the list {name} is of {day} already: an older file changes nothing",
+                    name=registry.name,
+                    day=_day(held.of),
+                )
             )
         number = registries.begin(conn, registry.name)
     count = 0
@@ -65,7 +72,7 @@ def import_list(
             batch = []
     _put(here, registry, number, batch, of)
     if not count:
-        raise ConnectorError("the file holds neither a phone nor an e-mail: the list is as it was")
+        raise ConnectorError(phrase("the file holds neither a phone nor an e-mail: the list is as it was"))
     with here.database.write(serialise="registries") as conn:
         now = now_ms(conn)
         registries.finish(conn, registry.name, number, of, replaces=replaces, now=now)
@@ -104,13 +111,27 @@ def lists(as_json: bool) -> None:
         output.as_json(found)
         return
     rows = [
-        (one["name"], output.moment(one["of"], zone), one["age_days"], one["size"], one["state"], one["speaks_for"])
+        (
+            *(one["name"], output.moment(one["of"], zone), one["age_days"], one["size"]),
+            *(_STATES[one["state"]], _everybody(one["speaks_for"])),
+        )
         for one in found
     ]
     if rows:
-        output.table(("list", "of", "days old", "size", "state", "speaks for"), rows)
+        output.table(
+            (phrase("list"), phrase("of"), phrase("days old"), phrase("size"), phrase("state"), phrase("speaks for")),
+            rows,
+        )
     else:
-        output.line("there is no list: [contact.lists.NAME] names one")
+        output.line(phrase("there is no list: [contact.lists.NAME] names one"))
+
+
+_STATES: Final = {
+    "asked": phrase("asked about"),
+    "good": phrase("good"),
+    "too old": phrase("too old"),
+    "never imported": phrase("never imported"),
+}
 
 
 def _fields(name: str, registry: Registry, held: registries.Held | None, now: int) -> dict[str, Any]:
@@ -122,13 +143,17 @@ def _fields(name: str, registry: Registry, held: registries.Held | None, now: in
         "age_days": (now - of) // DAY_MS if of else None,
         "size": held.size if held else 0,
         "state": "asked" if registry.asked else "good" if fresh else "too old" if of else "never imported",
-        "speaks_for": _speaks(registry),
+        "speaks_for": _speaks(registry) or "everybody",
     }
+
+
+def _everybody(speaks_for: str) -> str:
+    return phrase("everybody") if speaks_for == "everybody" else speaks_for
 
 
 def _speaks(registry: Registry) -> str:
     parts = [registry.countries, registry.purposes, registry.channels]
-    return "; ".join(", ".join(one) for one in parts if one) or "everybody"
+    return "; ".join(", ".join(one) for one in parts if one)
 
 
 @click.command()
@@ -149,7 +174,12 @@ def ask(name: str, as_json: bool) -> None:
         output.as_json(asdict(result))
         return
     output.line(
-        f"asked about {result.asked}; on the list: {result.listed}; waiting deliveries that became due: {result.freed}"
+        phrase(
+            "asked about {asked}; on the list: {listed}; waiting deliveries that became due: {freed}",
+            asked=result.asked,
+            listed=result.listed,
+            freed=result.freed,
+        )
     )
 
 

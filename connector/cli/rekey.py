@@ -10,6 +10,7 @@ from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.cli.progress import bar
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.store import encrypted, hash_keys, processes, rehashing
 from connector.store.database import now_ms
 
@@ -34,7 +35,7 @@ def rekey() -> None:
     with app.opened() as here:
         if not here.settings.secret_keys and not here.settings.data_keys:
             raise ConnectorError(
-                "neither CONNECTOR_SECRET_KEY nor CONNECTOR_DATA_KEY is set: connector secrets makes them"
+                phrase("neither CONNECTOR_SECRET_KEY nor CONNECTOR_DATA_KEY is set: connector secrets makes them")
             )
         rows = 0
         if here.settings.data_keys:
@@ -44,16 +45,23 @@ def rekey() -> None:
                     shown(rows)
         hashes = _hashes(here) if here.settings.secret_keys else Hashes()
     if rows:
-        output.line(f"{rows:,} rows encrypted with the newest CONNECTOR_DATA_KEY")
+        output.line(phrase("{rows:,} rows encrypted with the newest CONNECTOR_DATA_KEY", rows=rows))
     if hashes.rows is not None:
-        output.line(f"{hashes.rows:,} hashes written again; of none the phone or the e-mail had to be known")
+        output.line(
+            phrase("{rows:,} hashes written again; of none the phone or the e-mail had to be known", rows=hashes.rows)
+        )
     if hashes.running:
         running = ", ".join(hashes.running)
-        output.line(f"the hashes stay as they are while processes run ({running}): stop them, and do this again")
+        output.line(
+            phrase(
+                "the hashes stay as they are while processes run ({running}): stop them, and do this again",
+                running=running,
+            )
+        )
     if rows or hashes.is_changed:
-        output.line("locked with the newest key: once every process has it, the older ones may go")
+        output.line(phrase("locked with the newest key: once every process has it, the older ones may go"))
     elif not hashes.running:
-        output.line("everything is locked with the newest key already")
+        output.line(phrase("everything is locked with the newest key already"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,9 @@ def _hashes(here: Surroundings) -> Hashes:
     # A process that starts waits at the same lock, and then finds the new key.
     with here.database.write(serialise="facts") as conn:
         if not hash_keys.is_known(conn, here.settings):
-            raise ConnectorError("CONNECTOR_SECRET_KEY is not the one of what is stored: set new,old with the old one")
+            raise ConnectorError(
+                phrase("CONNECTOR_SECRET_KEY is not the one of what is stored: set new,old with the old one")
+            )
         changed = not hash_keys.is_sealed_with_newest(conn, here.settings)
         if not rehashing.is_due(conn, here.settings):
             if changed:

@@ -21,6 +21,7 @@ from connector.cli.app import Surroundings
 from connector.cli.questions import confirm, demand_answer, yes_option
 from connector.cli.resolve import delivery_id
 from connector.core.errors import ConnectorError
+from connector.core.phrases import joined, phrase, plural
 from connector.core.states import DeliveryState
 from connector.core.text import did_you_mean, quote
 from connector.store.database import now_ms
@@ -28,11 +29,11 @@ from connector.store.database import now_ms
 LISTED: Final = 200  #: changes shown one by one
 #: (done, would be done)
 _ACTIONS: Final = {
-    "accept": ("accepted", "would be accepted"),
-    "add": ("added", "would be added"),
-    "renew": ("pending again", "would be pending again"),
-    "resend": ("pending again", "would be sent a second time"),
-    "keep": ("left as it is", "left as it is"),
+    "accept": (phrase("accepted"), phrase("would be accepted")),
+    "add": (phrase("added"), phrase("would be added")),
+    "renew": (phrase("pending again"), phrase("would be pending again")),
+    "resend": (phrase("pending again"), phrase("would be sent a second time")),
+    "keep": (phrase("left as it is"), phrase("left as it is")),
 }
 
 
@@ -42,7 +43,7 @@ _ACTIONS: Final = {
 )
 @click.option("--event", "event_ids", metavar="ID", multiple=True, help="This event: e45, or as its sender calls it.")
 @click.option("--state", type=click.Choice([DeliveryState.DEAD.value]), default=None, help="All dead deliveries.")
-@click.option("--since", metavar="T", default="", help="With --state: that died since then: 24h, 2026-11-20T10:00.")
+@click.option("--since", metavar="T", default="", help=f"With --state: that died since then: {app.PAST}.")
 @click.option("--route", metavar="NAME", default="", help="With --state: of this route only.")
 @click.option("--account", metavar="NAME", default="", help="With --state: of this account only.")
 @click.option("--reason", metavar="TEXT", default="", help="With --state: whose reason holds this.")
@@ -109,11 +110,11 @@ def _demand_sense(
 ) -> None:
     """Raises `UsageError` for options that do not go together."""
     if sum(map(bool, (delivery_ids, event_ids, state))) != 1:
-        raise click.UsageError("name one of --delivery, --event and --state dead")
+        raise click.UsageError(phrase("name one of --delivery, --event and --state dead"))
     if not state and narrowed:
-        raise click.UsageError("--since, --route, --account, --reason and --limit go with --state dead")
+        raise click.UsageError(phrase("--since, --route, --account, --reason and --limit go with --state dead"))
     if state and force:
-        raise click.UsageError("--force goes with --delivery or --event: what is dead was not delivered")
+        raise click.UsageError(phrase("--force goes with --delivery or --event: what is dead was not delivered"))
 
 
 def _dead(here: Surroundings, since: str, route: str, account: str, reason: str, limit: int | None) -> Dead:
@@ -122,7 +123,9 @@ def _dead(here: Surroundings, since: str, route: str, account: str, reason: str,
         demand(here.settings, account)
     routes = tuple(one.name for one in here.settings.routes)
     if route and route not in routes:
-        raise ConnectorError(f"no route is called {quote(route)}{did_you_mean(route, routes)}")
+        raise ConnectorError(
+            phrase("no route is called {route}{hint}", route=quote(route), hint=did_you_mean(route, routes))
+        )
     return Dead(since=_since(here, since), route=route, account=account, reason=reason, limit=limit)
 
 
@@ -135,11 +138,13 @@ def _confirm(would: Iterable[Change]) -> None:
         places |= {change.destination} if change.action != "keep" and change.destination else set()
     twice, sent = counts["resend"], sum(counts.values()) - counts["keep"]
     if twice:
-        were = "1 delivery was" if twice == 1 else f"{twice:,} deliveries were"
-        confirm(f"{were} delivered before: the same person is contacted a second time", yes=False)
+        one = "{number:,} delivery was delivered before: the same person is contacted a second time"
+        several = "{number:,} deliveries were delivered before: the same person is contacted a second time"
+        confirm(plural(one, several, twice), yes=False)
     elif sent:
-        what = "1 delivery is" if sent == 1 else f"{sent:,} deliveries are"
-        confirm(f"{what} sent again, to {', '.join(sorted(places))}: people are contacted", yes=False)
+        one = "{number:,} delivery is sent again, to {names}: people are contacted"
+        several = "{number:,} deliveries are sent again, to {names}: people are contacted"
+        confirm(plural(one, several, sent, names=", ".join(sorted(places))), yes=False)
 
 
 def _tell(changes: Iterable[Change], *, dry_run: bool, as_json: bool) -> Counter[str]:
@@ -159,10 +164,11 @@ def _tell(changes: Iterable[Change], *, dry_run: bool, as_json: bool) -> Counter
     for _ in stream:
         pass  # carried out, too many to be listed
     if rows:
-        output.table(("delivery", "event", "route", "what", "why"), rows)
+        output.table((phrase("delivery"), phrase("event"), phrase("route"), phrase("what"), phrase("why")), rows)
     left_out = sum(counts.values()) - len(rows)
-    summary = ", ".join(f"{number} {_ACTIONS[action][dry_run]}" for action, number in counts.items())
-    output.line((summary or "nothing fits") + (f" ({left_out} not listed)" if left_out else ""))
+    listed = joined([joined([str(number), _ACTIONS[action][dry_run]], " ") for action, number in counts.items()], ", ")
+    more = phrase(" ({left_out} not listed)", left_out=left_out) if left_out else ""
+    output.line(joined([listed or phrase("nothing fits"), more]))
     return counts
 
 
@@ -176,7 +182,9 @@ def _events(here: Surroundings, text: str) -> list[int]:
     with here.database.read() as conn:
         found = events_meant(conn, here.settings, text)
     if not found:
-        raise ConnectorError(f"no event is called {quote(text)}: write e45, or the id that its sender gave")
+        raise ConnectorError(
+            phrase("no event is called {id}: write e45, or the id that its sender gave", id=quote(text))
+        )
     return found
 
 

@@ -14,7 +14,8 @@ from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.cli.questions import confirm, demand_answer, yes_option
 from connector.core.errors import ConnectorError
-from connector.core.states import DeliveryState
+from connector.core.phrases import joined, phrase, plural
+from connector.core.states import DeliveryState, state_word
 from connector.core.text import quote
 
 
@@ -25,7 +26,9 @@ def delivery_id(here: Surroundings, text: str) -> int:
     if number is None and text.isascii() and text.isdigit() and len(text) < 19:
         number = int(text)
     if number is None:
-        raise ConnectorError(f"{quote(text)} is no delivery: write d123, as `connector deliveries` shows it")
+        raise ConnectorError(
+            phrase("{text} is no delivery: write d123, as `connector deliveries` shows it", text=quote(text))
+        )
     return number
 
 
@@ -46,18 +49,19 @@ def resolve(ids: Sequence[str], landed: bool, resend: bool, why: str, yes: bool)
     connector resolve d6 --resend --yes
     """
     if landed == resend:
-        raise click.UsageError("say --landed or --resend, one of the two")
+        raise click.UsageError(phrase("say --landed or --resend, one of the two"))
     if resend:
         demand_answer(yes=yes)
-        which = "it" if len(ids) == 1 else f"{len(ids):,} of them"
-        confirm(f"{', '.join(ids)}: {which} may have landed, and the person is contacted twice then", yes=yes)
-    became = DeliveryState.DELIVERED if landed else "pending again"
+        one = "{names}: it may have landed, and the person is contacted twice then"
+        several = "{names}: each of them may have landed, and its person is contacted twice then"
+        confirm(plural(one, several, len(ids), names=", ".join(ids)), yes=yes)
+    became = state_word(DeliveryState.DELIVERED.value) if landed else phrase("pending again")
     with app.opened() as here:
         for text in ids:
             attempt = re.fullmatch(r"a(\d{1,18})", text)
             if attempt:
                 number = resolve_attempt(here.settings, here.database, int(attempt[1]), app.by(why), landed=landed)
-                output.line(f"{number} of {text}: {became}")
+                output.line(phrase("{number} of {text}: {became}", number=number, text=text, became=became))
             else:
                 resolve_delivery(here.settings, here.database, delivery_id(here, text), app.by(why), landed=landed)
-                output.line(f"{text}: {became}")
+                output.line(joined([text, became], ": "))

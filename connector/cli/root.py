@@ -14,7 +14,7 @@ from connector.languages.catalogue import LANGUAGES, known, of_environment
 @click.group(cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="connector", message="%(version)s")
 @click.option("--config", metavar="FILE", default=None, help="The configuration; CONNECTOR_CONFIG if left out.")
-@click.option("--lang", type=click.Choice(LANGUAGES), default=None, help="Of reasons and steps; LANG if left out.")
+@click.option("--lang", type=click.Choice(LANGUAGES), default=None, help="Of what is printed; LANG if left out.")
 def connector(config: str | None, lang: str | None) -> None:
     """Leads and tickets in, wolkvox rows and Tracksale surveys out: nothing lost, nobody contacted twice.
 

@@ -15,6 +15,7 @@ from connector.cli.shutdown import Ending
 from connector.cli.together import Together
 from connector.cli.web_part import WebPart
 from connector.core import log
+from connector.core.phrases import phrase
 from connector.core.settings import Settings
 from connector.inbound.committer import Committer
 from connector.inbound.receiver import Receiver
@@ -45,7 +46,7 @@ def run() -> None:
     together = Together(there or settings, *address(settings, os.environ), stores=there is not None)
     try:
         together.listen()
-        output.line(f"connector listens on {together.url} (Ctrl-C stops it)")
+        output.line(phrase("connector listens on {url} (Ctrl-C stops it)", url=together.url))
         there = there or beginning.ready_in_time(settings, ending)
         if there is not None:
             together.begin(there)

@@ -20,8 +20,9 @@ import requests
 from connector.cli import app, output
 from connector.cli.group import fail
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Settings, Source
-from connector.core.text import did_you_mean, listed
+from connector.core.text import did_you_mean, the_configuration_has
 from connector.core.text import quote as quoted
 from connector.inbound.captured import captured
 from connector.inbound.signatures import sign
@@ -93,7 +94,7 @@ def send(source: str, file: Path | None, sample: bool, to: str, wait: int, as_js
     connector send landing lead.json --to https://connector.example.com
     """
     if sample == (file is not None):
-        raise click.UsageError("give a FILE or --sample, one of the two")
+        raise click.UsageError(phrase("give a FILE or --sample, one of the two"))
     settings = app.settings()
     found = _source(settings, source)
     body, content_type = _sample(found) if file is None else _caught(file)
@@ -106,23 +107,27 @@ def send(source: str, file: Path | None, sample: bool, to: str, wait: int, as_js
     else:
         output.line(f"{answer.status_code} {output.compact(shown) if not isinstance(shown, str) else shown}")
         if answer.ok and isinstance(shown, dict) and shown.get("id"):
-            output.line(f"what became of it: connector explain {shown['id']}")
+            output.line(phrase("what became of it: connector explain {id}", id=shown["id"]))
     if not answer.ok:
         sys.exit(1)
 
 
 def _source(settings: Settings, name: str) -> Source:
     if name not in settings.sources:
-        hint = did_you_mean(name, settings.sources) or f": the configuration has {listed(tuple(settings.sources))}"
-        raise ConnectorError(f"no source is called {quoted(name)}{hint}")
+        hint = did_you_mean(name, settings.sources) or the_configuration_has(settings.sources)
+        raise ConnectorError(phrase("no source is called {name}{hint}", name=quoted(name), hint=hint))
     if settings.sources[name].verify is None:
-        raise ConnectorError(f"{quoted(name)} takes no webhooks: it has no verify")
+        raise ConnectorError(phrase("{name} takes no webhooks: it has no verify", name=quoted(name)))
     return settings.sources[name]
 
 
 def _sample(source: Source) -> tuple[bytes, str]:
     if source.mapping not in SAMPLES:
-        raise ConnectorError(f"there is no sample of {quoted(source.mapping)}: give a FILE as its sender sends it")
+        raise ConnectorError(
+            phrase(
+                "there is no sample of {mapping}: give a FILE as its sender sends it", mapping=quoted(source.mapping)
+            )
+        )
     now = datetime.now(UTC)
     made = {**SAMPLES[source.mapping], "time": now.isoformat(timespec="seconds")}
     if source.mapping == "ticket":
@@ -188,9 +193,15 @@ def _post(request: Request, wait_s: float) -> requests.Response:
             )
         except requests.ConnectionError:
             where = request.url.split("/webhooks/")[0]
-            fail(f"nobody listens at {where}: start connector run, or say --to URL")
+            fail(phrase("nobody listens at {where}: start connector run, or say --to URL", where=where))
         except requests.RequestException as fault:
-            fail(f"{type(fault).__name__}: no answer came within {TIMEOUT_S:.0f} s")
+            fail(
+                phrase(
+                    "{fault}: no answer came within {seconds:.0f} s",
+                    fault=type(fault).__name__,
+                    seconds=TIMEOUT_S,
+                )
+            )
 
 
 def _wait_for_listener(url: str, wait_s: float) -> None:
@@ -206,7 +217,9 @@ def _wait_for_listener(url: str, wait_s: float) -> None:
         else:
             return
         if not is_warned:
-            output.warn(f"nobody listens at port {port} yet: waiting {wait_s:.0f} s for it")
+            output.warn(
+                phrase("nobody listens at port {port} yet: waiting {seconds:.0f} s for it", port=port, seconds=wait_s)
+            )
             is_warned = True
         time.sleep(LOOK_S)
 

@@ -283,7 +283,7 @@ def _day(found: Mapping[str, Any]) -> None:
 def _spool(found: dict[str, Any] | None) -> None:
     """Only where it matters: something waits, or it cannot be seen."""
     if found is not None and spool.holds(found):
-        output.line(f"! {spool.in_words(found)}", "yellow")
+        output.line(joined(["! ", spool.in_words(found)]), "yellow")
 
 
 def _left(left: Sequence[Mapping[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from connector.cli.group import fail
 from connector.cli.may import all_asked_for
 from connector.core.caps import CHANNELS
 from connector.core.errors import ConnectorError
+from connector.core.phrases import joined, phrase, plural
 from connector.core.text import quote
 from connector.core.times import iso
 from connector.inbound.files.columns import wish_of
@@ -78,15 +79,28 @@ def add(who: Sequence[str], reason: str, channels: Sequence[str]) -> None:
             theirs, reaching = [_hash(here, one) for one in people], _reaching(here, channels)
             stopped = suppression_list.stopped(conn, theirs, reaching)
             sent = suppression_list.handed_over(conn, theirs, reaching)
-    output.line(f"{new} added" + (f", {len(people) - new} were on the list already" if new < len(people) else ""))
+    _tell_added(new, len(people) - new)
     if stopped:
         named = ", ".join(f"d{number}" for number in stopped[:_NAMED]) + (", …" if len(stopped) > _NAMED else "")
-        output.line(f"{len(stopped)} pending to them end suppressed when their turn comes: {named}")
+        one = "{number} pending to them ends suppressed when its turn comes: {named}"
+        several = "{number} pending to them end suppressed when their turn comes: {named}"
+        output.line(plural(one, several, len(stopped), named=named))
     if sent:
         named = ", ".join(f"{destination} (d{number})" for number, destination in sent)
         output.line(
-            f"the vendors have them from before, and may still contact them: {named}; take them out there", "yellow"
+            phrase(
+                "the vendors have them from before, and may still contact them: {named}; take them out there",
+                named=named,
+            ),
+            "yellow",
         )
+
+
+def _tell_added(added: int, before: int) -> None:
+    if before:
+        output.line(phrase("{added} added, {number} were on the list already", added=added, number=before))
+    else:
+        output.line(phrase("{added} added", added=added))
 
 
 def _reaching(here: Surroundings, channels: Sequence[str]) -> set[str]:
@@ -111,11 +125,11 @@ def remove(who: Sequence[str], why: str) -> None:
         people = [_meant(here, text) for text in all_asked_for(who)]
         with here.database.write() as conn:
             suppression_list.demand_key(conn, here.settings.hash_key)
-            number = sum(suppression_list.remove(conn, _hash(here, one)) for one in people)
-            acts.append(conn, [app.by(why).act(What.UNSUPPRESS, number=number)], now_ms(conn))
-    output.line(f"{number} removed")
-    if number < len(people):
-        fail(f"{len(people) - number} of them were not on the list")
+            gone = sum(suppression_list.remove(conn, _hash(here, one)) for one in people)
+            acts.append(conn, [app.by(why).act(What.UNSUPPRESS, number=gone)], now_ms(conn))
+    output.line(phrase("{gone} removed", gone=gone))
+    if gone < len(people):
+        fail(phrase("{number} of them were not on the list", number=len(people) - gone))
 
 
 @suppress.command("list")
@@ -140,8 +154,8 @@ def list_(as_json: bool) -> None:
     rows = [
         (one.hint, ", ".join(one.channels) or "all", one.reason, output.moment(iso(one.since), zone)) for one in found
     ]
-    output.table(("who", "channels", "reason", "since"), rows)
-    output.line(f"{len(found)} on the list")
+    output.table((phrase("who"), phrase("channels"), phrase("reason"), phrase("since")), rows)
+    output.line(phrase("{number} on the list", number=len(found)))
 
 
 @suppress.command("import")
@@ -183,17 +197,17 @@ def import_(
             _import_registry(here, PeopleFile(text_file, _locale(here, region), wish_of(columns)), name, day, replaces)
         return
     if day or replaces:
-        raise click.UsageError("--of and --replace go with --list")
-    with app.opened() as here, opened(file, encoding) as text_file:
-        found = PeopleFile(text_file, _locale(here, region), wish_of(columns))
+        raise click.UsageError(phrase("--of and --replace go with --list"))
+    with app.opened() as here, opened(file, encoding) as given:
+        found = PeopleFile(given, _locale(here, region), wish_of(columns))
         people, faults = _import_people(here, found, file.name, reason)
     for warning in found.warnings:
         output.line(warning, "yellow")
     _tell_faults(faults, found.doubtful)
     if not people:
-        fail(f"{file.name} holds neither a phone nor an e-mail")
+        fail(phrase("{name} holds neither a phone nor an e-mail", name=file.name))
     if faults or found.doubtful:
-        fail("not everybody in the file is on the list: correct the lines above, and run it again")
+        fail(phrase("not everybody in the file is on the list: correct the lines above, and run it again"))
 
 
 def _import_people(here: Surroundings, found: PeopleFile, name: str, reason: str) -> tuple[int, list[Line]]:
@@ -203,7 +217,7 @@ def _import_people(here: Surroundings, found: PeopleFile, name: str, reason: str
     known = Understanding(read=[("who", title) for title in found.read])
     upload = Upload.begin(here.database, kind="suppression", source="", name=name, who=app.by().who, known=known)
     if found.read:
-        output.line(f"Read are the columns {', '.join(f'“{title}”' for title in found.read)}")
+        output.line(phrase("Read are the columns {names}", names=", ".join(f"“{title}”" for title in found.read)))
     with here.database.write() as conn:
         _keep_key(conn, here)
     for batch in _batches(found):
@@ -216,7 +230,7 @@ def _import_people(here: Surroundings, found: PeopleFile, name: str, reason: str
             added += suppression_list.add(conn, _entries(here, some, reason, now_ms(conn)))
     record(here.database, app.by(reason).act(What.SUPPRESS, number=added))
     upload.end({"rows": lines, "added": added, "known": people - added, "left": len(faults)}, whole=True)
-    output.line(f"{added} added, {people - added} were on the list already")
+    output.line(phrase("{added} added, {number} were on the list already", added=added, number=people - added))
     return people, faults
 
 
@@ -234,14 +248,17 @@ def _import_registry(here: Surroundings, found: PeopleFile, name: str, day: str,
             yield line.people
         if replaces and (faults or found.doubtful):
             _tell_faults(faults, found.doubtful)
-            raise ConnectorError(f"the list {name} is unchanged: correct the lines above, or leave out --replace")
+            raise ConnectorError(
+                phrase("the list {name} is unchanged: correct the lines above, or leave out --replace", name=name)
+            )
 
     count = registries.import_list(here, registry, people(), of, replaces=replaces)
     record(here.database, app.by(f"list {name}").act(What.SUPPRESS, number=count))
-    output.line(f"{count} people read into the list {name}" + (", which holds nobody else" if replaces else ""))
+    said = "{count} people read into the list {name}, which holds nobody else"
+    output.line(phrase(said if replaces else "{count} people read into the list {name}", count=count, name=name))
     _tell_faults(faults, found.doubtful)
     if faults or found.doubtful:
-        fail("not everybody in the file is on the list: correct the lines above, and run it again")
+        fail(phrase("not everybody in the file is on the list: correct the lines above, and run it again"))
 
 
 def _locale(here: Surroundings, region: str) -> Locale:
@@ -250,7 +267,9 @@ def _locale(here: Surroundings, region: str) -> Locale:
     if not region:
         return locale
     if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise ConnectorError(f"--region {quote(region)} is no country of two letters: CO, BR, MX …")
+        raise ConnectorError(
+            phrase("--region {region} is no country of two letters: CO, BR, MX …", region=quote(region))
+        )
     return replace(locale, region=region.upper())
 
 
@@ -260,13 +279,13 @@ def _tell_faults(faults: Sequence[Line], doubtful: Mapping[str, Sequence[int]]) 
     for one in faults:
         found.setdefault(one.fault, []).append(one.line)
     for fault, at in found.items():
-        output.line(f"{_counted(at)}: {fault}", "red")
+        output.line(joined([_counted(at), fault], ": "), "red")
     for title, where in doubtful.items():
-        output.line(
-            f"the column “{title}” is not read, and may name people ({_counted(where)}): say --columns"
-            f' "phones={title}", or --columns "-={title}" if it does not',
-            "red",
+        said = (
+            'the column “{title}” is not read, and may name people ({lines}): say --columns "phones={title}", '
+            'or --columns "-={title}" if it does not'
         )
+        output.line(phrase(said, title=title, lines=_counted(where)), "red")
 
 
 def _counted(lines: Sequence[int]) -> str:
@@ -278,7 +297,7 @@ def _counted(lines: Sequence[int]) -> str:
         else:
             runs.append([line, line])
     texts = [str(first) if first == last else f"{first}–{last}" for first, last in runs]
-    return f"line{'s' if len(set(lines)) > 1 else ''} {', '.join(texts)}"
+    return plural("line {lines}", "lines {lines}", len(set(lines)), lines=", ".join(texts))
 
 
 def _meant(here: Surroundings, text: str) -> str:
@@ -311,10 +330,11 @@ def _hash(here: Surroundings, one: str) -> str:
 
 def _keep_key(conn: Connection, here: Surroundings) -> None:
     if not here.settings.secret_key:
-        fail(
-            "CONNECTOR_SECRET_KEY is not set: without it people on the list could be guessed;"
-            " set it once (openssl rand -hex 32), and keep it"
+        said = (
+            "CONNECTOR_SECRET_KEY is not set: without it people on the list could be guessed; "
+            "set it once (openssl rand -hex 32), and keep it"
         )
+        fail(phrase(said))
     suppression_list.keep_key(conn, here.settings.hash_key)
 
 

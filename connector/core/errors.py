@@ -49,6 +49,12 @@ class UnsupportedType(ConnectorError):  # noqa: N818
     """The content type is not one that a webhook may carry."""
 
 
+def said_of(fault: ConnectorError) -> str:
+    """The message of a fault; still a phrase if it was one, so that it can be said in another language."""
+    first = fault.args[0] if len(fault.args) == 1 else None
+    return first if isinstance(first, str) else str(fault)
+
+
 def first_line(fault: BaseException) -> str:
     """The fault on one line. A database fault without its statement and values, which may be personal."""
     original = getattr(fault, "orig", None) or fault

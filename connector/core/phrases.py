@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 
@@ -53,6 +54,18 @@ def joined(parts: Iterable[str], between: str = "") -> Phrase:
     filled = [part for part in parts if part]
     facts = {f"part{at}": part for at, part in enumerate(filled)}
     return Phrase(between.join(filled), between.join(f"{{{name}}}" for name in facts), facts)
+
+
+def with_and(parts: Iterable[str]) -> str:
+    """ "a and b and c"."""
+    given = [part for part in parts if part] or [""]
+    return reduce(lambda some, one: phrase("{some} and {one}", some=some, one=one), given)
+
+
+def with_or(parts: Iterable[str]) -> str:
+    """ "a or b or c"."""
+    given = [part for part in parts if part] or [""]
+    return reduce(lambda some, one: phrase("{some} or {one}", some=some, one=one), given)
 
 
 def names(template: str) -> set[str]:

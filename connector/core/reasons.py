@@ -114,6 +114,7 @@ class Code(StrEnum):
     OTHER = "other"  #: words
 
 
+UNSAID: Final = phrase("a person paused it")  #: the note of a pause without a reason
 _BECAUSE: Final = "because"  #: the fact that is a reason itself: {"code", "facts"}
 _QUOTED: Final = "words"  #: the fact that may quote a person
 
@@ -329,6 +330,8 @@ def sentence(reason: Reason) -> Phrase:
     """The sentence for a person: the words of the code; forgotten facts read as such."""
     template, answer = ENGLISH[reason.code], _answer_text(reason)
     known = dict(reason.facts) | {"said": answer or FORGOTTEN, "behind": joined([": ", answer]) if answer else ""}
+    if known.get("note") == UNSAID:
+        known["note"] = UNSAID
     facts = {name: known.get(name, FORGOTTEN) for name in names(template)}
     return Phrase(template.format_map(facts), template, facts)
 

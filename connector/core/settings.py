@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from connector.core.alarms import KINDS, AlarmKind, Severity
 from connector.core.caps import Cap
+from connector.core.phrases import joined, phrase, with_and, with_or
 from mappings.base import COSTLY, Locale
 
 
@@ -179,6 +180,15 @@ def _clock(minutes: int) -> str:
 Span = tuple[int, int] | None  #: minutes of a day, from and until (exclusive); None: closed
 
 
+#: Kinds of days as words of a sentence.
+DAYS: Final[Mapping[str, str]] = {
+    "weekdays": phrase("weekdays"),
+    "saturday": phrase("saturday"),
+    "sunday": phrase("sunday"),
+    "holidays": phrase("holidays"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactHours:
     """The hours in which people may be contacted."""
@@ -199,9 +209,10 @@ class ContactHours:
         spans = {name: getattr(self, name) for name in ("weekdays", "saturday", "sunday", "holidays")}
         if not self.country:
             del spans["holidays"]
-        opens = [f"{name} {_clock(span[0])}-{_clock(span[1])}" for name, span in spans.items() if span]
-        never = " and ".join(name for name, span in spans.items() if not span)
-        return f"{self.name}: {', '.join(opens)}" + (f", never on {never}" if never else "")
+        opens = [joined([DAYS[at], f"{_clock(span[0])}-{_clock(span[1])}"], " ") for at, span in spans.items() if span]
+        never = with_and(DAYS[name] for name, span in spans.items() if not span)
+        closed = phrase(", never on {days}", days=never) if never else ""
+        return joined([f"{self.name}: ", joined(opens, ", "), closed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,18 +290,22 @@ class Condition:
 
     def in_words(self) -> str:
         """ "be one of “MBA”, “Derecho”", for "city must …"."""
-        clauses = [f"be {_one_of(self.among)}"] if self.among else []
-        clauses += [f"not be {_one_of(self.unlike)}"] if self.unlike else []
-        clauses += [f"be like {' or '.join(f'“{one}”' for one in self.like)}"] if self.like else []
-        clauses += [f"be at least {self.start}"] if self.start is not None else []
-        clauses += [f"be at most {self.end}"] if self.end is not None else []
-        clauses += ["be filled" if self.exists else "be empty"] if self.exists is not None else []
-        return " and ".join(clauses)
+        said: list[str] = [phrase("be {values}", values=_one_of(self.among))] if self.among else []
+        said += [phrase("not be {values}", values=_one_of(self.unlike))] if self.unlike else []
+        said += [phrase("be like {values}", values=with_or(map(_quoted, self.like)))] if self.like else []
+        said += [phrase("be at least {start}", start=self.start)] if self.start is not None else []
+        said += [phrase("be at most {end}", end=self.end)] if self.end is not None else []
+        said += [phrase("be filled") if self.exists else phrase("be empty")] if self.exists is not None else []
+        return with_and(said)
+
+
+def _quoted(text: str) -> str:
+    return f"“{text}”"
 
 
 def _one_of(values: tuple[str | float | bool, ...]) -> str:
-    words = ", ".join(f"“{one}”" if isinstance(one, str) else str(one).lower() for one in values)
-    return f"one of {words}" if len(values) > 1 else words
+    words = ", ".join(_quoted(one) if isinstance(one, str) else str(one).lower() for one in values)
+    return phrase("one of {values}", values=words) if len(values) > 1 else words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

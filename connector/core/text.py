@@ -10,6 +10,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from connector.core.phrases import phrase
+
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 LONGEST_S = 3650 * 86400
@@ -34,7 +36,12 @@ def listed(words: Iterable[str]) -> str:
 def did_you_mean(word: object, known: Collection[str]) -> str:
     """``, did you mean "campaign_id"?`` or ``""`` when nothing known is close."""
     close = difflib.get_close_matches(str(word), known, n=1)
-    return f", did you mean {quote(close[0])}?" if close else ""
+    return phrase(", did you mean {word}?", word=quote(close[0])) if close else ""
+
+
+def the_configuration_has(known: Collection[str]) -> str:
+    """``: the configuration has "a" and "b"``, behind what it does not have."""
+    return phrase(": the configuration has {names}", names=listed(tuple(known)))
 
 
 def seconds(text: str) -> float:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.inbound.payloads.sniff import content_type_of
 
 #: A file's extension -> the content type of its sender; others are detected by content.
@@ -56,7 +57,7 @@ def _request(raw: bytes, path: str) -> Captured:
         at = found.end()
     blank = re.compile(rb"\r?\n").match(raw, at)
     if blank is None or not headers:
-        raise ConnectorError("it is no request: headers, a blank line and the body are needed")
+        raise ConnectorError(phrase("it is no request: headers, a blank line and the body are needed"))
     body = raw[blank.end() :]
     content_type = headers.get("content-type") or content_type_of(body, as_sent=True)
     if "multipart/" in content_type.lower() and b"\r\n" not in body:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
+from connector.core.phrases import phrase, with_and
 from connector.core.settings import Condition, Limit, Route
 from mappings.base import lookup
 from mappings.events import Event
@@ -42,8 +43,9 @@ class Prepared:
         values = _each(lookup(event, self.condition.path))
         if self.holds(values):
             return ""
-        shown = " and ".join(f"“{str(one)[:_LONGEST]}”" for one in values[:3])
-        return f"{self.condition.path} is {shown or 'empty'}, and must {self.condition.in_words()}"
+        shown = with_and(f"“{str(one)[:_LONGEST]}”" for one in values[:3])
+        facts = {"path": self.condition.path, "must": self.condition.in_words(), "shown": shown}
+        return phrase("{path} is {shown}, and must {must}" if shown else "{path} is empty, and must {must}", **facts)
 
 
 def prepared(route: Route, zone: tzinfo) -> tuple[Prepared, ...]:

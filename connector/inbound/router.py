@@ -14,6 +14,7 @@ from connector.core import keyed_hash
 from connector.core.fields import results_in
 from connector.core.log import get
 from connector.core.openings import Clocked, PlaceRules
+from connector.core.phrases import phrase
 from connector.core.places import place_of
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Account, Refusal, Route, Settings
@@ -323,7 +324,8 @@ def _refusals(wanting: Mapping[str, _Prepared], event: Event) -> dict[str, str]:
 
     def follow(route: Route) -> str:
         before = route.after
-        return f"“{before}”, which it comes after, does not take it" if before in wanting and refuse(before) else ""
+        said = "“{route}”, which it comes after, does not take it"
+        return phrase(said, route=before) if before in wanting and refuse(before) else ""
 
     def left_over(route: Route) -> str:
         if not route.otherwise:
@@ -332,7 +334,7 @@ def _refusals(wanting: Mapping[str, _Prepared], event: Event) -> dict[str, str]:
         taker = next(
             (one.name for one in others if not _comes_after(one, route.name, wanting) and not refuse(one.name)), ""
         )
-        return f"“{taker}” takes it" if taker else ""
+        return phrase("“{route}” takes it", route=taker) if taker else ""
 
     return {name: why for name in wanting if (why := refuse(name))}
 
@@ -356,8 +358,8 @@ def _refusal(prepared: _Prepared, event: Event) -> str:
 def _unwanted(route: Route, source: str, event: Event) -> str:
     """Why the route wants no events of this source and type."""
     if route.sources is not None and source not in route.sources:
-        return f"it takes events of {listed(route.sources)} only"
-    return f"it takes {listed(route.on)}, and this is {quote(event.type)}"
+        return phrase("it takes events of {sources} only", sources=listed(route.sources))
+    return phrase("it takes {types}, and this is {type}", types=listed(route.on), type=quote(event.type))
 
 
 def _end_with_their_like(deliveries: Iterable[NewDelivery]) -> None:

@@ -9,11 +9,12 @@ from connector.core.errors import ConnectorError
 from connector.core.http import Answer, Deadline
 from connector.core.log import masked
 from connector.core.outcomes import Outcome
+from connector.core.phrases import phrase
 from connector.core.quota import Wait
 from connector.core.retry import PERSON_PATIENCE_S
 from connector.core.settings import Account, Settings
 from connector.core.states import AttemptState
-from connector.core.text import did_you_mean, listed, quote
+from connector.core.text import did_you_mean, quote, the_configuration_has
 from connector.outbound import calls
 from connector.store.database import Database
 from connector.vendors.caller import Gate, NotCalled
@@ -23,10 +24,12 @@ def accounts_of(settings: Settings, vendor: str, name: str = "") -> list[Account
     """The vendor's accounts, or the one of this name. Raises `ConnectorError` if there is none."""
     known = {account.name: account for account in settings.accounts.values() if account.vendor == vendor}
     if name and name not in known:
-        hint = did_you_mean(name, known) or f": the configuration has {listed(known)}" if known else ""
-        raise ConnectorError(f"no account of {vendor} is called {quote(name)}{hint}")
+        hint = did_you_mean(name, known) or the_configuration_has(known) if known else ""
+        raise ConnectorError(
+            phrase("no account of {vendor} is called {name}{hint}", vendor=vendor, name=quote(name), hint=hint)
+        )
     if not known:
-        raise ConnectorError(f"the configuration has no account of {vendor}")
+        raise ConnectorError(phrase("the configuration has no account of {vendor}", vendor=vendor))
     return [known[name]] if name else list(known.values())
 
 

@@ -22,6 +22,7 @@ from connector.core.log import get, masked
 from connector.core.metrics import ANSWERS, CALL_SECONDS
 from connector.core.outcomes import Fate, Outcome
 from connector.core.payload import Payload
+from connector.core.phrases import phrase
 from connector.core.quota import Wait
 from connector.core.reasons import Code, Reason, answer_facts
 from connector.core.retry import BLOCKED_LOOK_MS, LEASE_SPARE_MS, OVERDUE_MS, POLL_PATIENCE_S, patiently, wait_s
@@ -68,7 +69,7 @@ class Polling:
     def __init__(self, settings: Settings, database: Database, source: Source, span: Span | None = None) -> None:
         """``source`` has a poll."""
         if source.poll is None:
-            raise ConnectorError(f"source {source.name} is not polled: give it a poll")
+            raise ConnectorError(phrase("source {name} is not polled: give it a poll", name=source.name))
         self.name: Final = name_of(source.name, span)
         self.source: Final = source
         self._poll: Final[Poll] = source.poll

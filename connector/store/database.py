@@ -35,6 +35,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import QueuePool
 
 from connector.core.errors import StoreUnavailable, first_line
+from connector.core.phrases import phrase
 from connector.core.text import without_nul
 from connector.store import patience
 from connector.store.encrypted_column import sealed_rows
@@ -65,7 +66,11 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock_fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as fault:
-            raise StoreUnavailable(f"cannot use {path.parent}: {fault.strerror}: make the folder writable") from fault
+            raise StoreUnavailable(
+                phrase(
+                    "cannot use {parent}: {why}: make the folder writable", parent=path.parent, why=fault.strerror or ""
+                )
+            ) from fault
 
     @contextlib.contextmanager
     def write(self, *, serialise: str = "") -> Iterator[Connection]:
@@ -329,12 +334,12 @@ def _translated() -> Iterator[None]:
     except IntegrityError:
         raise
     except NoConnectionLeft as fault:
-        raise StoreUnavailable("the database cannot be used now: every connection to it is taken") from fault
+        raise StoreUnavailable(phrase("the database cannot be used now: every connection to it is taken")) from fault
     except DBAPIError as fault:
         if _lacks_tables(fault):
-            raise StoreUnavailable("the database lacks tables or columns: run `connector migrate`") from fault
+            raise StoreUnavailable(phrase("the database lacks tables or columns: run `connector migrate`")) from fault
         if _is_away(fault):
-            raise StoreUnavailable(f"the database cannot be used now: {first_line(fault)}") from fault
+            raise StoreUnavailable(phrase("the database cannot be used now: {why}", why=first_line(fault))) from fault
         raise
 
 

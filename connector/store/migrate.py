@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.errors import ConnectorError, first_line
+from connector.core.phrases import phrase
 from connector.store.database import HEAD, MIGRATIONS, Database, revision
 
 
@@ -17,7 +18,7 @@ def migrate(url: str) -> None:
             if revision(conn) != HEAD:
                 _upgrade(conn)
     except SQLAlchemyError as fault:
-        raise ConnectorError(f"the database could not be migrated: {first_line(fault)}") from fault
+        raise ConnectorError(phrase("the database could not be migrated: {why}", why=first_line(fault))) from fault
     finally:
         database.close()
 
@@ -34,4 +35,4 @@ def _upgrade(conn: Connection) -> None:
     try:
         alembic.command.upgrade(config, "head")
     except alembic.util.CommandError as fault:
-        raise ConnectorError(f"the database is of another version: {first_line(fault)}") from fault
+        raise ConnectorError(phrase("the database is of another version: {why}", why=first_line(fault))) from fault

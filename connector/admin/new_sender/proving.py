@@ -11,6 +11,7 @@ import orjson
 
 from connector.admin.cases import outcome, plain
 from connector.core.errors import ConnectorError, NotAuthentic, Unreadable
+from connector.core.phrases import phrase
 from connector.core.settings import Secret, Verify
 from connector.core.states import EventState
 from connector.inbound.captured import captured
@@ -28,7 +29,9 @@ def prove(name: str, folder: Path) -> Iterator[tuple[str, str]]:
         if not file.name.endswith((".expected.json", ".request.json", ".steps.json"))
     )
     if not files:
-        raise ConnectorError(f"{folder} has no payload: connector new sender {name} PAYLOAD writes one")
+        raise ConnectorError(
+            phrase("{folder} has no payload: connector new sender {name} PAYLOAD writes one", folder=folder, name=name)
+        )
     for file in files:
         yield file.name, _reads(name, file)
         request = file.with_name(f"{file.stem}.request.json")

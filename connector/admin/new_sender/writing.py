@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from connector.admin.invented import Invented
 from connector.admin.new_sender.guess import Guess, Value
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.text import quote
 from connector.inbound.captured import Captured
 from mappings.base import Locale
@@ -40,7 +41,9 @@ class Sender:
 def demand_name(name: str) -> None:
     """Raises `ConnectorError` if it cannot be the name of a Python file."""
     if not _NAME.fullmatch(name):
-        raise ConnectorError(f"{quote(name)} is no name of a sender: small letters, digits and _, a letter first")
+        raise ConnectorError(
+            phrase("{name} is no name of a sender: small letters, digits and _, a letter first", name=quote(name))
+        )
 
 
 def mapping_text(sender: Sender) -> str:
@@ -138,7 +141,7 @@ def with_line(table: str, name: str) -> str:
     imports = re.search(r"(?<=from mappings\.senders import \(\n)(?:    \w+,\n)+", table)
     lines = re.search(r"(?<=PAYLOADS: dict\[str, type\[PlainSender\]\] = \{\n)(?:    .+\n)+", table)
     if imports is None or lines is None:
-        raise ConnectorError("mappings/__init__.py looks otherwise than it did: add the line by hand")
+        raise ConnectorError(phrase("mappings/__init__.py looks otherwise than it did: add the line by hand"))
     named = "".join(sorted([*imports[0].splitlines(True), f"    {name},\n"]))
     line = f'    "{name}": {name}.{_title(name)}Mapping,\n'
     return table.replace(imports[0], named, 1).replace(lines[0], lines[0] + line, 1)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, t
 
 from connector.core import keyed_hash
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.reasons import Reason
 from connector.core.states import EventState, Kind
 from connector.store import attempt_list, facts, inbox, reasons
@@ -84,7 +85,9 @@ def _await_others(database: Database) -> None:
         before = set(conn.execute(_OTHERS).scalars())
     while before:
         if time.monotonic() > end:
-            raise ConnectorError("somebody has had a transaction open at the database for a minute: try again later")
+            raise ConnectorError(
+                phrase("somebody has had a transaction open at the database for a minute: try again later")
+            )
         time.sleep(LOOK_S)
         with database.read() as conn:
             before &= set(conn.execute(_OTHERS).scalars())

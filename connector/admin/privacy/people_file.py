@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from connector.admin.privacy.person import emails
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.inbound.files.columns import NO_WISH, Wish, cell, title_key, weigh_persons
 from connector.inbound.files.formats import tables
 from connector.inbound.files.headers import REACH, borne_out, meaning
@@ -171,15 +172,21 @@ def _without_titles(table: Table) -> _Columns:
         return _Columns(filled, ())
     if not any(map(holds_data, table.sample[0].cells)) and not table.sample[0].fault:
         raise ConnectorError(
-            f"no column of {table.place} is called a phone or an e-mail: name it telefono, or correo, or say"
-            ' --columns "phones=…"'
+            phrase(
+                "no column of {place} is called a phone or an e-mail: name it telefono, or correo, or say "
+                '--columns "phones=…"',
+                place=table.place,
+            )
         )
     mails = [at for at in filled if any("@" in value for value in _values(table, at))]
     phones = [at for at in filled if at not in mails and _are_phones(_values(table, at))]
     if len(phones) > 1:
         raise ConnectorError(
-            f"{table.place} has no titles, and several of its columns may be phones, or documents: write telefono,"
-            " cedula, correo … above them"
+            phrase(
+                "{place} has no titles, and several of its columns may be phones, or documents: "
+                "write telefono, cedula, correo … above them",
+                place=table.place,
+            )
         )
     return _Columns([*mails, *phones], ())
 

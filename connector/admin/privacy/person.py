@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 
 from connector.core.errors import ConnectorError
 from connector.core.payload import DATA_URL, as_bytes
+from connector.core.phrases import phrase
 from connector.core.settings import Settings
 from mappings.base import COSTLY, Locale
 from mappings.emails import addresses
@@ -21,7 +22,7 @@ from mappings.fields import clean
 from mappings.normalisation import nfkc
 from mappings.phones.reader import LONGEST, identities, read_phones
 
-NOBODY: Final = "that is neither a phone number nor an e-mail address: write it as people do, +57 300 000 0001"
+NOBODY: Final = phrase("that is neither a phone number nor an e-mail address: write it as people do, +57 300 000 0001")
 _TELLING: Final = 6  #: the last digits of a number, however it is written
 _BETWEEN: Final = r"(?:[\s()./_·\-\u2010-\u2015\u2212]|\\[tnr]){0,4}"  #: two digits of a number; JSON's escapes too
 _PIECE: Final = re.compile(rf'[^"\n&=]{{6,{LONGEST}}}')  #: in a payload: between quotes, or in a field of a form

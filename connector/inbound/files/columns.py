@@ -9,6 +9,7 @@ from itertools import chain, count
 from typing import Any, Final, Protocol
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Source
 from connector.core.text import did_you_mean, listed, quote
 from connector.inbound.files.encodings import once_encoded
@@ -89,7 +90,9 @@ def wish_of(pairs: Sequence[str], *, ids: str = "file", event_type: str = "") ->
     for pair in pairs:
         field, separator, title = pair.partition("=")
         if not separator or not title.strip():
-            raise ConnectorError(f'--columns {quote(pair)} is no “field=column”, as --columns "phones=Nº de celular"')
+            raise ConnectorError(
+                phrase('--columns {pair} is no “field=column”, as --columns "phones=Nº de celular"', pair=quote(pair))
+            )
         columns[title_key(title)] = "" if field.strip().lower() in _ASIDE else field.strip()
     return Wish(columns, ids, event_type)
 
@@ -137,15 +140,30 @@ def columns_of(source: Source, table: Table, wish: Wish = NO_WISH) -> Columns:
     _demand_columns(table, wish)
     if own := _OWN.get(source.mapping):
         if wish.event_type and wish.event_type not in mapping.event_types:
-            raise ConnectorError(f"--type must be one of {listed(mapping.event_types)} for source {quote(source.name)}")
+            raise ConnectorError(
+                phrase(
+                    "--type must be one of {event_types} for source {name}",
+                    event_types=listed(mapping.event_types),
+                    name=quote(source.name),
+                )
+            )
         return _OwnColumns(own, table, wish, wish.event_type or mapping.event_types[0])
     if wish.event_type:
-        raise ConnectorError(f"--type is for the mappings lead and ticket; {quote(source.name)} has {source.mapping}")
+        raise ConnectorError(
+            phrase(
+                "--type is for the mappings lead and ticket; {name} has {mapping}",
+                name=quote(source.name),
+                mapping=source.mapping,
+            )
+        )
     if source.mapping in FLAT:
         return _NamedColumns(source, table, wish)
     raise ConnectorError(
-        f"the mapping {source.mapping} reads no tables: send JSON as its sender does, or import to a source with "
-        'mapping = "lead", "ticket" or "form"'
+        phrase(
+            "the mapping {mapping} reads no tables: send JSON as its sender does, or import to a source with "
+            'mapping = "lead", "ticket" or "form"',
+            mapping=source.mapping,
+        )
     )
 
 
@@ -154,11 +172,12 @@ def _demand_columns(table: Table, wish: Wish) -> None:
     there = {title_key(name): name for name in table.names}
     for title in wish.columns:
         if title not in there:
-            hint = (
-                did_you_mean(title, there)
-                or f": it has {listed(tuple(n for n in table.names if n)[:20]) or 'no titles'}"
+            titles = listed(tuple(n for n in table.names if n)[:20])
+            has = phrase(": it has {names}", names=titles) if titles else phrase(": it has no titles")
+            hint = did_you_mean(title, there) or has
+            raise ConnectorError(
+                phrase("{place} has no column {title}{hint}", place=table.place, title=quote(title), hint=hint)
             )
-            raise ConnectorError(f"{table.place} has no column {quote(title)}{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +213,17 @@ class _OwnColumns:
             # Titles are not logged: without a header row they are personal data.
             hint = "phone, email" if "phones" in own.reach else "customer.phone, customer.email, answer_id"
             raise ConnectorError(
-                f"{table.place} has no header row that names a column to reach people by: {hint};"
-                ' --columns "phones=…" names one'
+                phrase(
+                    "{place} has no header row that names a column to reach people by: {hint}; "
+                    '--columns "phones=…" names one',
+                    place=table.place,
+                    hint=hint,
+                )
             )
         self.understanding = Understanding(
             read=[(one.field, table.names[one.index]) for one in self._columns if one.field],
             aside=[table.names[one.index] for one in found if not one.field and table.names[one.index]],
-            place=f"line {table.line}" + (f" of the sheet “{table.sheet}”" if table.sheet else ""),
+            place=table.line_of_titles,
         )
 
     def body(self, cells: Sequence[Any]) -> dict[str, Any]:
@@ -272,7 +295,13 @@ def _wished(own: _Own, field: str) -> str:
         return field
     ours = own.fields.get(folded(field)) or own.persons.get(field, "")
     if not ours:
-        raise ConnectorError(f"--columns: {quote(field)} is no field of ours: {listed(tuple(own.fields.values()))}")
+        raise ConnectorError(
+            phrase(
+                "--columns: {field} is no field of ours: {names}",
+                field=quote(field),
+                names=listed(tuple(own.fields.values())),
+            )
+        )
     return ours
 
 
@@ -315,10 +344,10 @@ class _NamedColumns:
         needs = PAYLOADS[source.mapping].needs_fields
         known = [n for n in table.names if n in called or title_key(n) in called or (not needs and names.known(n))]
         if not known:
-            which = (
-                f" as the fields of {quote(source.name)} are: {listed(tuple(wanted))}" if wanted else " phone or email"
-            )
-            raise ConnectorError(f"{table.place} has no header row with a column called{which}")
+            as_fields = "{place} has no header row with a column called as the fields of {source} are: {names}"
+            said = as_fields if wanted else "{place} has no header row with a column called phone or email"
+            facts = {"place": table.place, "source": quote(source.name), "names": listed(tuple(wanted))}
+            raise ConnectorError(phrase(said, **facts))
         self._names = [
             called.get(name) or called.get(title_key(name)) or name or f"column_{index + 1}"
             for index, name in enumerate(table.names)
@@ -330,7 +359,7 @@ class _NamedColumns:
         self.understanding = Understanding(
             read=[(ours, title) for ours, title in read if ours],
             aside=[title for ours, title in read if not ours and title],
-            place=f"line {table.line}" + (f" of the sheet “{table.sheet}”" if table.sheet else ""),
+            place=table.line_of_titles,
         )
 
     def body(self, cells: Sequence[Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 
 _BOMS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16's does
@@ -45,7 +46,9 @@ def wide_codec(head: bytes, name: str) -> str:
     if min(zeros) * 10 <= max(zeros) and b"\0\0" not in head.rstrip(b"\0"):
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
     if _CONTROL.search(head) or not head.strip(b"\0 \r\n"):
-        raise ConnectorError(f"{name} is no text file: a workbook, a CSV, NDJSON or JSON file is needed")
+        raise ConnectorError(
+            phrase("{name} is no text file: a workbook, a CSV, NDJSON or JSON file is needed", name=name)
+        )
     return ""
 
 

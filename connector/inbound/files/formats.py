@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Source
 from connector.inbound.files.columns import FLAT, NO_WISH, TABULAR, Wish, columns_of, weigher
 from connector.inbound.files.csv import read_csv
@@ -44,7 +45,7 @@ def reading(
     if isinstance(file, Workbook):
         return TableRows(file.table(weigh, sheet), source, wish)
     if sheet:
-        raise ConnectorError(f"--sheet is for workbooks: {file.name} is none")
+        raise ConnectorError(phrase("--sheet is for workbooks: {name} is none", name=file.name))
     kind = _kind(file, wraps=source.mapping in TABULAR)
     if kind == "csv":
         return TableRows(read_csv(file, weigh), source, wish)
@@ -54,7 +55,7 @@ def reading(
         if table := grid_table(first, rows, weigh, file.name) or _flat(source, first, rows, weigh, file.name):
             return TableRows(table, source, wish)
     if wish.event_type:
-        raise ConnectorError(f"--type is for tables: every payload of {file.name} says its own type")
+        raise ConnectorError(phrase("--type is for tables: every payload of {name} says its own type", name=file.name))
     return rows
 
 
@@ -63,7 +64,7 @@ def tables(file: File | Workbook, weigh: Weigh) -> Sequence[Table]:
     if isinstance(file, Workbook):
         if found := file.tables(weigh):
             return found
-        raise ConnectorError(f"{file.name} is empty")
+        raise ConnectorError(phrase("{name} is empty", name=file.name))
     kind = _kind(file, wraps=True)
     if kind == "csv":
         return [read_csv(file, weigh)]
@@ -135,8 +136,10 @@ def _faulty(record: Record, fault: str) -> Row:
 def _demand_titles(table: Table) -> None:
     """Raises `ConnectorError` where the very first record cannot be read."""
     if not table.names and table.sample and table.sample[0].fault:
-        why = f"line {table.sample[0].line} {table.sample[0].fault}"
-        raise ConnectorError(f"{table.place} has no header row that names its columns: {why}")
+        why = phrase("line {line} {fault}", line=table.sample[0].line, fault=table.sample[0].fault)
+        raise ConnectorError(
+            phrase("{place} has no header row that names its columns: {why}", place=table.place, why=why)
+        )
 
 
 _SUFFIXES: Final = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".ndjson": "lines", ".jsonl": "lines"}
@@ -162,7 +165,9 @@ def _kind(file: File, *, wraps: bool) -> str:
         # A whole array on a line is an array; the same in a file of lines is one of its lines.
         return "elements" if file.head[0] == "[" and not named else "lines"
     if Path(file.name).suffix.lower() == ".json" and not _MAY_BE_TITLES.match(file.head):
-        raise ConnectorError(f"{file.name} holds no JSON: an array of objects, or objects one after the other")
+        raise ConnectorError(
+            phrase("{name} holds no JSON: an array of objects, or objects one after the other", name=file.name)
+        )
     return named or "csv"
 
 

@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import JSON, Connection, Select, Text, cast, column, func, literal, select
 
 from connector.core.errors import ConnectorError, Unreadable
+from connector.core.phrases import joined, phrase
 from connector.core.settings import Route, Settings, Source
 from connector.core.states import DeliveryState, EventState
 from connector.inbound.committer import Committer
@@ -242,23 +243,24 @@ def _is_good(arrival: Arrival) -> bool:
 
 def _hopeless(arrivals: Sequence[tuple[int, Arrival]], region: str) -> ConnectorError:
     line, arrival = arrivals[0]
-    errors = [f"{error['field']}: {error['message']}" for error in arrival.errors]
+    errors = [joined([error["field"], error["message"]], ": ") for error in arrival.errors]
     dead = [str(delivery.reason) for delivery in arrival.deliveries if delivery.reason]
-    why = "; ".join(errors or [*dead, *arrival.notes])
-    which = f"the first {len(arrivals)} rows" if len(arrivals) > 1 else "its rows"
-    hint = f"; {of_another_country(region)}" if any(_has_unread_phone(one) or one.notes for _, one in arrivals) else ""
-    return ConnectorError(
-        f"nothing is stored: not one of {which} can be read and sent (line {line}: {why}); "
-        f"is it the right file and the right source?{hint}"
-    )
+    facts = {"line": line, "number": len(arrivals), "why": joined(errors or [*dead, *arrival.notes], "; ")}
+    one = "nothing is stored: its rows cannot be read and sent (line {line}: {why}); "
+    several = "nothing is stored: not one of the first {number} rows can be read and sent (line {line}: {why}); "
+    question = phrase("is it the right file and the right source?")
+    hinted = any(_has_unread_phone(one) or one.notes for _, one in arrivals)
+    hint = joined(["; ", of_another_country(region)]) if hinted else ""
+    return ConnectorError(joined([phrase(several if len(arrivals) > 1 else one, **facts), question, hint]))
 
 
 def of_another_country(region: str) -> str:
     """What to do where phones are of another country than the source's."""
-    return (
-        f"numbers without a country code are read as those of {region}: "
+    said = (
+        "numbers without a country code are read as those of {region}: "
         "if they are another country's, give the source its region, or write them with their country code"
     )
+    return phrase(said, region=region)
 
 
 def _has_unread_phone(arrival: Arrival) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.inbound.files.rows import Reading, Row, Understanding
 from connector.inbound.files.table import SAMPLE, Record, Table, Weigh, table_of
 from connector.inbound.files.text import LONGEST, File
@@ -94,7 +95,14 @@ class Elements:
     def _more(self) -> bool:
         """Drops the part that was yielded, and reads on."""
         if len(self._held) - self._start > LONGEST:
-            raise ConnectorError(f"{self._file.name}: what begins on line {self._line} has over {LONGEST:,} bytes")
+            raise ConnectorError(
+                phrase(
+                    "{name}: what begins on line {line} has over {most:,} bytes",
+                    name=self._file.name,
+                    line=self._line,
+                    most=LONGEST,
+                )
+            )
         more = self._file.read()
         self._held = self._held[self._start :] + more
         self._at -= self._start
@@ -115,11 +123,15 @@ class Elements:
         rest = self._held[self._start :]
         line = self._line + rest[: len(rest) - len(rest.lstrip(b", \t\r\n"))].count(b"\n")
         if self._depth:
-            raise ConnectorError(f"{self._file.name} ends within what begins on line {line}: it was cut off")
+            raise ConnectorError(
+                phrase("{name} ends within what begins on line {line}: it was cut off", name=self._file.name, line=line)
+            )
         while not rest.strip() and (more := self._file.read()):
             rest = more
         if rest.strip():
-            raise ConnectorError(f"{self._file.name} goes on after the end of its JSON, from line {line} on")
+            raise ConnectorError(
+                phrase("{name} goes on after the end of its JSON, from line {line} on", name=self._file.name, line=line)
+            )
 
 
 #: An object whose first array holds objects or arrays: ``{"total": 2, "leads": [{…}, …]}``.
@@ -159,11 +171,13 @@ class Wrapped(Elements):
         while more := self._file.read():
             rest += more
             if len(rest) > LONGEST:
-                raise ConnectorError(f"{self._file.name} goes on after its rows for over {LONGEST:,} bytes")
+                raise ConnectorError(
+                    phrase("{name} goes on after its rows for over {most:,} bytes", name=self._file.name, most=LONGEST)
+                )
         try:
             orjson.loads(b'{"":0' + rest.strip())
         except orjson.JSONDecodeError:
-            raise ConnectorError(f"{self._file.name} ends within its JSON: it was cut off") from None
+            raise ConnectorError(phrase("{name} ends within its JSON: it was cut off", name=self._file.name)) from None
 
 
 # --- tables in JSON -------------------------------------------------------------------------------------------------

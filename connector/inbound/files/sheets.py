@@ -9,6 +9,7 @@ from typing import Any, Final
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.text import did_you_mean, listed, quote
 from connector.inbound.files.table import Record, Table, Weigh, table_of
 from mappings.fields import number_text
@@ -29,9 +30,13 @@ class Workbook:
         try:
             self._book = CalamineWorkbook.from_filelike(raw)
         except PasswordError as fault:
-            raise ConnectorError(f"{name} is a workbook with a password: save it without one") from fault
+            raise ConnectorError(
+                phrase("{name} is a workbook with a password: save it without one", name=name)
+            ) from fault
         except (CalamineError, OSError, ValueError) as fault:
-            raise ConnectorError(f"{name} is no workbook that can be read: open it and save it as .xlsx") from fault
+            raise ConnectorError(
+                phrase("{name} is no workbook that can be read: open it and save it as .xlsx", name=name)
+            ) from fault
 
     @property
     def names(self) -> list[str]:
@@ -53,19 +58,32 @@ class Workbook:
         """
         if sheet:
             if sheet not in self._book.sheet_names:
-                hint = did_you_mean(sheet, self._book.sheet_names) or f": it has {listed(tuple(self.names))}"
-                raise ConnectorError(f"no sheet of {self.name} is called {quote(sheet)}{hint}")
+                has = phrase(": it has {names}", names=listed(tuple(self.names)))
+                hint = did_you_mean(sheet, self._book.sheet_names) or has
+                raise ConnectorError(
+                    phrase("no sheet of {name} is called {sheet}{hint}", name=self.name, sheet=quote(sheet), hint=hint)
+                )
             found = [table] if (table := self._table(sheet, weigh)) else []
         else:
             found = self.tables(weigh)
         if not found:
-            raise ConnectorError(f"{self.name} has no header row that names its columns: it is empty")
+            raise ConnectorError(phrase("{name} has no header row that names its columns: it is empty", name=self.name))
         good = [table for table in found if table.names] or found[:1]
         if len(good) > 1:
             which = listed(tuple(table.sheet for table in good))
-            raise ConnectorError(f"several sheets of {self.name} name people: {which}; say which with --sheet")
+            raise ConnectorError(
+                phrase(
+                    "several sheets of {name} name people: {which}; say which with --sheet", name=self.name, which=which
+                )
+            )
         if left := [table.sheet for table in found if table is not good[0]]:
-            good[0].warnings.append(f"read is the sheet {quote(good[0].sheet)}; not read: {listed(tuple(left))}")
+            good[0].warnings.append(
+                phrase(
+                    "read is the sheet {sheet}; not read: {others}",
+                    sheet=quote(good[0].sheet),
+                    others=listed(tuple(left)),
+                )
+            )
         return good[0]
 
     def _table(self, name: str, weigh: Weigh) -> Table | None:
@@ -74,7 +92,9 @@ class Workbook:
             rows = sheet.iter_rows()
             self.size += sheet.total_height
         except (CalamineError, ValueError) as fault:
-            raise ConnectorError(f"the sheet {quote(name)} of {self.name} cannot be read: it is damaged") from fault
+            raise ConnectorError(
+                phrase("the sheet {name} of {name2} cannot be read: it is damaged", name=quote(name), name2=self.name)
+            ) from fault
         records = self._records(rows)
         try:
             return table_of(records, weigh, file=self.name, sheet=name)

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Final
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.inbound.files.encodings import once_encoded
 
 SAMPLE: Final = 60  #: records from which titles and columns are recognised
@@ -55,7 +56,14 @@ class Table:
     @property
     def place(self) -> str:
         """The file, and the sheet where it has several."""
-        return f"the sheet “{self.sheet}” of {self.file}" if self.sheet else self.file
+        return phrase("the sheet “{sheet}” of {file}", sheet=self.sheet, file=self.file) if self.sheet else self.file
+
+    @property
+    def line_of_titles(self) -> str:
+        """ "line 3", "line 3 of the sheet “Leads”"."""
+        if self.sheet:
+            return phrase("line {line} of the sheet “{sheet}”", line=self.line, sheet=self.sheet)
+        return phrase("line {line}", line=self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,7 @@ def table_of(records: Iterator[Record], weigh: Weigh, *, file: str, sheet: str =
     """The table in these records. Raises `ConnectorError` if there are no records."""
     head = list(islice((record for record in records if not record.is_blank), SAMPLE))
     if not head:
-        raise ConnectorError(f"{file} has no header row that names its columns: it is empty")
+        raise ConnectorError(phrase("{file} has no header row that names its columns: it is empty", file=file))
     titles = titles_of(head, weigh)
     if titles is None or not titles.reach:
         return Table(file, [], 0, chain(head, records), head, separator=separator, sheet=sheet)

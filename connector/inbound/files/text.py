@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.text import quote
 from connector.inbound.files.encodings import mixed_text, single_byte_codec, wide_codec
 from connector.inbound.files.unpacking import unpacked
@@ -53,9 +54,11 @@ class File:
         self._text = io.TextIOWrapper(raw, encoding=self._codec or "latin-1", newline="")
         self.head: Final = head.decode(self._codec or "utf-8", "ignore").removeprefix("\ufeff").lstrip()
         if _WEB_PAGE.match(self.head):
-            raise ConnectorError(f"{name} is a web page, whatever it is called: open it and save it as CSV or .xlsx")
+            raise ConnectorError(
+                phrase("{name} is a web page, whatever it is called: open it and save it as CSV or .xlsx", name=name)
+            )
         if _XML.match(self.head):
-            raise ConnectorError(f"{name} is XML: open it and save it as CSV or .xlsx")
+            raise ConnectorError(phrase("{name} is XML: open it and save it as CSV or .xlsx", name=name))
 
     @property
     def encoding(self) -> str:
@@ -67,7 +70,8 @@ class File:
         """Warnings for the person who imports: letters that were guessed."""
         if self._foreign in ("", "cp1252"):
             return ()
-        return (f"no mark says which encoding it has: by its letters it is {self._foreign}; --encoding names another",)
+        said = "no mark says which encoding it has: by its letters it is {encoding}; --encoding names another"
+        return (phrase(said, encoding=self._foreign),)
 
     @property
     def position(self) -> int:
@@ -81,7 +85,14 @@ class File:
             if not line:
                 return
             if len(line) > LONGEST:
-                raise ConnectorError(f"line {number} of {self.name} is longer than {LONGEST:,} characters: is it text?")
+                raise ConnectorError(
+                    phrase(
+                        "line {number} of {name} is longer than {most:,} characters: is it text?",
+                        number=number,
+                        name=self.name,
+                        most=LONGEST,
+                    )
+                )
             yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
     def read(self) -> bytes:
@@ -107,9 +118,13 @@ class File:
             text = take(most)
             return text.encode() if self._codec else text.encode("latin-1")
         except UnicodeError as fault:
-            raise ConnectorError(f"{self.name} is not all in {self.encoding}: save it as UTF-8") from fault
+            raise ConnectorError(
+                phrase("{name} is not all in {encoding}: save it as UTF-8", name=self.name, encoding=self.encoding)
+            ) from fault
         except OSError as fault:
-            raise ConnectorError(f"{self.name} cannot be read: {fault.strerror}") from fault
+            raise ConnectorError(
+                phrase("{name} cannot be read: {why}", name=self.name, why=fault.strerror or "")
+            ) from fault
 
 
 @contextlib.contextmanager
@@ -118,11 +133,11 @@ def unwrapped(path: Path) -> Iterator[tuple[io.BufferedReader, str]]:
     try:
         raw = path.open("rb")
     except OSError as fault:
-        raise ConnectorError(f"{path} cannot be read: {fault.strerror}") from fault
+        raise ConnectorError(phrase("{path} cannot be read: {why}", path=path, why=fault.strerror or "")) from fault
     with contextlib.ExitStack() as closing:
         closing.enter_context(raw)
         if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-            raise ConnectorError(f"{path} is no regular file: save what it gives into one first")
+            raise ConnectorError(phrase("{path} is no regular file: save what it gives into one first", path=path))
         inner, name = unpacked(raw, path.name)
         closing.enter_context(inner)
         yield inner, name
@@ -133,7 +148,9 @@ def text_file(raw: io.BufferedReader, name: str, encoding: str = "") -> File:
     try:
         return File(raw, name, encoding)
     except LookupError as fault:
-        raise ConnectorError(f"no encoding is called {quote(encoding)}: utf-8, cp1252, mac-roman …") from fault
+        raise ConnectorError(
+            phrase("no encoding is called {encoding}: utf-8, cp1252, mac-roman …", encoding=quote(encoding))
+        ) from fault
 
 
 def _demand_text(head: bytes, name: str) -> None:

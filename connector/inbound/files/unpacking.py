@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import IO, Final
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.text import listed
 
 MOST_UNPACKED: Final = 2_000_000_000  #: bytes; fifty times a file of 50,000 rows
@@ -45,9 +46,13 @@ def _unzipped(raw: io.BufferedReader, name: str) -> tuple[io.BufferedReader, str
     try:
         archive = zipfile.ZipFile(raw)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as fault:
-        raise ConnectorError(f"{name} is an archive that cannot be read: it was cut off, perhaps") from fault
+        raise ConnectorError(
+            phrase("{name} is an archive that cannot be read: it was cut off, perhaps", name=name)
+        ) from fault
     if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
-        raise ConnectorError(f"{name} unpacks to more than {MOST_UNPACKED:,} bytes: split it")
+        raise ConnectorError(
+            phrase("{name} unpacks to more than {most:,} bytes: split it", name=name, most=MOST_UNPACKED)
+        )
     if any(part in archive.namelist() for part in _WORKBOOK_PARTS):
         raw.seek(0)
         return raw, name
@@ -57,9 +62,9 @@ def _unzipped(raw: io.BufferedReader, name: str) -> tuple[io.BufferedReader, str
     if len(tables) != 1:
         held = listed(tuple(PurePath(part.filename).name for part in tables[:10]))
         what = f"several tables: {held}; import them one by one" if tables else "no table: CSV, JSON or a workbook"
-        raise ConnectorError(f"{name} is an archive that holds {what}")
+        raise ConnectorError(phrase("{name} is an archive that holds {what}", name=name, what=what))
     if tables[0].flag_bits & 0x1:
-        raise ConnectorError(f"{name} is an archive with a password: unpack it first")
+        raise ConnectorError(phrase("{name} is an archive with a password: unpack it first", name=name))
     with archive.open(tables[0]) as packed:
         return _copied(packed, name), PurePath(tables[0].filename).name
 
@@ -77,10 +82,14 @@ def _copied(packed: IO[bytes] | gzip.GzipFile, name: str) -> io.BufferedReader:
         while chunk := packed.read(_CHUNK):
             size += len(chunk)
             if size > MOST_UNPACKED:
-                raise ConnectorError(f"{name} unpacks to more than {MOST_UNPACKED:,} bytes: split it")
+                raise ConnectorError(
+                    phrase("{name} unpacks to more than {most:,} bytes: split it", name=name, most=MOST_UNPACKED)
+                )
             copy.write(chunk)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as fault:
-        raise ConnectorError(f"{name} is packed, and cannot be unpacked: it was cut off, perhaps") from fault
+        raise ConnectorError(
+            phrase("{name} is packed, and cannot be unpacked: it was cut off, perhaps", name=name)
+        ) from fault
     copy.flush()
     copy.seek(0)
     return io.BufferedReader(copy.detach() if isinstance(copy, io.BufferedRandom) else io.FileIO(copy.fileno()))

@@ -11,6 +11,7 @@ import pika
 from pika import exceptions, spec
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Secret
 
 HEARTBEAT_S: Final = 30
@@ -66,14 +67,18 @@ def connect(url: Secret, *, timeout_s: float = CONNECT_S) -> pika.BlockingConnec
     except (exceptions.ProbableAuthenticationError, exceptions.ProbableAccessDeniedError) as fault:
         if "ConnectionClosedByBroker" not in str(fault):  # only a guess: the connection broke at that moment
             raise
-        raise ConnectorError(f"{place_of(parameters)} refuses us: {_refusal(fault, parameters)}") from fault
+        raise ConnectorError(
+            phrase("{place} refuses us: {why}", place=place_of(parameters), why=_refusal(fault, parameters))
+        ) from fault
 
 
 def parameters_of(url: Secret, timeout_s: float) -> pika.URLParameters:
     try:
         parameters = pika.URLParameters(url.reveal())
     except (ValueError, TypeError) as fault:
-        raise ConnectorError("AMQP_URL is no broker's address: write amqp://user:password@host/vhost") from fault
+        raise ConnectorError(
+            phrase("AMQP_URL is no broker's address: write amqp://user:password@host/vhost")
+        ) from fault
     if "heartbeat=" not in url.reveal():
         parameters.heartbeat = HEARTBEAT_S
     parameters.socket_timeout = parameters.stack_timeout = timeout_s

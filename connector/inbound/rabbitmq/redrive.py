@@ -8,6 +8,7 @@ import pika
 from pika import exceptions
 
 from connector.core.errors import ConnectorError
+from connector.core.phrases import phrase
 from connector.core.settings import Settings, Source
 from connector.inbound.rabbitmq.connection import connect, words_of
 
@@ -20,14 +21,18 @@ def redrive(settings: Settings, source: str, *, most: int | None = None) -> int:
     """
     known = settings.sources.get(source)
     if known is None or not known.queue:
-        raise ConnectorError(f"{source} is no source with a queue")
+        raise ConnectorError(phrase("{source} is no source with a queue", source=source))
     try:
         with contextlib.closing(connect(settings.amqp_url)) as connection:
             return _moved(connection, known, most)
     except exceptions.ChannelClosedByBroker as fault:
-        raise ConnectorError(f"nothing to redrive from {known.queue}.dead: {words_of(fault)}") from fault
+        raise ConnectorError(
+            phrase("nothing to redrive from {queue}.dead: {why}", queue=known.queue, why=words_of(fault))
+        ) from fault
     except (exceptions.AMQPError, OSError) as fault:
-        raise ConnectorError(f"the broker cannot be used: {words_of(fault)}: run it again, none is lost") from fault
+        raise ConnectorError(
+            phrase("the broker cannot be used: {why}: run it again, none is lost", why=words_of(fault))
+        ) from fault
 
 
 def _moved(connection: pika.BlockingConnection, source: Source, most: int | None) -> int:
@@ -46,7 +51,12 @@ def _moved(connection: pika.BlockingConnection, source: Source, most: int | None
             channel.basic_publish("", source.queue, body, properties, mandatory=True)
         except (exceptions.UnroutableError, exceptions.NackError) as fault:
             raise ConnectorError(
-                f"{source.queue} does not take messages: {moved} were moved, the others stay in {dead}"
+                phrase(
+                    "{queue} does not take messages: {moved} were moved, the others stay in {dead}",
+                    queue=source.queue,
+                    moved=moved,
+                    dead=dead,
+                )
             ) from fault
         channel.basic_ack(method.delivery_tag)
     return int(waiting)

@@ -219,12 +219,21 @@ class Drafts:
         try:
             answer, result = self._caller.ask(Kind.LOTS, call, means)
         except StoreUnavailable:  # before the call, or after it
-            raise ConnectorError(f"lot {shown.code} {_DOUBT[what]}") from None
+            raise ConnectorError(phrase("lot {code} {doubt}", code=shown.code, doubt=_DOUBT[what])) from None
         if isinstance(result, Wait) or result.attempt in (AttemptState.REJECTED, AttemptState.NOT_SENT):
             self._settle(lambda conn, now: draft_lot_store.not_done(conn, number))
-            raise NotCalled(f"lot {shown.code} is untouched: {self._caller.why_not(result)}")
+            raise NotCalled(
+                phrase("lot {code} is untouched: {why_not}", code=shown.code, why_not=self._caller.why_not(result))
+            )
         if result.attempt != AttemptState.ACCEPTED or answer is None:
-            raise ConnectorError(f"lot {shown.code} {_DOUBT[what]} ({self._caller.why_not(result)})")
+            raise ConnectorError(
+                phrase(
+                    "lot {code} {doubt} ({why_not})",
+                    code=shown.code,
+                    doubt=_DOUBT[what],
+                    why_not=self._caller.why_not(result),
+                )
+            )
         self._settle(lambda conn, now: draft_lot_store.become(conn, number, draft_lot_store.DONE[what], now))
         return answer
 
@@ -234,7 +243,9 @@ class Drafts:
             now = now_ms(conn)
             lot = draft_lot_store.ensure(conn, self._account.name, Draft(shown.campaign, shown.code), now)
             if not draft_lot_store.ask(conn, lot.id, what, fires_at=fires_at, until=now + until_ms, now=now):
-                raise ConnectorError(f"lot {shown.code}: somebody else is at it this moment; connector lots shows what")
+                raise ConnectorError(
+                    phrase("lot {code}: somebody else is at it this moment; connector lots shows what", code=shown.code)
+                )
             return lot.id
 
     def _settle(self, change: Callable[[Connection, int], None]) -> None:
@@ -254,8 +265,8 @@ def opened(settings: Settings, database: Database, account: Account, caller: Cal
 
 _ORDERED: Final = {"fire": phrase("firing it was asked for"), "discard": phrase("discarding it was asked for")}
 _DOUBT: Final = {
-    "fire": "may have been sent: it is not sent again; look with connector lots whether it is still a draft",
-    "discard": "may be gone: look with connector lots whether it is still a draft",
+    "fire": phrase("may have been sent: it is not sent again; look with connector lots whether it is still a draft"),
+    "discard": phrase("may be gone: look with connector lots whether it is still a draft"),
 }
 
 

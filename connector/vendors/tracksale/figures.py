@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Outcome
+from connector.core.phrases import phrase
 from connector.core.settings import Account
 from connector.core.states import Kind
 from connector.vendors.answers import delivered, unrecognised
@@ -63,7 +64,7 @@ class Figures:
             )
         )
         if found.nps is None and found.promoters is None:
-            raise TracksaleError("Tracksale answered without an NPS: look at what it changed")
+            raise TracksaleError(phrase("Tracksale answered without an NPS: look at what it changed"))
         return found
 
     def categories(self, of: Selection) -> list[Total]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from connector.core.phrases import phrase
 from connector.core.quota import Wait
 from connector.core.retry import patiently
 from connector.core.settings import Account
@@ -46,7 +47,14 @@ def live(database: Database, account: Account, caller: Caller) -> Live:
     why = _read_now(database, account, caller)
     after, may_ask_in_ms = _stored(database, account)
     if after is None:
-        raise NotCalled(why or f"{account.name}: its report may be read again in {may_ask_in_ms / 1000:.0f} s")
+        raise NotCalled(
+            why
+            or phrase(
+                "{name}: its report may be read again in {seconds:.0f} s",
+                name=account.name,
+                seconds=may_ask_in_ms / 1000,
+            )
+        )
     return Live(after.account, after.campaigns, after.read_at, after.age_s, why)
 
 
