@@ -272,25 +272,39 @@ def wake_strays(conn: Connection, destination: str, now: int) -> int:
 
     Returns how many.
     """
-    coming = and_(_earlier.event == _delivery.event, _earlier.route == _record.after, _earlier.state.not_in(SETTLED))
-    waits = exists(select(_earlier.id).where(coming).select_from(_before).correlate(deliveries, records))
-    parked = and_(
-        _delivery.destination == destination, _delivery.lane.in_(PARKED_LANES), IS_PENDING, _delivery.due_at > now
-    )
-    lost = (
-        select(_delivery.id).join(records, _record.delivery == _delivery.id).where(parked, ~waits).limit(STRAYS_AT_ONCE)
-    )
-    which = lost.with_for_update(of=deliveries, skip_locked=True)
-    numbers = list(conn.execute(which).scalars())
-    conn.execute(update(deliveries).where(_delivery.id.in_(numbers)).values(due_at=now))
+    numbers = _LOST.scalars(conn, {"to": destination, "now": now})
+    if numbers:
+        conn.execute(update(deliveries).where(_delivery.id.in_(numbers)).values(due_at=now))
     return len(numbers)
+
+
+_COMING: Final = and_(
+    _earlier.event == _delivery.event, _earlier.route == _record.after, _earlier.state.not_in(SETTLED)
+)
+_LOST: Final = Made(
+    select(_delivery.id)
+    .join(records, _record.delivery == _delivery.id)
+    .where(
+        *(_delivery.destination == bindparam("to"), _delivery.lane.in_(PARKED_LANES), IS_PENDING),
+        _delivery.due_at > bindparam("now"),
+        ~exists(select(_earlier.id).where(_COMING).select_from(_before).correlate(deliveries, records)),
+    )
+    .limit(STRAYS_AT_ONCE)
+    .with_for_update(of=deliveries, skip_locked=True)
+)
 
 
 def follow(conn: Connection, route: str, destination: str, after: str) -> int:
     """Blocked deliveries of the route wait for the route ``after`` from now on ("" unblocks them). Returns how many."""
-    mine = and_(_delivery.destination == destination, _delivery.lane.in_(PARKED_LANES), _delivery.route == route)
-    parked = select(_delivery.id).where(mine, IS_PENDING)
-    others = and_(
-        _record.delivery.in_(parked), _record.after != after
-    )  # none has no `after`, but what was freed before
-    return conn.execute(update(records).where(others).values(after=after or None)).rowcount
+    return _FOLLOW.change(conn, {"to": destination, "of_route": route, "behind": after, "kept": after or None})
+
+
+_PARKED: Final = select(_delivery.id).where(
+    *(_delivery.destination == bindparam("to"), _delivery.lane.in_(PARKED_LANES)),
+    *(_delivery.route == bindparam("of_route"), IS_PENDING),
+)
+_FOLLOW: Final = Made(
+    update(records)
+    .where(_record.delivery.in_(_PARKED), _record.after != bindparam("behind"))  # none has no `after`, but what is free
+    .values(after=bindparam("kept"))
+)

@@ -428,19 +428,28 @@ def follow_route(conn: Connection, route: str, account: str, to: str, destinatio
 
     Only within the same operation ``to``: for another operation their records do not fit.
     """
-    same = _deliveries.destination.contains(f"/{to}/", autoescape=True)
-    strays = and_(IS_PENDING, _deliveries.route == route, same, _deliveries.destination != destination)
-    return conn.execute(update(deliveries).where(strays).values(account=account, destination=destination)).rowcount
+    places = {"within": f"/{to}/", "there": destination}
+    return _FOLLOW_ROUTE.change(conn, {"of_route": route, "with_account": account, **places})
+
+
+_FOLLOW_ROUTE: Final = Made(
+    update(deliveries)
+    .where(
+        *(IS_PENDING, _deliveries.route == bindparam("of_route"), _deliveries.destination != bindparam("there")),
+        func.replace(_deliveries.destination, bindparam("within"), "") != _deliveries.destination,
+    )
+    .values(account=bindparam("with_account"), destination=bindparam("there"))
+)
 
 
 def routes_elsewhere(conn: Connection, served: Sequence[str]) -> set[tuple[str, str]]:
     """(route, destination) of what waits at other destinations than these, by the latest of each place and lane."""
     others = conn.execute(select(destinations.c.name).where(destinations.c.name.not_in(served))).scalars()
     looks = [{"to": name, "of_lane": lane} for name in others for lane in EVERY_LANE]
-    return {(route, str(look["to"])) for look in looks for route in conn.execute(_LATEST_ROUTES, look).scalars()}
+    return {(route, str(look["to"])) for look in looks for route in _LATEST_ROUTES.scalars(conn, look)}
 
 
-_LATEST_ROUTES: Final = (
+_LATEST_ROUTES: Final = Made(
     select(_deliveries.route)
     .where(_deliveries.destination == bindparam("to"), _deliveries.lane == bindparam("of_lane"), IS_PENDING)
     .order_by(_deliveries.due_at.desc(), _deliveries.id.desc())

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from connector.store.database import insert_rows
+from connector.store.made import Made
 from connector.store.tables import processes
 
 BEAT_MS: Final = 10_000  #: between two signs of life
@@ -48,8 +49,7 @@ class Process:
 
 def beat(conn: Connection, process: Process, now: int) -> None:
     """Writes a sign of life; the row is made if it is missing."""
-    values = {"seen_at": now, "stopped_at": None}
-    if conn.execute(update(processes).where(_process.id == process.id).values(values)).rowcount == 1:
+    if _BEAT.change(conn, {"of": process.id, "now": now}) == 1:
         return
     row = {
         "id": process.id,
@@ -64,6 +64,11 @@ def beat(conn: Connection, process: Process, now: int) -> None:
     }
     insert_rows(conn, processes, [row])
     conn.execute(delete(processes).where(_process.seen_at < now - KEPT_MS))
+
+
+_BEAT: Final = Made(
+    update(processes).where(_process.id == bindparam("of")).values(seen_at=bindparam("now"), stopped_at=None)
+)
 
 
 def stopped(conn: Connection, id: str, now: int) -> None:

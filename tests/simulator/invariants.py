@@ -17,6 +17,8 @@ from tests.simulator.world import BOGOTA, CLOSED, OPERATIONS, World, email_of, e
 #: From its claim until a call may take effect: our own deadline, and the vendor's 60 s.
 NEVER = 1 << 62
 AFTER = "call who was surveyed"
+#: An erasure is a few transactions: what waits ends in them, and nobody has to wait for a call.
+ERASED_MS = 30_000
 IN_HAND_MS = int((65 + VENDOR_S + 5) * 1000)
 
 
@@ -84,6 +86,15 @@ class Judge:
         if operation in (DRAFT, FIRE):
             return kinds["drafted"]
         return kinds["lead"] if operation == OPERATIONS["dial"] else tickets
+
+    def of_erasures(self) -> None:
+        """Who is being erased has nothing left that waits to be sent. Asked where a play finds no end."""
+        world = self.world
+        late = {one for one, at in world.erasing.items() if world.machine.wall_ms() > at + ERASED_MS}
+        for row in world.rows(tables.deliveries, "pending") if late - world.erased.keys() else ():
+            arrival = world.arrival_of(row)
+            if arrival is not None and arrival.person in late - world.erased.keys():
+                raise Broken(f"person {arrival.person} is erased, and d{row.id} still waits to be sent to them")
 
     def at_the_end(self) -> None:
         """Nothing that was acknowledged is lost, everything has come to its end, and each can be explained."""

@@ -64,7 +64,11 @@ def play(plan: Plan, template: str) -> Played:
                 judge = Judge(world)
                 machine.after_step = judge.after_step
                 world.start()
-                machine.run(CALM_MS, MOST_STEPS, world.is_over)
+                try:
+                    machine.run(CALM_MS, MOST_STEPS, world.is_over)
+                except Stuck:
+                    judge.of_erasures()
+                    raise
                 judge.at_the_end()
         except (Broken, Stuck) as broken:
             played.broken = str(broken)

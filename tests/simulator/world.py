@@ -174,6 +174,7 @@ class World:
     configurations: Sequence[Settings]  #: the one that is in force first
     acknowledged: dict[str, Arrival] = field(default_factory=dict)  #: event id -> what was answered 202
     noes: dict[int, int] = field(default_factory=dict)  #: person -> moment from which nobody may contact them
+    erasing: dict[int, int] = field(default_factory=dict)  #: person -> when somebody began to erase them
     erased: dict[int, int] = field(default_factory=dict)
     configured_ms: int = 0  #: of the machine: since then every process has the configuration that is in force
     is_upgraded: bool = True  #: False: what runs is of the former release
@@ -430,6 +431,7 @@ class World:
         self.noes.setdefault(number, self.machine.wall_ms())
 
     def _erase(self, number: int) -> None:
+        self.erasing.setdefault(number, self.machine.wall_ms())
         for way in (phone_of(number), email_of(number)):
             list(Erasing(self.settings, self.database, person_of(way, self.settings)).run())
         self.erased.setdefault(number, self.machine.wall_ms())

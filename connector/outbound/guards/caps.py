@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, and_, update
+from sqlalchemy import Connection, bindparam, update
 
 from connector.core.caps import Contact
 from connector.core.openings import LOOK_AGAIN_MS
@@ -17,6 +17,7 @@ from connector.outbound.guards.base import Guard, Members
 from connector.outbound.guards.people import Cohort, Decided, People, ledger_rows, local, people_of
 from connector.store import contacts, database
 from connector.store.contacts import Member, Past
+from connector.store.made import Made
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -80,10 +81,17 @@ class CapsGuard(Guard):
 
     def follow(self, conn: Connection, destination: Destination, route: Route, now: int) -> None:
         """The caps may have changed: deliveries that wait for one become due."""
-        held = and_(
-            IS_PENDING, _delivery.route == route.name, _delivery.reason_code == Code.CAP_HELD, _delivery.due_at > now
-        )
-        conn.execute(update(deliveries).where(held).values(due_at=now))
+        _FOLLOW.change(conn, {"of_route": route.name, "now": now})
+
+
+_FOLLOW: Final = Made(
+    update(deliveries)
+    .where(
+        *(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code == Code.CAP_HELD),
+        _delivery.due_at > bindparam("now"),
+    )
+    .values(due_at=bindparam("now"))
+)
 
 
 def _known(past: Past, ways: Sequence[str], limited: Sequence[Cohort]) -> list[tuple[Member, Cohort]]:

@@ -84,7 +84,7 @@ class PlaceHoursGuard(Guard):
         if plan is None or route.name not in plan.routes:
             return
         mine = and_(IS_PENDING, _delivery.route == route.name, _delivery.reason_code == Code.HOURS_HELD)
-        for place in conn.execute(select(_delivery.place).where(mine).distinct()).scalars().all():
+        for place in _HELD_PLACES.scalars(conn, {"of_route": route.name}):
             planned = plan.routes[route.name]
             found = closed(plan, planned, place, planned.purpose, now, destination.later_ms)
             until, reason = found or (now, None)
@@ -110,6 +110,11 @@ def _first(conn: Connection, destination: str, lane: int, now: int) -> tuple[str
     return (row.route, row.place) if row else None
 
 
+_HELD_PLACES: Final = Made(
+    select(_delivery.place)
+    .where(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code == Code.HOURS_HELD)
+    .distinct()
+)
 _FIRST: Final = Made(
     select(_delivery.route, _delivery.place)
     .where(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
-from sqlalchemy import Connection, and_, case, or_, update
+from sqlalchemy import Connection, and_, bindparam, case, or_, update
 
 from connector.core.phrases import phrase
 from connector.core.reasons import Code, Reason
@@ -13,6 +14,7 @@ from connector.core.settings import Route
 from connector.core.states import Kind
 from connector.outbound.guards.base import Guard, Members
 from connector.store.lanes import CHECK_OF, CHECKED
+from connector.store.made import Made
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -34,11 +36,19 @@ class PreCheck(Guard):
         return [], members.hold(unasked, members.now, Reason(Code.PRECHECK_STALE), lane=lane, split=None)
 
     def follow(self, conn: Connection, destination: Destination, route: Route, now: int) -> None:
-        to = CHECK_OF if destination.checks else CHECKED
-        condition = and_(IS_PENDING, _delivery.route == route.name, _delivery.lane.in_(to))
-        conn.execute(update(deliveries).where(condition).values(lane=case(to, value=_delivery.lane), split=None))
+        (_TO_CHECK if destination.checks else _UNCHECKED).change(conn, {"of_route": route.name})
 
     def text(self, route: Route) -> str:
         if not route.options.get("ninety_day_rule"):
             return ""
         return phrase("ninety_day_rule: the vendor is asked first whether the customer was surveyed lately")
+
+
+def _moved(to: Mapping[int, int]) -> Made:
+    """Moves what waits of a route to the other lanes of its priority."""
+    which = and_(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.lane.in_(to))
+    return Made(update(deliveries).where(which).values(lane=case(dict(to), value=_delivery.lane), split=None))
+
+
+_TO_CHECK: Final = _moved(CHECK_OF)
+_UNCHECKED: Final = _moved(CHECKED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import Connection, and_, update
+from sqlalchemy import Connection, bindparam, update
 
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Registry, Route
@@ -14,6 +14,7 @@ from connector.outbound.guards.expiry import REGISTRY_HELD
 from connector.outbound.guards.people import Decided, People, people_of
 from connector.store import registries
 from connector.store.contacts import Member
+from connector.store.made import Made
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -48,10 +49,17 @@ class RegistriesGuard(Guard):
 
     def follow(self, conn: Connection, destination: Destination, route: Route, now: int) -> None:
         """The lists, or their maximum age, may have changed: deliveries that wait for them become due."""
-        held = and_(
-            IS_PENDING, _delivery.route == route.name, _delivery.reason_code.in_(REGISTRY_HELD), _delivery.due_at > now
-        )
-        conn.execute(update(deliveries).where(held).values(due_at=now))
+        _FOLLOW.change(conn, {"of_route": route.name, "now": now})
+
+
+_FOLLOW: Final = Made(
+    update(deliveries)
+    .where(
+        *(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code.in_(REGISTRY_HELD)),
+        _delivery.due_at > bindparam("now"),
+    )
+    .values(due_at=bindparam("now"))
+)
 
 
 def _ask(people: People, registry: Registry, some: list[Member], decided: Decided) -> None:
