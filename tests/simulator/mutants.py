@@ -32,7 +32,7 @@ def _patched(where: Any, name: str, value: Any) -> Callable[[ExitStack], Any]:
     return lambda stack: stack.enter_context(mock.patch.object(where, name, value))
 
 
-def _sent_again(conn: Connection, attempt: Any, _place: Any, now: int) -> None:
+def _sent_again(conn: Connection, attempt: Any, _place: Any, now: int, *_code: Any) -> None:
     """A worker died in its call: taken for a call that was never made."""
     attempts.finish(conn, attempt.id, state=AttemptState.NOT_SENT, now=now)
     again = update(tables.deliveries).where(
