@@ -19,7 +19,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core import log
+from connector.core import log, masking
 from connector.core.errors import ConfigError, StoreUnavailable
 from connector.core.settings import Secret
 from mappings.base import FieldError, Invalid
@@ -201,6 +201,16 @@ def test_a_secret_that_is_known_is_never_printed(entries):
     [entry] = entries()
     assert entry["event"] == "the vendor says *** is wrong"
     assert entry["seen"] == ["***x"]
+
+
+def test_what_a_vendor_said_is_shown_by_its_vocabulary(entries):
+    log.configure("INFO")
+    said = "HTTP 400 row 1: Ana Pérez ana@example.com tel 573004440077 is wrong"
+    log.get("x").warning("call settled", words=said)
+    [entry] = entries()
+    assert entry["words"] == masking.of_others(said) == "HTTP 400 row 1: *** tel *** is wrong"
+    log.get("x").warning("call settled", words=None)
+    assert entries()[0]["words"] is None
 
 
 def test_an_object_shows_its_type_only():

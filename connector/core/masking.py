@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from connector.core.log import MASK, masked
+from connector.core.log import MASK, masked, show_foreign_by
 from connector.core.phrases import mapped
 from connector.core.reasons import ENGLISH, Code, Reason
 from connector.core.vocabulary import WORDS
@@ -32,6 +32,9 @@ def of_others(text: str) -> str:
     """A text of a vendor or a sender, its names, addresses and long numbers masked."""
     known = masked(text[:LONGEST])
     return _MASKS.sub(MASK, _TOKEN.sub(lambda found: found[0] if _may_be_shown(found[0]) else MASK, known))
+
+
+show_foreign_by(of_others)
 
 
 def of_ours(text: str) -> str:

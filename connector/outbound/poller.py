@@ -52,4 +52,4 @@ def _log_step(polling: Polling, step: Step) -> None:
     if step.cursor is not None:
         log.info("polled", source=polling.source.name, read=step.read, new=step.stored)
     elif step.failed:
-        log.warning("not polled", source=polling.source.name, why=step.why)
+        log.warning("not polled", source=polling.source.name, words=step.why)

@@ -111,8 +111,8 @@ class Figures:
                 f" worst {max(self.livez_ms, default=0.0):.0f} ms",
                 f"  a server that does nothing, meanwhile: p50 {quantile(self.floor_ms, 0.5):.0f} ms,"
                 f" p99 {quantile(self.floor_ms, 0.99):.0f} ms, worst {max(self.floor_ms, default=0.0):.0f} ms",
-                f"  memory of {self.processes} process(es): {self.idle // MIB} MB idle, {self.peak // MIB} MB at most"
-                f" (allowed above idle: {self.allowed // MIB} MB)",
+                f"  memory of {self.processes} process(es): {self.idle // MIB} MB idle, {self.peak // MIB} MB at most:"
+                f" {(self.peak - self.idle) // MIB} MB above idle ({self.allowed // MIB} MB allowed)",
                 f"  restarts: {self.restarts}; acknowledged and lost: {self.lost} of {len(self.acknowledged)}",
                 *(f"    {kind}: {number}" for kind, number in self.attacks.items()),
             ]
