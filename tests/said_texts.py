@@ -10,7 +10,19 @@ ROOT = Path(__file__).resolve().parent.parent / "connector"
 
 #: What prints for a person, or asks one.
 _PRINTS = frozenset(
-    {"line", "warn", "paragraph", "fail", "prompt", "confirm", "table", "timed", "UsageError", "ClickException"}
+    {
+        "line",
+        "warn",
+        "paragraph",
+        "fail",
+        "prompt",
+        "confirm",
+        "table",
+        "timed",
+        "demand_answer",
+        "UsageError",
+        "ClickException",
+    }
 )
 _RAISES = frozenset({"ConnectorError", "StoreUnavailable", "NotCalled", "TracksaleError"})
 #: Their literals are translated, or are no words: `state_word` and `moment` give phrases and times.
@@ -48,7 +60,7 @@ def _calls(path: Path, names: frozenset[str]) -> Iterator[ast.Call]:
 def _of(path: Path, calls: Iterator[ast.Call]) -> Iterator[str]:
     for call in calls:
         given = call.args[:1] if _name(call) == "line" else call.args
-        for each in (*given, *(one.value for one in call.keywords if one.arg in ("title", "spare"))):
+        for each in (*given, *(one.value for one in call.keywords if one.arg in ("title", "spare", "first"))):
             yield from (
                 f"{path.relative_to(ROOT)}:{text.lineno}: {ast.unparse(text)}"
                 for text in _texts(each)

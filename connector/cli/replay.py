@@ -83,7 +83,7 @@ def replay(
     named = not state
     asks = not dry_run and (force or not named)
     if asks:
-        demand_answer(yes=yes, as_json=as_json, first="--dry-run has shown what would happen")
+        demand_answer(yes=yes, as_json=as_json, first=phrase("--dry-run has shown what would happen"))
     wish = Wish(dry_run=dry_run, force=force, ended_too=bool(delivery_ids), late_too=named)
     with app.opened() as here:
         again = Replay(here.settings, here.database, app.by(why))
