@@ -37,7 +37,7 @@ from connector.vendors.sandbox.exchange import Sandbox
 from connector.web.asgi import Front
 from connector.web.uvicorn_server import Served
 from connector.web.wsgi import create_app
-from tests import chromium
+from tests import chromium, test_obstacles
 from tests.chromium import LANGUAGES, THEMES, WIDTHS, Pages
 from tests.conftest import missing
 from tests.connector_steps import World, environment, lead
@@ -157,17 +157,17 @@ def violations(driver: Chrome) -> list[str]:
     """What axe finds against WCAG 2.2 AA."""
     driver.execute_script(AXE)
     run = """const done = arguments[arguments.length - 1];
-    axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(done);"""
+    axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(done);"""
     found = driver.execute_async_script(run)["violations"]
     return [f"{one['id']}: {node['html'][:150]}" for one in found for node in one["nodes"]]
 
 
 def test_every_page_is_accessible_and_fits_in_every_language_and_colour(console: Console) -> None:
     pages = console.pages
-    looks = list(product(LANGUAGES, THEMES, WIDTHS))
+    looks = list(product(LANGUAGES, THEMES, (*WIDTHS, 768)))
     pages.sign_in(KEYS["root"])
     for at, path in enumerate(PATHS):
-        for language, theme, width in (looks[at % len(looks)], looks[(at + 5) % len(looks)]):
+        for language, theme, width in (looks[at % len(looks)], looks[(at + 7) % len(looks)]):
             pages.look(language, theme, width)
             pages.open(path)
             assert not violations(console.driver), (path, language, theme, width)
@@ -177,14 +177,17 @@ def test_every_page_is_accessible_and_fits_in_every_language_and_colour(console:
     assert not console.driver.execute_script(small)
 
 
-def test_a_phone_leads_to_a_story_by_keyboard_alone_and_stands_in_no_address(console: Console) -> None:
+@pytest.mark.parametrize(
+    "spelt", ["+57 (315) 222-3344", "3152223344", "315 222 3344", "0057 315.222.3344", "57-315-222-33-44"]
+)
+def test_a_phone_leads_to_a_story_by_keyboard_alone_and_stands_in_no_address(console: Console, spelt: str) -> None:
     pages, driver = console.pages, console.driver
     pages.sign_in(KEYS["ana"])
     pages.look("en", "light", 1440)
     pages.open("/console/deliveries")
     driver.find_element("tag name", "body").send_keys("/")
     assert driver.switch_to.active_element.get_attribute("id") == "find"
-    driver.switch_to.active_element.send_keys("+57 (315) 222-3344" + Keys.ENTER)
+    driver.switch_to.active_element.send_keys(spelt + Keys.ENTER)
     console.until(lambda: driver.current_url.endswith("/console/events/e1"))
     assert "received from landing" in pages.text
     for word in ("315", "222", "3344"):
@@ -496,3 +499,29 @@ def test_what_try_says_is_what_then_happens(busy: Console, guard: str) -> None:
     becomes = {"listed": "suppressed", "copy": "suppressed", "paused": "pending"}[guard]
     words = {"listed": "would not go", "copy": "would not go", "paused": "It would wait"}[guard]
     assert list(world.deliveries())[-1].state == becomes and words in said
+
+
+# --- why nobody is dialled ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hindered(driver: Chrome, sqlite_url: str) -> Iterator[Console]:
+    """One in which one lead waits and everything runs."""
+    console = Console(driver, console_settings(sqlite_url))
+    test_obstacles.run(console.world)
+    yield console
+    console.close()
+
+
+@pytest.mark.parametrize("name", test_obstacles.OBSTACLES)
+def test_each_obstacle_is_named_first_on_its_destination_s_page_and_on_now(hindered: Console, name: str) -> None:
+    bring, words = test_obstacles.OBSTACLES[name]
+    bring(hindered.world)
+    pages = hindered.pages
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 1440)
+    pages.open(f"/console/destinations/{test_obstacles.PLACE}")
+    hindered.until(lambda: words in pages.button("main p.verdict").text)
+    pages.open("/console/")
+    hindered.until(lambda: words in pages.button("main .verdict .first").text)
+    assert not violations(hindered.driver)

@@ -29,16 +29,20 @@ def database(sqlite_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def world(database: Database) -> World:
-    """A worker is alive, and one lead waits."""
     made = World(console_settings(database.url), database)
-    made.receive("landing", one(1))
-    with database.write() as conn:
+    run(made)
+    return made
+
+
+def run(world: World) -> None:
+    """A worker is alive, and one lead waits."""
+    world.receive("landing", one(1))
+    with world.database.write() as conn:
         accounts.ensure(conn, ["dialler"], [(PLACE, "dialler")], now_ms(conn))
         now = now_ms(conn)
         for number, role in enumerate((Role.WORKER, Role.WEB, Role.CONSUMER, Role.POLLER)):
             row = {"host": "h", "pid": number, "roles": role.value, "version": "1", "config": "", "since": now}
             conn.execute(insert(tables.processes).values(id=f"p{number}", seen_at=now, **row))
-    return made
 
 
 def verdict(world: World, place: str = PLACE) -> str:
