@@ -30,7 +30,7 @@ from connector.store.tables import attempts as attempts_table
 from connector.vendors.destinations import name_of
 from connector.vendors.limits import limits
 
-EVENTS_COUNTED: Final = 20_000  #: the newest; more are not counted one by one
+EVENTS_COUNTED: Final = 10_000  #: the newest; more are not counted one by one
 SAMPLE: Final = 10_000  #: delivered ones, the newest, that the speed is measured on
 LOOKED_AT: Final = 10_000  #: rows walked to find them, from each place where they can be
 ROUTES_LOOKED_AT: Final = 5_000  #: oldest pending deliveries of a destination that are counted by route
