@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -9,6 +10,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping
 
+import requests
 import sqlalchemy
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -94,6 +96,19 @@ def pages(report: Report, kind: str, environment: Mapping[str, str], rows: int) 
             report.add(limit(f"console, {name}, p95, {row}", load.quantile(waits, 0.95), most, unit="ms", note=note))
     finally:
         database.close()
+
+
+@contextlib.contextmanager
+def signed_in(base: str) -> Iterator[requests.Session]:
+    """Somebody at the console of a running connector."""
+    with requests.Session() as session:
+        page = session.get(f"{base}/console/sign-in", timeout=30).text
+        found = re.search(r'name="form_token" value="([^"]+)"', page)
+        assert found is not None
+        given = {"key": KEY, "form_token": found[1]}
+        done = session.post(f"{base}/console/sign-in", data=given, allow_redirects=False, timeout=30)
+        assert done.status_code == 303, done.status_code
+        yield session
 
 
 def _timed(look: object, times: int) -> Iterator[float]:

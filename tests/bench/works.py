@@ -16,7 +16,7 @@ import requests
 from mappings.base import Locale, Rendering
 from mappings.records.wolkvox import Row as WolkvoxRow
 from mappings.senders.lead import LeadMapping
-from tests.bench import contacting, leads, load, paging, places, serving, slow_fsync, steps, storing
+from tests.bench import beside, contacting, leads, load, paging, places, serving, slow_fsync, steps, storing
 from tests.bench.cost import cost
 from tests.bench.files import files
 from tests.bench.greedy import greedy
@@ -497,6 +497,13 @@ def console(report: Report, at: Path, size: Size) -> None:
             paging.pages(report, KINDS[kind], connector.environment, size.backlog)
 
 
+def beside_leads(report: Report, at: Path, size: Size) -> None:
+    """Leads with traces, and with viewers at the console."""
+    for kind in size.kinds:
+        if _there(report, "beside", kind, at):
+            beside.beside(report, kind, KINDS[kind], at, size.seconds, size.rounds)
+
+
 def turns(report: Report, at: Path, size: Size) -> None:
     """A lead of one source while another one's bodies keep the committer busy."""
     for kind in size.kinds:
@@ -518,5 +525,6 @@ WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "backlog": backlog,
     "contact": contact,
     "console": console,
+    "beside": beside_leads,
     "cost": lambda report, _at, size: cost(report, size.kinds, size.seconds),
 }
