@@ -707,3 +707,12 @@ def test_whatever_takes_a_time_says_all_that_it_takes() -> None:
     assert len(told) == 6
     for one in told:
         assert "today" in one or "20:00" in one or "yesterday" in one, one
+
+
+@pytest.mark.parametrize("args", [["status"], ["deliveries"], ["events"], ["explain", "L-1"], ["imports"]])
+def test_what_only_looks_makes_no_database_where_its_name_is_mistyped(
+    run: Run, tmp_path: Path, args: list[str]
+) -> None:
+    path = tmp_path / "mistyped" / "connector.db"
+    one_line(run(*args, DATABASE_URL=f"sqlite:///{path}"), "there is no database", str(path))
+    assert not path.parent.exists()

@@ -16,7 +16,7 @@ from connector.core import at_rest, log, tracing
 from connector.core.errors import ConfigError, StoreUnavailable
 from connector.core.settings import Settings
 from connector.store import hash_keys
-from connector.store.database import Database, revision
+from connector.store.database import Database, demand_file, revision
 from connector.vendors import destinations
 
 wide_option = click.option("--wide", is_flag=True, help="All columns, however narrow the terminal is.")
@@ -90,6 +90,8 @@ def opened(*, only_reads: bool = False) -> Iterator[Surroundings]:
     ``only_reads``: secrets of vendors and senders may be missing.
     """
     found = settings(only_reads=only_reads)
+    if only_reads:
+        demand_file(found.database_url)
     database = Database(found.database_url)
     try:
         yield Surroundings(_keyed(found, database), database)

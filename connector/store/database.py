@@ -46,6 +46,14 @@ _FOLD_MS: Final = 1000  #: how long readers are waited for
 CHANNEL: Final = "connector"  #: Postgres NOTIFY channel: something was stored or settled
 
 
+def demand_file(url: str) -> None:
+    """Raises `StoreUnavailable` where the SQLite file is not there: what only looks makes no new, empty store."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).exists():
+        said = "there is no database {path}: look at DATABASE_URL; connector run makes one"
+        raise StoreUnavailable(phrase(said, path=parsed.database))
+
+
 class Database:
     """An engine with our rules. ``url`` is SQLAlchemy's; threads may share it, forked processes may not."""
 
