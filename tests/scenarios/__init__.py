@@ -33,6 +33,7 @@ import brotli
 import zstandard
 from sqlalchemy import select
 
+import mappings
 from connector.config import loader
 from connector.core.settings import Settings
 from connector.inbound.committer import Committer
@@ -71,20 +72,29 @@ base_url = "{sandbox}"
 {account}
 [sources.sender]
 {source}
+{routes}
+"""
+ROUTES: Final = {
+    "dial": """
 [[routes]]
 name = "dial"
+sources = ["sender"]
 on = {on}
 to = "wolkvox.add_record"
 account = "dialler"
 campaign_id = "1042"
 campaign_status = "start"
+""",
+    "survey": """
 [[routes]]
 name = "survey"
-on = "ticket.closed"
+sources = ["sender"]
+on = {on}
 to = "tracksale.dispatch"
 account = "surveys"
 campaign_code = "52"
-"""
+""",
+}
 
 
 def toml(value: Any) -> str:
@@ -117,10 +127,18 @@ def settings_of(scenario: Mapping[str, Any], sandbox: str, vendor: str, queue: s
             sandbox=sandbox,
             account=account,
             source=table(source),
-            on=json.dumps(scenario.get("on", ["lead.created"])),
+            routes=_routes(scenario),
         )
     )
     return loader.load({"AMQP_URL": AMQP_URL}, config_path=str(path), destinations=SPECS)
+
+
+def _routes(scenario: Mapping[str, Any]) -> str:
+    """The routes for events that the source can send."""
+    possible = mappings.EVENT_TYPES[scenario["source"]["mapping"]]
+    wanted = {"dial": scenario.get("on", ["lead.created"]), "survey": ["ticket.closed"]}
+    kept = {name: [one for one in types if not possible or one in possible] for name, types in wanted.items()}
+    return "".join(ROUTES[name].format(on=json.dumps(types)) for name, types in kept.items() if types)
 
 
 def bytes_of(said: Mapping[str, Any]) -> bytes:
