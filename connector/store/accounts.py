@@ -15,7 +15,7 @@ from connector.core.states import AccountState, AttemptState, DestinationState
 from connector.core.times import DAY_MS
 from connector.store import reasons
 from connector.store.database import insert_rows
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import accounts, campaign_reports, destinations
 
 _account_row = accounts.c
@@ -90,7 +90,7 @@ def account(conn: Connection, name: str) -> AccountStanding:
     return _account(_ACCOUNT.one(conn, {"called": name}))
 
 
-_ACCOUNT: Final = Made(select(accounts).where(_account_row.name == bindparam("called")))
+_ACCOUNT: Final = Prepared(select(accounts).where(_account_row.name == bindparam("called")))
 
 
 def told(conn: Connection, name: str) -> UsageReport:
@@ -143,7 +143,7 @@ def destination(conn: Connection, name: str) -> DestinationStanding:
     return _destination(_DESTINATION.one(conn, {"called": name}))
 
 
-_DESTINATION: Final = Made(select(destinations).where(_destination_row.name == bindparam("called")))
+_DESTINATION: Final = Prepared(select(destinations).where(_destination_row.name == bindparam("called")))
 
 
 def of_account(conn: Connection, name: str) -> list[DestinationStanding]:
@@ -151,7 +151,7 @@ def of_account(conn: Connection, name: str) -> list[DestinationStanding]:
     return [_destination(row) for row in _OF_ACCOUNT.all(conn, {"of": name})]
 
 
-_OF_ACCOUNT: Final = Made(
+_OF_ACCOUNT: Final = Prepared(
     select(destinations)
     .where(_destination_row.account == bindparam("of"))
     .order_by(_destination_row.claimed_at, _destination_row.name)
@@ -192,7 +192,7 @@ def well(conn: Connection, name: str, now: int) -> None:
     _WELL.change(conn, {"called": name, "now": now})
 
 
-_WELL: Final = Made(
+_WELL: Final = Prepared(
     update(accounts)
     .where(
         _account_row.name == bindparam("called"), _account_row.faults > 0, _account_row.hold_until <= bindparam("now")
@@ -239,8 +239,8 @@ _COUNTED: Final = (
     .where(_account_row.name == bindparam("called"))
     .values(calls_since_bulk=case((bindparam("bulk") == 1, 0), else_=_account_row.calls_since_bulk + 1))
 )
-_COUNT: Final = Made(_COUNTED)
-_COUNT_PACED: Final = Made(
+_COUNT: Final = Prepared(_COUNTED)
+_COUNT_PACED: Final = Prepared(
     _COUNTED.values(
         {name: bindparam(f"new_{name}") for name in ("live_credit", "bulk_credit", "credit_at", "rate", "rate_at")}
     )
@@ -311,9 +311,9 @@ _SERVED: Final = (
     .where(_destination_row.name == bindparam("called"))
     .values(claimed_at=bindparam("now"), claimed_lane=bindparam("from_lane"))
 )
-_CLAIMED: Final = Made(_SERVED)
-_CLAIMED_IN_TURN: Final = Made(_SERVED.values(claimed_turn=bindparam("of_turn")))
-_CHECKED_IN_TURN: Final = Made(_SERVED.values(checked_turn=bindparam("of_turn")))
+_CLAIMED: Final = Prepared(_SERVED)
+_CLAIMED_IN_TURN: Final = Prepared(_SERVED.values(claimed_turn=bindparam("of_turn")))
+_CHECKED_IN_TURN: Final = Prepared(_SERVED.values(checked_turn=bindparam("of_turn")))
 
 
 def accepted(conn: Connection, name: str, now: int) -> None:
@@ -321,7 +321,7 @@ def accepted(conn: Connection, name: str, now: int) -> None:
     _ACCEPTED.change(conn, {"called": name, "now": now})
 
 
-_ACCEPTED: Final = Made(
+_ACCEPTED: Final = Prepared(
     update(destinations)
     .where(_destination_row.name == bindparam("called"))
     .values(accepted_at=bindparam("now"), refusals="[]")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, litera
 
 from connector.core.quota import Limits, Used
 from connector.core.states import FORMER_PRECHECK, AttemptState, Kind
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_STARTED, TO_PROBE, attempts, country_calls, source_calls
 
 _attempt = attempts.c
@@ -67,9 +67,11 @@ def start(
 _STARTED_WITH: Final = (
     *("account", "destination", "kind", "state", "worker", "records", "started_at", "deadline", "ended_at", "about"),
 )
-# Made once: building a statement costs more than running it, and a lone lead needs each of them.
-_START: Final = Made(insert(attempts).values({name: bindparam(name) for name in _STARTED_WITH}).returning(_attempt.id))
-_SET_RECORDS: Final = Made(update(attempts).where(_attempt.id == bindparam("of")).values(records=bindparam("many")))
+# Prepared once: building a statement costs more than running it, and a lone lead needs each of them.
+_START: Final = Prepared(
+    insert(attempts).values({name: bindparam(name) for name in _STARTED_WITH}).returning(_attempt.id)
+)
+_SET_RECORDS: Final = Prepared(update(attempts).where(_attempt.id == bindparam("of")).values(records=bindparam("many")))
 
 
 def set_records(conn: Connection, attempt: int, records: int) -> None:
@@ -106,10 +108,10 @@ _UNSETTLED: Final = and_(
 _TOLD: Final = (
     update(attempts).where(_UNSETTLED).values(state=bindparam("to"), status=bindparam("http"), words=bindparam("said"))
 )
-_IS_UNKNOWN: Final = Made(_TOLD)
+_IS_UNKNOWN: Final = Prepared(_TOLD)
 #: Answered, though not what became of it: the vendor works on it no more.
-_IS_ANSWERED: Final = Made(_TOLD.values(ended_at=bindparam("ended")))
-_FINISH: Final = Made(_TOLD.values(ended_at=bindparam("ended"), probe_at=None))
+_IS_ANSWERED: Final = Prepared(_TOLD.values(ended_at=bindparam("ended")))
+_FINISH: Final = Prepared(_TOLD.values(ended_at=bindparam("ended"), probe_at=None))
 
 
 def lapsed(conn: Connection, account: str, now: int) -> list[Attempt]:
@@ -171,9 +173,9 @@ _READ: Final = select(
     _attempt.records,
     _attempt.about,
 ).order_by(_attempt.id)
-_ONE: Final = Made(_READ.where(_attempt.id == bindparam("number")))
-_LEFT_BY: Final = Made(_READ.where(IS_STARTED, _attempt.worker == bindparam("by")))
-_LAPSED: Final = Made(
+_ONE: Final = Prepared(_READ.where(_attempt.id == bindparam("number")))
+_LEFT_BY: Final = Prepared(_READ.where(IS_STARTED, _attempt.worker == bindparam("by")))
+_LAPSED: Final = Prepared(
     _READ.where(_attempt.account == bindparam("of"), IS_STARTED, _attempt.deadline <= bindparam("now"))
 )
 
@@ -206,7 +208,7 @@ def usage(
 
 
 @cache
-def _usage(windows: int, *, is_shared: bool) -> Made:
+def _usage(windows: int, *, is_shared: bool) -> Prepared:
     """For calls in flight, and so many windows less one: the number of calls that count, and when the first ends."""
     columns: list[Any] = []
     for at in range(windows):
@@ -217,7 +219,7 @@ def _usage(windows: int, *, is_shared: bool) -> Made:
         # The first by the index, not by a minimum over all counted rows.
         first = select(_attempt.ended_at).where(counted).order_by(_attempt.ended_at).limit(literal_column("1"))
         columns += [select(func.count()).where(counted).scalar_subquery(), first.scalar_subquery()]
-    return Made(select(*columns))
+    return Prepared(select(*columns))
 
 
 def questions_in_flight(conn: Connection, account: str, now: int) -> int:
@@ -225,7 +227,7 @@ def questions_in_flight(conn: Connection, account: str, now: int) -> int:
     return int(_QUESTIONS.scalar(conn, {"of": account, "now": now}))
 
 
-_QUESTIONS: Final = Made(
+_QUESTIONS: Final = Prepared(
     select(func.count()).where(
         _attempt.account == bindparam("of"), _attempt.ended_at > bindparam("now"), _attempt.kind != Kind.SEND
     )
@@ -297,7 +299,7 @@ def to_ask(conn: Connection, destinations: Sequence[str], now: int) -> Attempt |
     return get(conn, row.id) if row else None
 
 
-_TO_ASK: Final = Made(
+_TO_ASK: Final = Prepared(
     select(_attempt.id)
     .where(
         _attempt.destination.in_(bindparam("names", expanding=True)), TO_PROBE, _attempt.probe_at <= bindparam("now")
@@ -313,7 +315,7 @@ def next_ask(conn: Connection, destinations: Sequence[str]) -> int | None:
     return found
 
 
-_NEXT_ASK: Final = Made(
+_NEXT_ASK: Final = Prepared(
     select(func.min(_attempt.probe_at)).where(_attempt.destination.in_(bindparam("names", expanding=True)), TO_PROBE)
 )
 

@@ -16,8 +16,8 @@ from connector.core.reasons import Code, Reason, because
 from connector.core.states import DeliveryState
 from connector.store import reasons
 from connector.store.lanes import CHECK_OF, PARKED_LANES, RELEASED
-from connector.store.made import Made
 from connector.store.outbox import SETTLED
+from connector.store.prepared import Prepared
 from connector.store.schema import states_sql
 from connector.store.tables import IS_PENDING, deliveries, events, records
 
@@ -188,7 +188,7 @@ def is_due(conn: Connection, destination: str, now: int) -> bool:
     )
 
 
-_IS_DUE: Final = Made(
+_IS_DUE: Final = Prepared(
     select(_delivery.id)
     .where(
         _delivery.destination == bindparam("to"),
@@ -281,7 +281,7 @@ def wake_strays(conn: Connection, destination: str, now: int) -> int:
 _COMING: Final = and_(
     _earlier.event == _delivery.event, _earlier.route == _record.after, _earlier.state.not_in(SETTLED)
 )
-_LOST: Final = Made(
+_LOST: Final = Prepared(
     select(_delivery.id)
     .join(records, _record.delivery == _delivery.id)
     .where(
@@ -303,7 +303,7 @@ _PARKED: Final = select(_delivery.id).where(
     *(_delivery.destination == bindparam("to"), _delivery.lane.in_(PARKED_LANES)),
     *(_delivery.route == bindparam("of_route"), IS_PENDING),
 )
-_FOLLOW: Final = Made(
+_FOLLOW: Final = Prepared(
     update(records)
     .where(_record.delivery.in_(_PARKED), _record.after != bindparam("behind"))  # none has no `after`, but what is free
     .values(after=bindparam("kept"))

@@ -21,7 +21,7 @@ from connector.core.reasons import Code
 from connector.core.states import DeliveryState
 from connector.store import attempt_list
 from connector.store.database import EACH, each_of, insert_rows
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.schema import states_sql
 from connector.store.tables import IS_PENDING, TAKEN, call_proofs, contact_proofs, contacts, deliveries
 
@@ -65,7 +65,7 @@ def _read(people: str) -> list[Member]:
     return [*map(Member._make, rows)]
 
 
-def _members(dialect: str, *, timed: bool) -> Made:
+def _members(dialect: str, *, timed: bool) -> Prepared:
     person = {
         "sqlite": "json_group_array(json_array(deliveries.id, CASE WHEN records.contacts IS NOT NULL"
         " THEN json(records.contacts) WHEN records.contact IS NULL THEN json_array()"
@@ -75,7 +75,7 @@ def _members(dialect: str, *, timed: bool) -> Made:
         " ELSE json_build_array(records.contact) END, CAST(records.consent AS json))) AS text)",
     }[dialect]
     late = "coalesce(events.occurred_at, events.received_at) < :since" if timed else "false"
-    return Made(
+    return Prepared(
         f"SELECT deliveries.route, deliveries.place, {late} AS late, records.contact IS NULL AS unreachable, {person}"
         " FROM deliveries JOIN records ON records.delivery = deliveries.id"
         f"{' JOIN events ON events.id = deliveries.event' if timed else ''}"
@@ -154,12 +154,12 @@ def _related(conn: Connection, some: Collection[int]) -> set[str]:
 
 #: Both use the index by hash, with any statistics of the planner.
 _ROWS: Final = {
-    "sqlite": Made(
+    "sqlite": Prepared(
         "SELECT contacts.hash, contacts.delivery, contacts.attempt, contacts.at, contacts.channel, contacts.purpose"
         " FROM json_each(:given) AS given CROSS JOIN contacts"
         " ON contacts.hash = given.value WHERE contacts.at > :since"
     ),
-    "postgresql": Made(
+    "postgresql": Prepared(
         "SELECT one.hash, one.delivery, one.attempt, one.at, one.channel, one.purpose"
         " FROM json_array_elements_text(CAST(:given AS json)) AS given (value)"
         " CROSS JOIN LATERAL (SELECT * FROM contacts WHERE contacts.hash = given.value"
@@ -167,11 +167,11 @@ _ROWS: Final = {
     ),
 }
 _RELATED: Final = {
-    "sqlite": Made(
+    "sqlite": Prepared(
         "SELECT DISTINCT contacts.hash FROM json_each(:given) AS given CROSS JOIN contacts"
         " ON contacts.delivery = given.value"
     ),
-    "postgresql": Made(
+    "postgresql": Prepared(
         "SELECT DISTINCT one.hash FROM json_array_elements_text(CAST(:given AS json)) AS given (value)"
         " CROSS JOIN LATERAL (SELECT hash FROM contacts WHERE contacts.delivery = CAST(given.value AS bigint)"
         " OFFSET 0) AS one"
@@ -238,7 +238,7 @@ _AT_ONCE: Final = 2000
 _SHARED: Final = tuple(column.name for column in contacts.c if column.name not in ("hash", "delivery"))
 _CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name in _SHARED if name != "attempt")
 _PUT: Final = {
-    name: Made(
+    name: Prepared(
         f"INSERT INTO contacts (hash, delivery, {', '.join(_SHARED)})"
         f" SELECT given.value, CAST(given.key AS bigint), {', '.join(':' + one for one in _SHARED)}"
         f" FROM {each} WHERE true ON CONFLICT (hash, delivery, attempt) DO UPDATE SET {_CHANGED}"

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from connector.core.times import DAY_MS
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import country_calls
 
 _calls = country_calls.c
@@ -22,7 +22,7 @@ def used(conn: Connection, account: str, now: int) -> dict[Called, int]:
     return {(row.country, row.source): int(row.people) for row in rows}
 
 
-_USED: Final = Made(
+_USED: Final = Prepared(
     select(_calls.country, _calls.source, func.sum(_calls.people).label("people"))
     .where(_calls.account == bindparam("of"), _calls.at > bindparam("since"))
     .group_by(_calls.country, _calls.source)
@@ -40,5 +40,7 @@ def count(conn: Connection, account: str, attempt: int, people: Mapping[Called, 
     _FORGET.change(conn, {"of": account, "until": now - DAY_MS})
 
 
-_COUNT: Final = Made(insert(country_calls).values({one.name: bindparam(one.name) for one in _calls}))
-_FORGET: Final = Made(delete(country_calls).where(_calls.account == bindparam("of"), _calls.at <= bindparam("until")))
+_COUNT: Final = Prepared(insert(country_calls).values({one.name: bindparam(one.name) for one in _calls}))
+_FORGET: Final = Prepared(
+    delete(country_calls).where(_calls.account == bindparam("of"), _calls.at <= bindparam("until"))
+)

@@ -39,7 +39,7 @@ from connector.core.phrases import phrase
 from connector.core.text import without_nul
 from connector.store import patience
 from connector.store.encrypted_column import sealed_rows
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import facts
 
 _FOLD_MS: Final = 1000  #: how long readers are waited for
@@ -158,11 +158,11 @@ def now_and_fact(conn: Connection, name: str) -> tuple[int, str | None]:
     return int(row[0]), row[1]
 
 
-_PG_NOTIFY = Made(f"SELECT pg_notify('{CHANNEL}', '')")
+_PG_NOTIFY = Prepared(f"SELECT pg_notify('{CHANNEL}', '')")
 _PG_CLOCK: Final = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
-_PG_NOW = Made(_PG_CLOCK)
+_PG_NOW = Prepared(_PG_CLOCK)
 _PG_NOW_AND_FACT = text(f"{_PG_CLOCK}, (SELECT value FROM facts WHERE name = :name)")
-_PG_LOCK = Made("SELECT pg_advisory_xact_lock(CAST(:number AS bigint))")
+_PG_LOCK = Prepared("SELECT pg_advisory_xact_lock(CAST(:number AS bigint))")
 
 
 def announce(conn: Connection) -> None:

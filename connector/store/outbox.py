@@ -37,7 +37,7 @@ from connector.store import attempt_list, new_rows, once_keys, reasons, to_erase
 from connector.store.arrivals import NewDelivery
 from connector.store.database import insert_rows
 from connector.store.lanes import BULK_CHECK, BULK_SPLIT, EVERY_LANE, LIVE_CHECK, LIVE_SPLIT, SPLIT_OF, WHOLE_OF
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import (
     IN_HAND,
     IS_PENDING,
@@ -135,11 +135,11 @@ _IN_LANE: Final = (
     .order_by(_deliveries.due_at, _deliveries.id)
     .limit(literal_column("1"))
 )
-_HEAD: Final = Made(_IN_LANE)
-_HEAD_FROM: Final = Made(
+_HEAD: Final = Prepared(_IN_LANE)
+_HEAD_FROM: Final = Prepared(
     _IN_LANE.where(tuple_(_deliveries.due_at, _deliveries.id) >= tuple_(bindparam("last_due"), bindparam("last_id")))
 )
-_ANY_DUE: Final = Made(
+_ANY_DUE: Final = Prepared(
     select(_deliveries.id)
     .where(
         IS_PENDING,
@@ -186,7 +186,7 @@ def take(
 
 
 @functools.cache
-def _take(narrowed: frozenset[str]) -> Made:
+def _take(narrowed: frozenset[str]) -> Prepared:
     """The statement whose members are narrowed by these parameters."""
     due = and_(
         *(_deliveries.destination == bindparam("to"), _deliveries.lane == bindparam("of_lane"), IS_PENDING),
@@ -201,7 +201,7 @@ def _take(narrowed: frozenset[str]) -> Made:
         "attempts": _deliveries.attempts + bindparam("more", type_=Text),
         "updated_at": bindparam("now"),
     }
-    return Made(update(deliveries).where(_deliveries.id.in_(oldest.scalar_subquery())).values(values))
+    return Prepared(update(deliveries).where(_deliveries.id.in_(oldest.scalar_subquery())).values(values))
 
 
 _NARROWED: Final[Mapping[str, ColumnElement[bool]]] = {
@@ -229,7 +229,7 @@ def members(conn: Connection, attempt: int) -> list[tuple[int, str]]:
 
 
 #: Texts as they are stored: of a thousand rows few, or none, need to be opened.
-_MEMBERS: Final = Made(
+_MEMBERS: Final = Prepared(
     select(_deliveries.id, type_coerce(records.c.record, Text))
     .join(records, records.c.delivery == _deliveries.id)
     .where(_deliveries.attempt == bindparam("of"), IN_HAND)
@@ -337,7 +337,7 @@ def settle(
     return conn.execute(update(deliveries).where(chosen).values(values)).rowcount
 
 
-_SETTLE_ALL: Final = Made(
+_SETTLE_ALL: Final = Prepared(
     update(deliveries)
     .where(_deliveries.attempt == bindparam("of"), IN_HAND)
     .values({"state": bindparam("to"), "updated_at": bindparam("at"), **reasons.BOUND})
@@ -432,7 +432,7 @@ def follow_route(conn: Connection, route: str, account: str, to: str, destinatio
     return _FOLLOW_ROUTE.change(conn, {"of_route": route, "with_account": account, **places})
 
 
-_FOLLOW_ROUTE: Final = Made(
+_FOLLOW_ROUTE: Final = Prepared(
     update(deliveries)
     .where(
         *(IS_PENDING, _deliveries.route == bindparam("of_route"), _deliveries.destination != bindparam("there")),
@@ -449,7 +449,7 @@ def routes_elsewhere(conn: Connection, served: Sequence[str]) -> set[tuple[str, 
     return {(route, str(look["to"])) for look in looks for route in _LATEST_ROUTES.scalars(conn, look)}
 
 
-_LATEST_ROUTES: Final = Made(
+_LATEST_ROUTES: Final = Prepared(
     select(_deliveries.route)
     .where(_deliveries.destination == bindparam("to"), _deliveries.lane == bindparam("of_lane"), IS_PENDING)
     .order_by(_deliveries.due_at.desc(), _deliveries.id.desc())

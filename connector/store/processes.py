@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from connector.store.database import insert_rows
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import processes
 
 BEAT_MS: Final = 10_000  #: between two signs of life
@@ -66,7 +66,7 @@ def beat(conn: Connection, process: Process, now: int) -> None:
     conn.execute(delete(processes).where(_process.seen_at < now - KEPT_MS))
 
 
-_BEAT: Final = Made(
+_BEAT: Final = Prepared(
     update(processes).where(_process.id == bindparam("of")).values(seen_at=bindparam("now"), stopped_at=None)
 )
 

@@ -29,7 +29,7 @@ from connector.core.errors import ConnectorError
 from connector.core.keyed_hash import mark
 from connector.core.states import DeliveryState
 from connector.store.database import insert_rows
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_PENDING, deliveries, do_not_contact, facts, records, registry_entries
 
 _listed = do_not_contact.c
@@ -102,7 +102,7 @@ def is_empty(conn: Connection) -> bool:
     return _ANYBODY.first(conn) is None
 
 
-_ANYBODY: Final = Made(select(_listed.hash).limit(literal_column("1")))
+_ANYBODY: Final = Prepared(select(_listed.hash).limit(literal_column("1")))
 
 
 def entries(conn: Connection, most: int | None = None) -> list[Entry]:

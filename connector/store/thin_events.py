@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, l
 from connector.core import keyed_hash
 from connector.core.states import DeliveryState, EventState
 from connector.store import attempt_list
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_WAITING, deliveries, events
 
 _events = events.c
@@ -69,8 +69,8 @@ _WAITS: Final = (
     .order_by(_events.due_at, _events.id)
     .limit(literal_column("1"))
 )
-_NEXT: Final = Made(_WAITS)
-_NEXT_BEHIND: Final = Made(_WAITS.where(_events.due_at >= BEHIND))
+_NEXT: Final = Prepared(_WAITS)
+_NEXT_BEHIND: Final = Prepared(_WAITS.where(_events.due_at >= BEHIND))
 
 
 def heads(conn: Connection, account: str, now: int, *, behind: bool) -> dict[str, int]:

@@ -39,7 +39,7 @@ from connector.store.lanes import (
     LET_IN_TO_CHECK,
     LIMITED_LANES,
 )
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_PENDING, TAKEN, deliveries, source_calls
 
 _deliveries = deliveries.c
@@ -53,7 +53,7 @@ _DUE: Final = f"""
     SELECT 1 FROM deliveries
     WHERE destination = :destination AND lane = :lane AND {IS_PENDING.text} AND {{whose}} AND due_at <= :until
     LIMIT 1"""
-_WAITING: Final = Made(f"""
+_WAITING: Final = Prepared(f"""
     WITH RECURSIVE one (turn) AS (
       SELECT ({_NEXT.format(after="-1")})
       UNION ALL
@@ -86,8 +86,8 @@ def taken_alike(conn: Connection, attempt: int) -> list[Alike]:
     return [Alike(*row) for row in _TAKEN_ALIKE.tuples(conn, {"of": attempt})]
 
 
-# Made once: every claim runs these.
-_TAKEN_ALIKE: Final = Made(
+# Prepared once: every claim runs these.
+_TAKEN_ALIKE: Final = Prepared(
     select(_deliveries.turn, _deliveries.rule, func.count(), func.min(_deliveries.expires_at))
     .where(_deliveries.attempt == bindparam("of"), TAKEN)
     .group_by(_deliveries.turn, _deliveries.rule)
@@ -270,7 +270,7 @@ def used(conn: Connection, account: str, source: str, now: int) -> Used:
     return Used(int(row[0] or 0), int(row[1] or 0))
 
 
-_USED: Final = Made(
+_USED: Final = Prepared(
     select(func.sum(_source_calls.calls), func.sum(_source_calls.records)).where(
         _source_calls.account == bindparam("of"),
         _source_calls.source == bindparam("by"),
@@ -297,8 +297,8 @@ def count(conn: Connection, account: str, attempt: int, records: Mapping[str, in
     _FORGET.change(conn, {"of": account, "some": list(records), "until": now - DAY_MS})
 
 
-_COUNT: Final = Made(insert(source_calls).values({one.name: bindparam(one.name) for one in source_calls.c}))
-_FORGET: Final = Made(
+_COUNT: Final = Prepared(insert(source_calls).values({one.name: bindparam(one.name) for one in source_calls.c}))
+_FORGET: Final = Prepared(
     delete(source_calls).where(
         _source_calls.account == bindparam("of"),
         _source_calls.source.in_(bindparam("some", expanding=True)),

@@ -18,7 +18,7 @@ from connector.core.reasons import Code, Reason
 from connector.core.settings import Route
 from connector.core.states import DeliveryState
 from connector.store import outbox, reasons, turns
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import TAKEN, deliveries
 from connector.store.turns import Alike
 from connector.vendors.base import Destination
@@ -57,7 +57,7 @@ class Members:
         ended = ended.values({"state": DeliveryState.SUPPRESSED, "updated_at": self.now, **values})
         return list(self.conn.execute(ended.returning(_delivery.id)).scalars())
 
-    def end_by(self, statement: Made) -> list[int]:
+    def end_by(self, statement: Prepared) -> list[int]:
         """The same by a statement that was made once, see `ENDING`. Returns their ids."""
         return statement.scalars(self.conn, {"of": self.attempt, "now": self.now})
 

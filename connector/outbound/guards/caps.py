@@ -17,7 +17,7 @@ from connector.outbound.guards.base import Guard, Members
 from connector.outbound.guards.people import Cohort, Decided, People, ledger_rows, local, people_of
 from connector.store import contacts, database
 from connector.store.contacts import Member, Past
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -84,7 +84,7 @@ class CapsGuard(Guard):
         _FOLLOW.change(conn, {"of_route": route.name, "now": now})
 
 
-_FOLLOW: Final = Made(
+_FOLLOW: Final = Prepared(
     update(deliveries)
     .where(
         *(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code == Code.CAP_HELD),

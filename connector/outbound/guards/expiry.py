@@ -11,7 +11,7 @@ from connector.core.reasons import Code
 from connector.core.settings import Route
 from connector.outbound.guards.base import ENDING, Guard, Members
 from connector.store import to_erase
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import deliveries
 
 _deliveries = deliveries.c
@@ -40,7 +40,7 @@ class Expiry(Guard):
 
 _HELD_FOR_HOURS: Final = and_(_deliveries.reason_code == Code.HOURS_HELD, _deliveries.due_at >= _deliveries.expires_at)
 _TOLD: Final = and_(~to_erase.MARKED, _deliveries.reason_code.in_((Code.CAP_HELD, *REGISTRY_HELD)))
-_END: Final = Made(
+_END: Final = Prepared(
     ENDING.where(_deliveries.expires_at <= bindparam("now"))
     .values(
         reason_code=case(

@@ -13,7 +13,7 @@ from connector.outbound.guards.base import Guard, Members
 from connector.outbound.guards.people import Decided, People, Until, local, people_of
 from connector.store import outbox, reasons
 from connector.store.contacts import Member
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -110,12 +110,12 @@ def _first(conn: Connection, destination: str, lane: int, now: int) -> tuple[str
     return (row.route, row.place) if row else None
 
 
-_HELD_PLACES: Final = Made(
+_HELD_PLACES: Final = Prepared(
     select(_delivery.place)
     .where(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code == Code.HOURS_HELD)
     .distinct()
 )
-_FIRST: Final = Made(
+_FIRST: Final = Prepared(
     select(_delivery.route, _delivery.place)
     .where(
         *(_delivery.destination == bindparam("to"), _delivery.lane == bindparam("of_lane"), IS_PENDING),

@@ -14,7 +14,7 @@ from connector.core.settings import Route
 from connector.core.states import Kind
 from connector.outbound.guards.base import Guard, Members
 from connector.store.lanes import CHECK_OF, CHECKED
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -44,10 +44,10 @@ class PreCheck(Guard):
         return phrase("ninety_day_rule: the vendor is asked first whether the customer was surveyed lately")
 
 
-def _moved(to: Mapping[int, int]) -> Made:
+def _moved(to: Mapping[int, int]) -> Prepared:
     """Moves what waits of a route to the other lanes of its priority."""
     which = and_(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.lane.in_(to))
-    return Made(update(deliveries).where(which).values(lane=case(dict(to), value=_delivery.lane), split=None))
+    return Prepared(update(deliveries).where(which).values(lane=case(dict(to), value=_delivery.lane), split=None))
 
 
 _TO_CHECK: Final = _moved(CHECK_OF)

@@ -14,7 +14,7 @@ from connector.outbound.guards.expiry import REGISTRY_HELD
 from connector.outbound.guards.people import Decided, People, people_of
 from connector.store import registries
 from connector.store.contacts import Member
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
 
@@ -52,7 +52,7 @@ class RegistriesGuard(Guard):
         _FOLLOW.change(conn, {"of_route": route.name, "now": now})
 
 
-_FOLLOW: Final = Made(
+_FOLLOW: Final = Prepared(
     update(deliveries)
     .where(
         *(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code.in_(REGISTRY_HELD)),

@@ -12,7 +12,7 @@ from connector.core.reasons import Code, Reason
 from connector.core.states import DeliveryState
 from connector.outbound.guards.base import Guard, Members
 from connector.store import reasons, suppression_list
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import TAKEN, deliveries
 
 #: Each step once, in this order: left to themselves the planners search the list for every member.
@@ -30,14 +30,14 @@ _STATEMENT: Final = """
     WHERE id IN (SELECT delivery FROM found) RETURNING id
 """
 _SUPPRESS: Final = {
-    "sqlite": Made(
+    "sqlite": Prepared(
         _STATEMENT.format(
             taken=TAKEN.text,
             way="each_way.value",
             each=", json_each(coalesce(records.contacts, json_array(records.contact))) AS each_way",
         )
     ),
-    "postgresql": Made(
+    "postgresql": Prepared(
         _STATEMENT.format(
             taken=TAKEN.text,
             way="each_way.hash",

@@ -1,4 +1,4 @@
-"""Statements that are made once and run by the driver: the same values, rows and faults as SQLAlchemy's."""
+"""Statements compiled once and executed by the driver: the same values, rows and faults as SQLAlchemy's."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from connector.core.settings import Secret
 from connector.core.states import AccountState
 from connector.store import accounts
 from connector.store.database import Database
-from connector.store.made import Made
+from connector.store.prepared import Prepared
 from connector.store.tables import accounts as rows
 from connector.store.tables import destinations
 
-_NAMED = Made(
+_NAMED = Prepared(
     select(rows.c.name, rows.c.state, rows.c.live_credit)
     .where(rows.c.name.in_(bindparam("names", expanding=True)), rows.c.state == AccountState.OPEN)
     .order_by(rows.c.name)
 )
-_COUNT = Made(select(func.count()).select_from(rows).where(rows.c.state.in_((AccountState.OPEN, AccountState.PAUSED))))
-_SAY = Made(update(rows).where(rows.c.name == bindparam("called")).values(reason_facts=bindparam("facts")))
-_SAID = Made(select(rows.c.name, rows.c.reason_facts).where(rows.c.name == bindparam("called")))
-_REFUSE = Made(
+_COUNT = Prepared(
+    select(func.count()).select_from(rows).where(rows.c.state.in_((AccountState.OPEN, AccountState.PAUSED)))
+)
+_SAY = Prepared(update(rows).where(rows.c.name == bindparam("called")).values(reason_facts=bindparam("facts")))
+_SAID = Prepared(select(rows.c.name, rows.c.reason_facts).where(rows.c.name == bindparam("called")))
+_REFUSE = Prepared(
     update(destinations).where(destinations.c.name == bindparam("called")).values(refusals=bindparam("words"))
 )
-_REFUSED = Made(select(destinations.c.name, destinations.c.refusals).where(destinations.c.name == bindparam("called")))
-_STORED = Made("SELECT refusals FROM destinations WHERE name = :called")
+_REFUSED = Prepared(
+    select(destinations.c.name, destinations.c.refusals).where(destinations.c.name == bindparam("called"))
+)
+_STORED = Prepared("SELECT refusals FROM destinations WHERE name = :called")
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +94,7 @@ def test_no_row_is_none_and_where_there_must_be_one_a_fault(database: Database) 
 
 
 def test_a_refused_row_is_the_fault_that_it_is_otherwise(database: Database) -> None:
-    twice = Made("INSERT INTO accounts (name, state, since, hold_until, faults, calls_since_bulk)"
+    twice = Prepared("INSERT INTO accounts (name, state, since, hold_until, faults, calls_since_bulk)"
                  " VALUES ('one', 'open', 0, 0, 0, 0)")  # fmt: skip
     with pytest.raises(IntegrityError), database.write() as conn:
         twice.change(conn)
@@ -98,7 +102,7 @@ def test_a_refused_row_is_the_fault_that_it_is_otherwise(database: Database) -> 
 
 def test_a_missing_table_is_told_in_one_line(database: Database) -> None:
     with pytest.raises(StoreUnavailable, match="run `connector migrate`"), database.read() as conn:
-        Made("SELECT 1 FROM absent_table").first(conn)
+        Prepared("SELECT 1 FROM absent_table").first(conn)
 
 
 def test_nothing_is_kept_of_a_transaction_that_fails(database: Database) -> None:
@@ -115,8 +119,8 @@ def test_nothing_is_kept_of_a_transaction_that_fails(database: Database) -> None
 def test_a_lost_connection_is_known_and_another_one_is_opened(database: Database) -> None:
     if database.is_sqlite:
         pytest.skip("a file has no connection that breaks")
-    own = Made("SELECT pg_backend_pid()")
-    end = Made("SELECT pg_terminate_backend(:pid)")
+    own = Prepared("SELECT pg_backend_pid()")
+    end = Prepared("SELECT pg_terminate_backend(:pid)")
     with database.read() as other, pytest.raises(StoreUnavailable), database.read() as conn:
         end.first(other, {"pid": own.scalar(conn)})
         own.scalar(conn)
@@ -127,4 +131,4 @@ def test_a_lost_connection_is_known_and_another_one_is_opened(database: Database
 def test_names_of_columns_are_those_of_the_rows(database: Database) -> None:
     with database.write() as conn:
         accounts.ensure(conn, [], [("one/a", "one")], 1_000)
-        assert Made(select(destinations)).one(conn)._fields == tuple(column.name for column in destinations.c)
+        assert Prepared(select(destinations)).one(conn)._fields == tuple(column.name for column in destinations.c)

@@ -1,7 +1,7 @@
-"""Statements that are made once and run by the driver itself: for small ones SQLAlchemy's way there costs several times
-what they do.
+"""Statements compiled once and executed by the driver itself (docs/adr/0017-prepared-statements.md).
 
-Nobody who listens to SQLAlchemy hears of them. They run in the connection's transaction, and fail as its others do.
+They run in the transaction of the SQLAlchemy connection and fail as its other statements do. SQLAlchemy's events do not
+report them.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ _NONE: Final[Mapping[str, Any]] = {}
 
 
 class _Form:
-    """A statement as one dialect says it, for lists of certain lengths."""
+    """A statement compiled for one dialect and for lists of certain lengths."""
 
     def __init__(self, statement: Any, dialect: Dialect, values: Mapping[str, Any]) -> None:
         compiled = statement.compile(dialect=dialect)
         state = compiled.construct_expanded_state(dict(values), escape_names=False)
         self.text: Final[str] = state.statement
-        given = {name for one, name in compiled.bind_names.items() if one.required}
-        self.lists: Final = [(name, names) for name, names in state.parameter_expansion.items() if name in given]
+        required = {name for one, name in compiled.bind_names.items() if one.required}
+        self.lists: Final = [(name, names) for name, names in state.parameter_expansion.items() if name in required]
         listed = {one for _, names in self.lists for one in names}
-        #: For every run: what is encrypted goes by the keys of its time.
+        #: Run at every execution, because encryption uses the keys of that time.
         self.converted: Final = _converting(compiled, state.parameter_expansion, dialect)
         #: Values that the statement brings itself.
         self.own: Final = {
-            name: _plain(value) for name, value in state.parameters.items() if name not in given and name not in listed
+            name: _plain(value)
+            for name, value in state.parameters.items()
+            if name not in required and name not in listed
         }
         self._named: Final = self._in_order(state.positiontup)
         self._columns: Final = [one.type.dialect_impl(dialect) for one in getattr(statement, "exported_columns", ())]
@@ -43,13 +45,13 @@ class _Form:
 
     @staticmethod
     def _in_order(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Any] | None:
-        """How a driver that counts parameters gets them; None: it knows their names."""
+        """Puts the values in order for a driver with positional parameters; None: the driver takes names."""
         if names is None:
             return None
         return itemgetter(*names) if len(names) > 1 else lambda values: [values[name] for name in names]
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
-        """What the driver is given."""
+        """The parameters for the driver."""
         if self.own or self.lists or self.converted:
             values = {**self.own, **values}
             for name, names in self.lists:
@@ -59,13 +61,13 @@ class _Form:
         return values if self._named is None else self._named(values)
 
     def read(self, found: Sequence[Any], described: Any, *, named: bool = True) -> Sequence[Any]:
-        """The driver's rows, as they are read."""
+        """The driver's rows, with each column converted by its type."""
         if self._row is None:
-            made = (
+            conversions = (
                 kind.result_processor(self._dialect, one[1])
                 for kind, one in zip(self._columns, described, strict=False)
             )
-            self._results = [(at, process) for at, process in enumerate(made) if process is not None]
+            self._results = [(at, process) for at, process in enumerate(conversions) if process is not None]
             self._row = _row_of([one[0] for one in described])
         if self._results:
             found = [_processed(row, self._results) for row in found]
@@ -75,7 +77,7 @@ class _Form:
 def _converting(
     compiled: Any, expansion: Mapping[str, Sequence[str]], dialect: Dialect
 ) -> list[tuple[str, Callable[[Any], Any]]]:
-    """What a column's type makes of a value, by the names in the text."""
+    """The conversions that column types ask for, by the names of the parameters."""
     found = []
     for one, name in compiled.bind_names.items():
         process = one.type.dialect_impl(dialect).bind_processor(dialect)
@@ -85,7 +87,7 @@ def _converting(
 
 
 def _plain(value: Any) -> Any:
-    """Drivers take longer for what is a kind of text."""
+    """Enum members as plain text: drivers are slower with subclasses of str."""
     return str(value) if isinstance(value, str) else value
 
 
@@ -95,14 +97,14 @@ def _row_of(names: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
 
 
 def _processed(row: Sequence[Any], results: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
-    read = [*row]
+    values = [*row]
     for at, process in results:
-        read[at] = process(read[at])
-    return read
+        values[at] = process(values[at])
+    return values
 
 
-class Made:
-    """A statement of SQLAlchemy's, or its text, whose values come with each run, by the names of its `bindparam`."""
+class Prepared:
+    """A statement of SQLAlchemy's, or SQL text. Each execution brings the values, by the names of its `bindparam`."""
 
     __slots__ = ("_forms", "_lists", "statement")
 
@@ -113,12 +115,12 @@ class Made:
         self._lists: Final = sorted({one.key for one in binds if one.expanding and one.required})
 
     def all(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Sequence[Any]:
-        """All rows, whose columns have their names."""
+        """All rows, with named columns."""
         form, cursor = self._run(conn, values)
         return form.read(cursor.fetchall(), cursor.description)
 
     def tuples(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Sequence[Any]:
-        """All rows, without names: of a thousand rows these cost more than the rest."""
+        """All rows as tuples: for a thousand rows the names cost more than all else."""
         form, cursor = self._run(conn, values)
         return form.read(cursor.fetchall(), cursor.description, named=False)
 
@@ -131,7 +133,7 @@ class Made:
         return rows[0]
 
     def one(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Any:
-        """The row that there must be."""
+        """The first row. Raises `NoResultFound` if there is none."""
         if (found := self.first(conn, values)) is None:
             raise NoResultFound("no row was found when one was required")
         return found
@@ -146,7 +148,7 @@ class Made:
         return [row[0] for row in self.tuples(conn, values)]
 
     def change(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> int:
-        """Returns how many rows it wrote."""
+        """Executes an INSERT, UPDATE or DELETE. Returns the number of rows."""
         _, cursor = self._run(conn, values)
         changed: int = cursor.rowcount
         cursor.close()
@@ -164,5 +166,5 @@ class Made:
         try:
             return form, driver.execute(form.text, form.parameters(values))
         except dialect.loaded_dbapi.Error as fault:
-            # As for SQLAlchemy's own: what is a lost connection, and which others are lost with it, it knows.
+            # SQLAlchemy recognises a lost connection and invalidates the pool; it has no public way to ask for that.
             conn._handle_dbapi_exception(fault, form.text, None, None, None)
