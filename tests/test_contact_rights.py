@@ -227,7 +227,7 @@ def test_the_own_list_knows_the_channel_of_a_replay_and_of_what_waits(world: Wor
     said = run("suppress", "add", "300 123 4567", "--channel", "email").output
     assert said == "1 added\n"
     said = run("suppress", "add", "300 123 4567", "--channel", "voice").output
-    assert "1 pending to them end suppressed" in said
+    assert "1 pending to them ends suppressed" in said
 
 
 # --- who asks again -------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "normalisation.unaccented": normalisation.unaccented,
     "normalisation.nfkd": normalisation.nfkd,
     "normalisation.bounded": normalisation.bounded,
-    "rendering.said": rendering.meaningful,
+    "rendering.meaningful": rendering.meaningful,
     "rendering.value_text": lambda value: rendering.value_text(value, BOGOTA),
     **{f"names.{name}": getattr(names, name) for name in ("folded", "snake", "known", "speaks_of_another")},
     "names.guess": lambda value: names.guess(str(value), value),
@@ -212,7 +212,7 @@ OTHERS = {
     *("base.FieldError", "base.Invalid", "base.Ignored", "base.Locale", "base.Rendering", "base.Rendered"),
     *("base.Sender", "base.PayloadMapping", "base.PlainSender", "base.RecordMapping"),
     *("base.lookup", "base.with_result", "base.fingerprint"),  # of an event: walked with the payloads
-    *("fields.number_text", "fields.kept", "fields.Loose", "fields.T"),
+    *("fields.number_text", "fields.faulty_but_usable", "fields.Loose", "fields.T"),
     *("payloads.PayloadSchema", "payloads.Part", "payloads.load", "payloads.decisive"),
     *("rendering.Draft", "rendering.Cell", "rendering.Sheet", "rendering.Given", "rendering.Dialling"),
     *("rendering.foreign", "rendering.phones_of", "rendering.extra_or_field", "rendering.local_time"),
@@ -251,7 +251,7 @@ def test_every_public_function_of_the_mappings_is_walked_or_said_to_read_no_text
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_of_text_takes_twice_as_long_for_twice_as_much(reader: str) -> None:
-    text_only = reader.startswith(("normalisation.", "fields.clean", "rendering.said", "names.", "texts."))
+    text_only = reader.startswith(("normalisation.", "fields.clean", "rendering.meaningful", "names.", "texts."))
     for name, make in (TEXTS if text_only else VALUES).items():
         demand_linear(READERS[reader], make, f"{reader} of {name}")
 

@@ -589,7 +589,7 @@ def test_every_customer_dispatched_comes_page_by_page(world: World) -> None:
     lot = readers.counts_of(body).dispatch_code
     before = len(world.sandbox.calls)
     for found in (
-        list(world.tracksale.each_dispatch(start=TODAY, end=TODAY, codes="52", tags=True, limit=100)),
+        list(world.tracksale.each_dispatch(start=TODAY, end=TOMORROW, codes="52", tags=True, limit=100)),
         list(world.tracksale.each_of_lot(lot, tags=True, limit=100)),
     ):
         assert [one.person.email for one in found] == [person["email"] for person in people]

@@ -50,8 +50,9 @@ def demand_file(url: str) -> None:
     """Raises `StoreUnavailable` where the SQLite file is not there: what only looks makes no new, empty store."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).exists():
-        said = "there is no database {path}: look at DATABASE_URL; connector run makes one"
-        raise StoreUnavailable(phrase(said, path=parsed.database))
+        raise StoreUnavailable(
+            phrase("there is no database {path}: correct DATABASE_URL or run `connector migrate`", path=parsed.database)
+        )
 
 
 class Database:

@@ -91,7 +91,7 @@ def advance(conn: Connection, plan: Plan, done: int, sent: int, reasons: Mapping
     """Stores the result of a step; the last one ends the plan."""
     counts = dict(plan.kept)
     for why, number in reasons.items():
-        known = why if why in counts or len(counts) < KEPT_REASONS else "…"
+        known = str(why) if why in counts or len(counts) < KEPT_REASONS else "…"  # orjson takes no phrase as a key
         counts[known] = counts.get(known, 0) + number
     values: dict[str, Any] = {"done": plan.done + done, "sent": plan.sent + sent, "lease_until": 0}
     values["kept"] = orjson.dumps(counts).decode()

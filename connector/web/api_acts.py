@@ -217,7 +217,7 @@ class ActsApi:
             "deliveries": len(plan.deliveries),
             "looked_at": preview.looked_at if preview else plan.done,
             "sent": preview.sent if preview else plan.sent,
-            "kept": dict(preview.kept if preview else plan.kept),
+            "kept": {str(why): number for why, number in (preview.kept if preview else plan.kept).items()},
             "ended_at": iso(plan.ended_at),
         }
 
