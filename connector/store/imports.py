@@ -14,6 +14,7 @@ from connector.core.states import DeliveryState, EventState
 from connector.store import reasons
 from connector.store.database import insert_rows
 from connector.store.tables import deliveries, events, import_rows, imports
+from connector.store.text_list import among
 
 _row = import_rows.c
 _delivery = deliveries.c
@@ -76,11 +77,11 @@ def add_rows(conn: Connection, upload: int, source: str, rows: Sequence[Imported
 
 def _ids(conn: Connection, source: str, keys: Collection[str]) -> dict[str, int]:
     """Key -> event. Of invalid events, which have no key, the newest with that id."""
-    names = list(keys)
-    keyed = select(_event.key, _event.id).where(_event.source == source, _event.key.in_(names))
+    names = [*keys]
+    keyed = select(_event.key, _event.id).where(_event.source == source, _event.key.in_(among(conn, names)))
     newest = func.max(_event.id)
     keyless = select(_event.event_id, newest).where(
-        _event.source == source, _event.key.is_(None), _event.event_id.in_(names)
+        _event.source == source, _event.key.is_(None), _event.event_id.in_(among(conn, names))
     )
     found = {row[0]: row[1] for row in conn.execute(keyless.group_by(_event.event_id))}
     return found | {row[0]: row[1] for row in conn.execute(keyed)}

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import JSON, Connection, Select, Text, cast, column, func, literal, select
+from sqlalchemy import Connection, select
 
 from connector.core.errors import ConnectorError, Unreadable
 from connector.core.phrases import joined, phrase
@@ -33,6 +33,7 @@ from connector.store.imports import ImportedRow
 from connector.store.inbox import HASHED
 from connector.store.lanes import BULK_OF
 from connector.store.tables import events
+from connector.store.text_list import among
 from mappings.base import FieldError
 
 IMPORTED: Final = "import:"  #: event ids made of source and content; unlike a webhook's they never lapse
@@ -283,19 +284,8 @@ def _identity(source: str, row: Row) -> tuple[str, str, str]:
 def _stored(conn: Connection, source: str, keys: Sequence[str]) -> dict[str, str]:
     """Key -> payload of the inbox's events with these keys."""
     columns = events.c
-    query = select(columns.key, columns.payload).where(columns.source == source, columns.key.in_(_among(conn, keys)))
+    query = select(columns.key, columns.payload).where(columns.source == source, columns.key.in_(among(conn, keys)))
     return {row.key: row.payload for row in conn.execute(query)}
-
-
-def _among(conn: Connection, names: Sequence[str]) -> Select[tuple[str]]:
-    """Hundreds of names as one value: as that many, Postgres compares each with every row of a table that is new."""
-    parameter = literal(orjson.dumps(names).decode(), Text)
-    split = (
-        func.json_each(parameter)
-        if conn.dialect.name == "sqlite"
-        else func.json_array_elements_text(cast(parameter, JSON))
-    )
-    return select(split.table_valued(column("value", Text)).c.value)
 
 
 def kept_before(conn: Connection, source: str, arrivals: Sequence[Arrival]) -> set[int]:
@@ -309,14 +299,14 @@ def kept_before(conn: Connection, source: str, arrivals: Sequence[Arrival]) -> s
         columns.source == source,
         columns.key.is_(None),
         columns.state == EventState.INVALID,
-        columns.event_id.in_(_among(conn, names)),
+        columns.event_id.in_(among(conn, names)),
     )
     stored = {(row.event_id, row.payload): row.errors for row in conn.execute(query)}
     copies = [arrival for arrival in arrivals if (arrival.event_id, arrival.payload) in stored]
     # A row that is valid now may have been kept because another had its id before: it has, if that is still there.
     valid = {arrival.event_id: arrival.fingerprint for arrival in copies if arrival.state != EventState.INVALID}
     holders = select(columns.key, columns.fingerprint).where(
-        columns.source == source, columns.key.in_(_among(conn, list(valid)))
+        columns.source == source, columns.key.in_(among(conn, list(valid)))
     )
     occupied = {row.key for row in conn.execute(holders) if row.fingerprint != valid[row.key]} if valid else set()
     again = [arrival for arrival in copies if arrival.state == EventState.INVALID or arrival.event_id in occupied]
