@@ -7,11 +7,11 @@ members (`end`) or releases them until later (`hold`); it never makes a call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, update
 
 from connector.core.phrases import phrase
 from connector.core.reasons import Code, Reason
@@ -19,11 +19,17 @@ from connector.core.settings import Route
 from connector.core.states import DeliveryState
 from connector.store import outbox, reasons, turns
 from connector.store.prepared import Prepared
-from connector.store.tables import TAKEN, deliveries
+from connector.store.tables import IS_PENDING, TAKEN, deliveries
 from connector.store.turns import Alike
 from connector.vendors.base import Destination
 
 _delivery = deliveries.c
+
+
+def releasing(codes: Sequence[Code]) -> Prepared:
+    """Makes deliveries due that a guard holds for these reasons. Parameters: ``of_route``, ``now`` (unix ms)."""
+    held = and_(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code.in_(codes))
+    return Prepared(update(deliveries).where(held, _delivery.due_at > bindparam("now")).values(due_at=bindparam("now")))
 
 
 @dataclass(slots=True)

@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from connector.core.caps import Contact
 from connector.core.openings import LOOK_AGAIN_MS
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Route
-from connector.outbound.guards.base import Guard, Members
+from connector.outbound.guards.base import Guard, Members, releasing
 from connector.outbound.guards.people import Cohort, Decided, People, ledger_rows, local, people_of
 from connector.store import contacts, database
 from connector.store.contacts import Member, Past
-from connector.store.prepared import Prepared
-from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
-
-_delivery = deliveries.c
 
 
 class CapsGuard(Guard):
@@ -84,14 +80,7 @@ class CapsGuard(Guard):
         _FOLLOW.change(conn, {"of_route": route.name, "now": now})
 
 
-_FOLLOW: Final = Prepared(
-    update(deliveries)
-    .where(
-        *(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code == Code.CAP_HELD),
-        _delivery.due_at > bindparam("now"),
-    )
-    .values(due_at=bindparam("now"))
-)
+_FOLLOW: Final = releasing([Code.CAP_HELD])
 
 
 def _known(past: Past, ways: Sequence[str], limited: Sequence[Cohort]) -> list[tuple[Member, Cohort]]:

@@ -5,20 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Registry, Route
-from connector.outbound.guards.base import Guard, Members
+from connector.outbound.guards.base import Guard, Members, releasing
 from connector.outbound.guards.expiry import REGISTRY_HELD
 from connector.outbound.guards.people import Decided, People, people_of
 from connector.store import registries
 from connector.store.contacts import Member
-from connector.store.prepared import Prepared
-from connector.store.tables import IS_PENDING, deliveries
 from connector.vendors.base import Destination
-
-_delivery = deliveries.c
 
 LOOK_AGAIN_MS: Final = 6 * 3_600_000  #: imports release waiting deliveries at once; this is a fallback
 
@@ -52,14 +48,7 @@ class RegistriesGuard(Guard):
         _FOLLOW.change(conn, {"of_route": route.name, "now": now})
 
 
-_FOLLOW: Final = Prepared(
-    update(deliveries)
-    .where(
-        *(IS_PENDING, _delivery.route == bindparam("of_route"), _delivery.reason_code.in_(REGISTRY_HELD)),
-        _delivery.due_at > bindparam("now"),
-    )
-    .values(due_at=bindparam("now"))
-)
+_FOLLOW: Final = releasing(REGISTRY_HELD)
 
 
 def _ask(people: People, registry: Registry, some: list[Member], decided: Decided) -> None:
