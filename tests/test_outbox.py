@@ -76,11 +76,11 @@ def test_the_oldest_due_go_first_and_no_more_than_the_limit(out: Out):
     out.put(leads(5))
     with out.database.write() as conn:
         now = now_ms(conn)
-        assert outbox.take(conn, 77, DIAL, LIVE, 3, now) == 3
+        assert outbox.claim(conn, 77, DIAL, LIVE, 3, now) == 3
         assert [number for number, _ in outbox.members(conn, 77)] == sorted(row.id for row in out_rows(conn))[:3]
-        assert outbox.take(conn, 78, DIAL, BULK, 3, now) == 0
-        assert outbox.take(conn, 78, DIAL, LIVE, 3, now - 60_000) == 0
-        assert outbox.take(conn, 78, DIAL, LIVE, 3, now) == 2
+        assert outbox.claim(conn, 78, DIAL, BULK, 3, now) == 0
+        assert outbox.claim(conn, 78, DIAL, LIVE, 3, now - 60_000) == 0
+        assert outbox.claim(conn, 78, DIAL, LIVE, 3, now) == 2
 
 
 def out_rows(conn: Any) -> list[Any]:
@@ -115,7 +115,7 @@ def test_a_split_keeps_its_lane_and_is_taken_alone(out: Out):
     with out.database.write() as conn:
         head = outbox.next_due(conn, DIAL, LIVE_SPLIT, now_ms(conn))
         assert head is not None
-        assert outbox.take(conn, 99, DIAL, LIVE_SPLIT, 10, now_ms(conn), head=head) == 2
+        assert outbox.claim(conn, 99, DIAL, LIVE_SPLIT, 10, now_ms(conn), head=head) == 2
 
 
 def test_what_has_come_before_the_head_meanwhile_is_found_in_a_second_or_when_nothing_else_is_due(

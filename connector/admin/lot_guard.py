@@ -103,7 +103,7 @@ def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at
         if guard.option in NOT_ASKED:
             continue
         with conn.begin_nested() as savepoint:
-            guard.ask(Members(conn, destination, attempt.id, Kind.SEND, at))
+            guard.apply(Members(conn, destination, attempt.id, Kind.SEND, at))
             columns = (
                 _delivery.id,
                 _delivery.state,

@@ -129,7 +129,7 @@ class _Asked:
             if not _applies(guard, self.place):
                 continue
             with conn.begin_nested() as savepoint:
-                guard.ask(Members(conn, self.place, attempt, Kind.SEND, self.at))
+                guard.apply(Members(conn, self.place, attempt, Kind.SEND, self.at))
                 columns = (
                     _deliveries.state,
                     _deliveries.due_at,

@@ -77,6 +77,6 @@ class Batch:
     def _take(self, lane: int, most: int, *, head: Head | None = None, turn: int | None = None) -> int:
         if not most:
             return 0
-        got = outbox.take(self.conn, self.attempt, self.place.name, lane, most, self.now, head=head, turn=turn)
+        got = outbox.claim(self.conn, self.attempt, self.place.name, lane, most, self.now, head=head, turn=turn)
         self.size += got
         return got

@@ -299,7 +299,7 @@ def _check(
         return None
     attempt = _start(conn, turn.account, name, Kind.PRECHECK, now)
     share = _check_turn(turn, stand, place, lane)
-    outbox.take(conn, attempt.id, name, lane, 1, now, head=head if share is None else None, turn=share)
+    outbox.claim(conn, attempt.id, name, lane, 1, now, head=head if share is None else None, turn=share)
     if _guarded(conn, place, attempt.id, attempt.kind, now):
         _end_more(turn, place, attempt.id, lane)
         attempts.forget(conn, attempt.id)
@@ -328,7 +328,7 @@ def _is_last_for_others(turn: _Turn, name: str) -> bool:
 
 def _end_more(turn: _Turn, place: Destination, attempt: int, lane: int) -> None:
     """If a guard ended one that needed a pre-check, ends a batch of others as well, instead of one in each claim."""
-    outbox.take(turn.conn, attempt, place.name, lane, place.batch_size, turn.now)
+    outbox.claim(turn.conn, attempt, place.name, lane, place.batch_size, turn.now)
     _kept_back(Members(turn.conn, place, attempt, Kind.PRECHECK, turn.now))
     outbox.let_go(turn.conn, attempt, turn.now)
 
@@ -341,7 +341,7 @@ def _guarded(conn: Connection, place: Destination, attempt: int, kind: str, now:
         people.write_down(members)
     share.write_down(members)
     ceilings.write_down(members)
-    return members.gone
+    return members.exclusions
 
 
 def _kept_back(members: Members) -> None:
@@ -349,10 +349,10 @@ def _kept_back(members: Members) -> None:
     conn, place, now = members.conn, members.destination, members.now
     copies = any(route.once_per is not None for route in place.routes.values())
     for guard in GUARDS:
-        ended, held = guard.ask(members)
+        ended, held = guard.apply(members)
         if ended and copies and guard.frees_copies:
             once_keys.revive_copies(conn, ended, now)
-        members.gone += len(ended) + held
+        members.exclusions += len(ended) + held
     if place.followers:
         chains.wake(conn, outbox.suppressed_now(conn, members.attempt, now), place.followers, now)
 

@@ -23,7 +23,7 @@ from connector.store import attempt_list
 from connector.store.database import EACH, each_of, insert_rows
 from connector.store.prepared import Prepared
 from connector.store.schema import states_sql
-from connector.store.tables import IS_PENDING, TAKEN, call_proofs, contact_proofs, contacts, deliveries
+from connector.store.tables import IS_CLAIMED, IS_PENDING, call_proofs, contact_proofs, contacts, deliveries
 
 LOCK: Final = "contacts"  #: always taken after an account's lock
 ROUNDS: Final = 8  #: how far it is followed which phones and e-mails belong together
@@ -79,7 +79,7 @@ def _members(dialect: str, *, timed: bool) -> Prepared:
         f"SELECT deliveries.route, deliveries.place, {late} AS late, records.contact IS NULL AS unreachable, {person}"
         " FROM deliveries JOIN records ON records.delivery = deliveries.id"
         f"{' JOIN events ON events.id = deliveries.event' if timed else ''}"
-        f" WHERE deliveries.attempt = :attempt AND {TAKEN.text} GROUP BY 1, 2, 3, 4"
+        f" WHERE deliveries.attempt = :attempt AND {IS_CLAIMED.text} GROUP BY 1, 2, 3, 4"
     )
 
 

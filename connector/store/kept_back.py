@@ -12,7 +12,7 @@ from connector.core.reasons import Reason
 from connector.core.states import DeliveryState
 from connector.store import attempt_list, reasons
 from connector.store.database import each_of
-from connector.store.tables import TAKEN
+from connector.store.tables import IS_CLAIMED
 
 
 def end_some(conn: Connection, attempt: int, some: Sequence[int], reason: Reason, now: int) -> None:
@@ -30,7 +30,7 @@ def _given(attempt: int, some: Sequence[int], reason: Reason, now: int) -> dict[
     return {"given": orjson.dumps(some).decode(), "of": attempt, "now": now, **reasons.bound(reason)}
 
 
-_SOME: Final = f"attempt = :of AND {TAKEN.text} AND id IN (SELECT CAST(given.value AS bigint) FROM {{each}})"
+_SOME: Final = f"attempt = :of AND {IS_CLAIMED.text} AND id IN (SELECT CAST(given.value AS bigint) FROM {{each}})"
 _WHY: Final = "reason_code = :why, reason_facts = :facts, reason = NULL, updated_at = :now"
 _END_SOME: Final = each_of(f"UPDATE deliveries SET state = '{DeliveryState.SUPPRESSED}', {_WHY} WHERE {_SOME}")
 _PUT_OFF_SOME: Final = each_of(

@@ -40,10 +40,10 @@ from connector.store.lanes import BULK_CHECK, BULK_SPLIT, EVERY_LANE, LIVE_CHECK
 from connector.store.prepared import Prepared
 from connector.store.tables import (
     IN_HAND,
+    IS_CLAIMED,
     IS_PENDING,
     IS_SUPPRESSED,
     IS_UNCERTAIN,
-    TAKEN,
     attempts,
     deliveries,
     destinations,
@@ -159,7 +159,7 @@ def soonest_due(conn: Connection, names: Sequence[str], now: int, lanes: Sequenc
     return min((head[0] for head in heads if head), default=None)
 
 
-def take(
+def claim(
     conn: Connection,
     attempt: int,
     destination: str,
@@ -182,11 +182,11 @@ def take(
     if head is not None:
         parameters |= {"last_due": head.due_at, "last_id": head.id}
         parameters |= {"of_split": head.split} if head.split is not None else {}
-    return _take(frozenset(parameters.keys() & _NARROWED.keys())).change(conn, parameters)
+    return _claim(frozenset(parameters.keys() & _NARROWED.keys())).change(conn, parameters)
 
 
 @functools.cache
-def _take(narrowed: frozenset[str]) -> Prepared:
+def _claim(narrowed: frozenset[str]) -> Prepared:
     """The statement whose members are narrowed by these parameters."""
     due = and_(
         *(_deliveries.destination == bindparam("to"), _deliveries.lane == bindparam("of_lane"), IS_PENDING),
@@ -260,18 +260,18 @@ def _of(attempt: int) -> ColumnElement[bool]:
 
 def let_go(conn: Connection, attempt: int, now: int, lane: int | None = None) -> int:
     """Releases the members of an attempt that did not begin; with ``lane`` only those. Returns how many."""
-    which = taken(attempt) if lane is None else and_(taken(attempt), _deliveries.lane == lane)
+    which = is_claimed_by(attempt) if lane is None else and_(is_claimed_by(attempt), _deliveries.lane == lane)
     return conn.execute(update(deliveries).where(which).values(let_go_values(attempt, now))).rowcount
 
 
 def in_flight(conn: Connection, attempt: int) -> set[int]:
     """Ids of the attempt's members that are about to be sent."""
-    return set(conn.execute(select(_deliveries.id).where(taken(attempt))).scalars())
+    return set(conn.execute(select(_deliveries.id).where(is_claimed_by(attempt))).scalars())
 
 
-def taken(attempt: int) -> ColumnElement[bool]:
+def is_claimed_by(attempt: int) -> ColumnElement[bool]:
     """The members of an attempt that is about to be made."""
-    return and_(_deliveries.attempt == attempt, TAKEN)
+    return and_(_deliveries.attempt == attempt, IS_CLAIMED)
 
 
 def let_go_values(attempt: int, now: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _narrowed(index: TextClause, state: DeliveryState) -> TextClause:
     return text(f"{index.text} AND {states_sql('deliveries.state', state)}")
 
 
-TAKEN = _narrowed(IN_HAND, DeliveryState.SENDING)
+IS_CLAIMED = _narrowed(IN_HAND, DeliveryState.SENDING)
 IS_UNCERTAIN = _narrowed(IN_HAND, DeliveryState.UNCERTAIN)
 IS_DEAD = _narrowed(TROUBLED, DeliveryState.DEAD)
 IS_SUPPRESSED = _narrowed(TROUBLED, DeliveryState.SUPPRESSED)

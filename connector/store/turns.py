@@ -40,7 +40,7 @@ from connector.store.lanes import (
     LIMITED_LANES,
 )
 from connector.store.prepared import Prepared
-from connector.store.tables import IS_PENDING, TAKEN, deliveries, source_calls
+from connector.store.tables import IS_CLAIMED, IS_PENDING, deliveries, source_calls
 
 _deliveries = deliveries.c
 _source_calls = source_calls.c
@@ -81,24 +81,24 @@ class Alike(NamedTuple):
     expires_at: int
 
 
-def taken_alike(conn: Connection, attempt: int) -> list[Alike]:
+def members_alike(conn: Connection, attempt: int) -> list[Alike]:
     """The members of an attempt that is about to be made, in groups."""
-    return [Alike(*row) for row in _TAKEN_ALIKE.tuples(conn, {"of": attempt})]
+    return [Alike(*row) for row in _MEMBERS_ALIKE.tuples(conn, {"of": attempt})]
 
 
 # Prepared once: every claim runs these.
-_TAKEN_ALIKE: Final = Prepared(
+_MEMBERS_ALIKE: Final = Prepared(
     select(_deliveries.turn, _deliveries.rule, func.count(), func.min(_deliveries.expires_at))
-    .where(_deliveries.attempt == bindparam("of"), TAKEN)
+    .where(_deliveries.attempt == bindparam("of"), IS_CLAIMED)
     .group_by(_deliveries.turn, _deliveries.rule)
 )
 
 
-def taken_by_place(conn: Connection, attempt: int) -> list[tuple[Whose, int]]:
+def members_by_place(conn: Connection, attempt: int) -> list[tuple[SourceGroup, int]]:
     """The members of an attempt that is about to be made by source and place, and how many each."""
     columns = (_deliveries.turn, _deliveries.place)
-    rows = conn.execute(select(*columns, func.count()).where(outbox.taken(attempt)).group_by(*columns))
-    return [(Whose(UNNUMBERED if row[0] is None else row[0], row[1] or ""), row[2]) for row in rows]
+    rows = conn.execute(select(*columns, func.count()).where(outbox.is_claimed_by(attempt)).group_by(*columns))
+    return [(SourceGroup(UNNUMBERED if row[0] is None else row[0], row[1] or ""), row[2]) for row in rows]
 
 
 def judge_again(conn: Connection, attempt: int, some: Alike, reason: Reason, now: int) -> int:
@@ -107,7 +107,7 @@ def judge_again(conn: Connection, attempt: int, some: Alike, reason: Reason, now
     Who was replayed stays so: an operator has looked at it.
     """
     condition = and_(
-        outbox.taken(attempt),
+        outbox.is_claimed_by(attempt),
         _deliveries.turn.is_not_distinct_from(some.turn),
         _deliveries.rule.is_not_distinct_from(some.rule),
     )
@@ -121,7 +121,9 @@ def judge_again(conn: Connection, attempt: int, some: Alike, reason: Reason, now
 
 def has_others(conn: Connection, attempt: int, turn: int) -> bool:
     """Whether members of an attempt that is about to be made are of other sources than this one."""
-    others = and_(outbox.taken(attempt), _deliveries.turn.is_distinct_from(None if turn == UNNUMBERED else turn))
+    others = and_(
+        outbox.is_claimed_by(attempt), _deliveries.turn.is_distinct_from(None if turn == UNNUMBERED else turn)
+    )
     return conn.execute(select(_deliveries.id).where(others).limit(1)).first() is not None
 
 
@@ -132,7 +134,7 @@ _NO_TIME: Final[Mapping[str, Any]] = {"due_at": _deliveries.expires_at}
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
+class SourceGroup:
     """Deliveries of a source, by its number; with ``place`` only those to people there (see `core.places`)."""
 
     turn: int
@@ -146,7 +148,7 @@ class Whose:
 
 
 def put_aside(
-    conn: Connection, attempt: int, group: Whose, to: Mapping[int, int], reason: Reason, now: int, *, newest: int
+    conn: Connection, attempt: int, group: SourceGroup, to: Mapping[int, int], reason: Reason, now: int, *, newest: int
 ) -> int:
     """Releases the ``newest`` of these members of an attempt that is about to be made, and lays them aside.
 
@@ -154,7 +156,7 @@ def put_aside(
     """
     some = (
         select(_deliveries.id)
-        .where(outbox.taken(attempt), group.condition)
+        .where(outbox.is_claimed_by(attempt), group.condition)
         .order_by(_deliveries.id.desc())
         .limit(newest)
     )
@@ -167,7 +169,7 @@ def put_all_aside(
     conn: Connection,
     destination: str,
     lane: int,
-    group: Whose,
+    group: SourceGroup,
     to: Mapping[int, int],
     reason: Reason,
     now: int,

@@ -19,7 +19,7 @@ from connector.core.settings import Route
 from connector.core.states import DeliveryState
 from connector.store import outbox, reasons, turns
 from connector.store.prepared import Prepared
-from connector.store.tables import IS_PENDING, TAKEN, deliveries
+from connector.store.tables import IS_CLAIMED, IS_PENDING, deliveries
 from connector.store.turns import Alike
 from connector.vendors.base import Destination
 
@@ -42,14 +42,14 @@ class Members:
     kind: str  #: of the attempt: `core.states.Kind`
     now: int
     found: dict[str, Any] = field(default_factory=dict)  #: results of a guard for the guards after it
-    gone: int = 0  #: how many members the guards before this one ended or let go
+    exclusions: int = 0  #: how many members the guards before this one ended or let go
     _alike: tuple[int, list[Alike]] = field(default=(-1, []), init=False)
 
     @property
     def alike(self) -> list[Alike]:
         """The members in groups; read again once a guard has kept some back."""
-        if self._alike[0] != self.gone:
-            self._alike = self.gone, turns.taken_alike(self.conn, self.attempt)
+        if self._alike[0] != self.exclusions:
+            self._alike = self.exclusions, turns.members_alike(self.conn, self.attempt)
         return self._alike[1]
 
     @property
@@ -59,7 +59,7 @@ class Members:
 
     def end(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> list[int]:
         """Ends those members for good, with ``values`` beside the state. Returns their ids."""
-        ended = update(deliveries).where(outbox.taken(self.attempt), which)
+        ended = update(deliveries).where(outbox.is_claimed_by(self.attempt), which)
         ended = ended.values({"state": DeliveryState.SUPPRESSED, "updated_at": self.now, **values})
         return list(self.conn.execute(ended.returning(_delivery.id)).scalars())
 
@@ -69,7 +69,7 @@ class Members:
 
     def hold(self, which: ColumnElement[bool], until: int, reason: Reason | None, **values: Any) -> int:
         """Lets those members go: pending again, due at ``until``. Returns how many."""
-        held = update(deliveries).where(outbox.taken(self.attempt), which)
+        held = update(deliveries).where(outbox.is_claimed_by(self.attempt), which)
         also = {"due_at": until, **reasons.columns(reason), **values}
         held = held.values(outbox.let_go_values(self.attempt, self.now) | also)
         return self.conn.execute(held).rowcount
@@ -78,7 +78,7 @@ class Members:
 #: Ends members: ``:of`` is their attempt. A guard adds which of them, and why.
 ENDING: Final = (
     update(deliveries)
-    .where(deliveries.c.attempt == bindparam("of"), TAKEN)
+    .where(deliveries.c.attempt == bindparam("of"), IS_CLAIMED)
     .values(state=DeliveryState.SUPPRESSED, updated_at=bindparam("now"))
 )
 
@@ -92,7 +92,7 @@ class Guard:
     #: whether a copy that once_per ended takes the place of a delivery that this guard ends
     frees_copies: ClassVar[bool] = True
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         """Keeps back the members that must not be sent (now): (ids of those that ended, number of those held)."""
         return [], 0
 

@@ -31,7 +31,7 @@ class CapsGuard(Guard):
     ends: ClassVar[tuple[Code, ...]] = (Code.CAP_ENDED,)
     holds: ClassVar[tuple[Code, ...]] = (Code.CAP_HELD,)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         people = people_of(members)
         return people.apply(self.decide(people)) if people else ([], 0)
 
@@ -41,7 +41,7 @@ class CapsGuard(Guard):
         limited = [cohort for cohort in people.live() if people.limits(cohort)]
         if not limited:
             return decided
-        conn = people.asked.conn
+        conn = people.members.conn
         database.lock(conn, contacts.LOCK)
         longest = max(cap.window_ms for cohort in limited for cap in people.limits(cohort))
         ways = [way for cohort in limited for way in cohort.ways]
@@ -59,14 +59,14 @@ class CapsGuard(Guard):
         try:
             found = people.room(cohort, contacts) if contacts else None
         except ZoneInfoNotFoundError:
-            until = people.asked.now + LOOK_AGAIN_MS
+            until = people.members.now + LOOK_AGAIN_MS
             why = "a time zone is not known to this machine: update tzdata"
             decided.held[member.id] = until, Reason(Code.CAP_HELD, {"until": local(plan, None, until), "cap": why})
             return
         if not found:
             if contacts:
                 people.before[member.id] = contacts
-            past.add(member.ways, Contact(member.id, people.asked.attempt, people.at, route.channel, cohort.purpose))
+            past.add(member.ways, Contact(member.id, people.members.attempt, people.at, route.channel, cohort.purpose))
             return
         until, cap = found[0] - people.later_ms, found[1]
         if cap.then == "end":

@@ -14,7 +14,7 @@ from connector.outbound.ceilings import Ceiling, called, ceilings, has_ceilings,
 from connector.outbound.guards.base import Guard, Members
 from connector.store import country_calls, turns
 from connector.store.lanes import BULK, CEILING_OF, LIVE
-from connector.store.turns import Whose
+from connector.store.turns import SourceGroup
 
 BEHIND_AT_ONCE: Final = 2_000  #: of those that no call has taken yet
 _WARNED: Final = LogThrottle(60.0)
@@ -28,18 +28,18 @@ class CeilingGuard(Guard):
     option = "calls_per_day"
     holds: ClassVar[tuple[Code, ...]] = (Code.CEILING_HELD,)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         place = members.destination
         if members.kind != Kind.SEND or not has_ceilings(place):
             return [], 0
         found = ceilings(place, country_calls.used(members.conn, place.account.name, members.now))
-        some = turns.taken_by_place(members.conn, members.attempt)
+        some = turns.members_by_place(members.conn, members.attempt)
         order = ranked(place, [group.turn for group, _ in some])
         some.sort(key=lambda one: order.index(one[0].turn))
         return [], sum(_keep_back(members, found, group, number) for group, number in some)
 
 
-def _keep_back(members: Members, found: list[Ceiling], group: Whose, number: int) -> int:
+def _keep_back(members: Members, found: list[Ceiling], group: SourceGroup, number: int) -> int:
     """The newest of a source, with numbers of the same countries, for which there is no room. Returns how many."""
     conn, place, now = members.conn, members.destination, members.now
     source = source_of(place, group.turn)
@@ -69,7 +69,7 @@ def write_down(members: Members) -> None:
     if members.kind != Kind.SEND or not has_ceilings(place):
         return
     people: Counter[country_calls.Called] = Counter()
-    for group, number in turns.taken_by_place(members.conn, members.attempt):
+    for group, number in turns.members_by_place(members.conn, members.attempt):
         source = source_of(place, group.turn)
         for country in called(place, group.place or ""):
             people[country, source.name if source else ""] += number

@@ -22,7 +22,7 @@ class ConsentGuard(Guard):
     option = "proof"
     ends: ClassVar[tuple[Code, ...]] = (Code.CONSENT_MISSING, Code.CONSENT_DENIED, Code.CONSENT_OLD)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         people = people_of(members)
         return people.apply(self.decide(people)) if people else ([], 0)
 
@@ -35,7 +35,7 @@ class ConsentGuard(Guard):
                 continue
             law = f" (the law of {place})" if place else ""
             for member in cohort.members:
-                if (why := _unproved(member.consent or {}, cohort.route, people.asked.now, law)) is not None:
+                if (why := _unproved(member.consent or {}, cohort.route, people.members.now, law)) is not None:
                     decided.ended[member.id] = why
         return decided
 

@@ -53,14 +53,14 @@ class ContactHoursGuard(Guard):
     option = "contact_hours"
     holds: ClassVar[tuple[Code, ...]] = (Code.HOURS_HELD,)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         routes = closed(members.destination, members.now)
         return [], sum(members.hold(_delivery.route == name, *until) for name, until in routes.items())
 
     def hold_head(self, conn: Connection, destination: Destination, lane: int, now: int) -> int:
         """Holds the head, so that a hundred thousand deliveries that wait for the morning cost later claims nothing.
 
-        Only the head is read, because the backlog of an open route may lie behind it; `ask` holds deliveries that are
+        Only the head is read, because the backlog of an open route may lie behind it; `apply` holds deliveries that are
         claimed from there.
         """
         routes = closed(destination, now)

@@ -29,7 +29,7 @@ class Expiry(Guard):
         *(Code.EXPIRED_CAP, Code.EXPIRED_REGISTRY),
     )
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         if all(one.expires_at > members.now for one in members.alike):
             return [], 0
         return members.end_by(_END), 0

@@ -23,7 +23,7 @@ class NumbersGuard(Guard):
     option = "numbers"
     holds: ClassVar[tuple[Code, ...]] = (Code.NUMBERS_AGAIN,)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         rules = members.destination.number_rules
         if not rules or members.kind != Kind.SEND:
             return [], 0

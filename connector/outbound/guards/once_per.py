@@ -28,7 +28,7 @@ class OncePerGuard(Guard):
     ends: ClassVar[tuple[Code, ...]] = (Code.ONCE, Code.ONCE_FORGOTTEN)
     frees_copies = False  # it ends copies only
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         ended: list[int] = []
         for route in members.routes.values():
             if route.once_per is not None:

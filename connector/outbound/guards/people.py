@@ -59,26 +59,26 @@ class Decided:
 class People:
     """The people that no guard kept back so far."""
 
-    asked: Members
+    members: Members
     plan: Plan
     left: list[Cohort]
     later_ms: int = field(init=False)  #: time between the call and the contact
     at: int = field(init=False)  #: time of the contact, unix ms
     #: The earlier contacts of people that passed the caps: kept for the proof. Most have none.
     before: dict[int, list[Contact]] = field(default_factory=dict)
-    gone: int = 0  #: how many of the call's members were kept back as far as `left` knows
+    exclusions: int = 0  #: how many of the call's members were kept back as far as `left` knows
     _lists: Sequence[registries.Held] | None = None
     _rooms: dict[tuple[Any, ...], tuple[int, Cap] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.later_ms = self.asked.destination.later_ms
-        self.at = self.asked.now + self.later_ms
+        self.later_ms = self.members.destination.later_ms
+        self.at = self.members.now + self.later_ms
 
     @property
     def lists(self) -> Sequence[registries.Held]:
         """Every registry there is."""
         if self._lists is None:
-            self._lists = registries.all_of(self.asked.conn)
+            self._lists = registries.all_of(self.members.conn)
         return self._lists
 
     def live(self) -> Iterator[Cohort]:
@@ -102,14 +102,14 @@ class People:
         return self._rooms[key]
 
     def apply(self, decided: Decided) -> tuple[list[int], int]:
-        """Stores a decision; the guards after this one see the others only. Returns the same as `Guard.ask`."""
+        """Stores a decision; the guards after this one see the others only. Returns the same as `Guard.apply`."""
         for number in decided.ended.keys() & decided.held.keys():  # one list holds them, another names them
             del decided.held[number]
         ids = {*decided.ended, *decided.held}
         if ids:
             self._write(decided)
             self.keep(lambda member: member.id not in ids)
-            self.gone += len(ids)
+            self.exclusions += len(ids)
         return list(decided.ended), len(decided.held)
 
     def keep(self, predicate: Callable[[Member], bool]) -> None:
@@ -119,7 +119,7 @@ class People:
         self.left = [cohort for cohort in self.left if cohort.members]
 
     def _write(self, decided: Decided) -> None:
-        conn, attempt, now = self.asked.conn, self.asked.attempt, self.asked.now
+        conn, attempt, now = self.members.conn, self.members.attempt, self.members.now
         for reason, some in _alike(decided.ended):
             kept_back.end_some(conn, attempt, some, reason, now)
         for (until, reason), some in _alike(decided.held):
@@ -148,12 +148,12 @@ def people_of(members: Members) -> People | None:
     if plan is None:
         return None
     if _FOUND not in members.found:
-        members.found[_FOUND] = People(members, plan, _cohorts(members, plan), gone=members.gone)
+        members.found[_FOUND] = People(members, plan, _cohorts(members, plan), exclusions=members.exclusions)
     found: People = members.found[_FOUND]
-    if members.gone != found.gone:  # a guard that knows no people kept somebody back
+    if members.exclusions != found.exclusions:  # a guard that knows no people kept somebody back
         begun = outbox.in_flight(members.conn, members.attempt)
         found.keep(lambda member: member.id in begun)
-        found.gone = members.gone
+        found.exclusions = members.exclusions
     return found
 
 
@@ -198,7 +198,7 @@ def ledger_rows(people: People, cohort: Cohort, some: Sequence[Member], *, begin
     area, zone = rules.areas(cohort.place), rules.zones(cohort.place)[0]
     return contacts.Written(
         members=some,
-        attempt=people.asked.attempt if begins else 0,
+        attempt=people.members.attempt if begins else 0,
         at=people.at,
         zone=zone,
         channel=cohort.route.channel if begins else "",
@@ -238,7 +238,7 @@ def _proofs(people: People, cohort: Cohort) -> list[Proof]:
 def _counted(people: People, cohort: Cohort, limits: Sequence[Cap], member: Member) -> tuple[str, ...]:
     """ "Ley 2300: once a day: 1 of 1", for every cap, including this contact."""
     zone = people.plan.rules.zones(cohort.place)[0]
-    this = Contact(member.id, people.asked.attempt, people.at, cohort.route.channel, cohort.purpose)
+    this = Contact(member.id, people.members.attempt, people.at, cohort.route.channel, cohort.purpose)
     contacts = [*people.before[member.id], this]
     return tuple([f"{cap.name}: {used(cap, contacts, people.at, zone)} of {cap.most}" for cap in limits])
 

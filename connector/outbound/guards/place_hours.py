@@ -41,7 +41,7 @@ class PlaceHoursGuard(Guard):
     option = "hours"
     holds: ClassVar[tuple[Code, ...]] = ()  # `contact_hours` counts them: the code is the same
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         people = people_of(members)
         return people.apply(self.decide(people)) if people else ([], 0)
 
@@ -50,7 +50,7 @@ class PlaceHoursGuard(Guard):
         decided = Decided()
         for cohort in people.live():
             route, purpose = cohort.route, cohort.purpose
-            found = closed(people.plan, route, cohort.place, purpose, people.asked.now, people.later_ms)
+            found = closed(people.plan, route, cohort.place, purpose, people.members.now, people.later_ms)
             if found is not None:
                 keeps_wishes = route.as_asked and purpose == "requested"
                 decided.hold((one for one in cohort.members if not (keeps_wishes and _wishes(one))), found)
@@ -59,7 +59,7 @@ class PlaceHoursGuard(Guard):
     def hold_head(self, conn: Connection, destination: Destination, lane: int, now: int) -> int:
         """Holds the head, so that a hundred thousand deliveries that wait for the morning cost later claims nothing.
 
-        The head is read once its first delivery is of a closed place; `ask` holds those that are claimed behind an open
+        The head is read once its first delivery is of a closed place; `apply` holds those that are claimed behind an open
         one. It goes by route and place, of which there are few, and never by row.
         """
         plan = destination.plan

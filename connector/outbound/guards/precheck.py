@@ -27,7 +27,7 @@ class PreCheck(Guard):
     option = "ninety_day_rule"
     ends: ClassVar[tuple[Code, ...]] = (Code.NINETY_DAYS,)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         """Sends members without a fresh permission back to the pre-check."""
         if not members.destination.checks or members.kind != Kind.SEND:
             return [], 0

@@ -26,7 +26,7 @@ class RegistriesGuard(Guard):
     ends: ClassVar[tuple[Code, ...]] = (Code.REGISTRY_LISTED,)
     holds: ClassVar[tuple[Code, ...]] = REGISTRY_HELD
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         people = people_of(members)
         return people.apply(self.decide(people)) if people else ([], 0)
 
@@ -52,7 +52,7 @@ _FOLLOW: Final = releasing(REGISTRY_HELD)
 
 
 def _ask(people: People, registry: Registry, some: list[Member], decided: Decided) -> None:
-    conn, now = people.asked.conn, people.asked.now
+    conn, now = people.members.conn, people.members.now
     ways = [way for member in some for way in member.ways]
     if named := registries.listed(conn, registry, ways, now):
         why = Reason(Code.REGISTRY_LISTED, {"list": registry.name})

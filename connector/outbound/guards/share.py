@@ -12,7 +12,7 @@ from connector.outbound.guards.base import Guard, Members
 from connector.outbound.shares import share_of, sharing
 from connector.store import turns
 from connector.store.lanes import ASIDE_OF, BULK, BULK_CHECK, LIVE, LIVE_CHECK
-from connector.store.turns import Whose
+from connector.store.turns import SourceGroup
 
 BEHIND_AT_ONCE: Final = 2_000  #: of those that no call has taken yet
 
@@ -27,7 +27,7 @@ class ShareGuard(Guard):
     option = "share"
     holds: ClassVar[tuple[Code, ...]] = (Code.SHARE_HELD,)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         sharing_here = sharing(members.destination)
         if not sharing_here or members.kind not in _LANES:
             return [], 0
@@ -53,8 +53,8 @@ def _keep_back(members: Members, source: Source, turn: int, number: int, others:
     if goes >= number:
         return 0
     for lane in _LANES[Kind(members.kind)]:
-        turns.put_all_aside(conn, place.name, lane, Whose(turn), ASIDE_OF, share.reason, now, most=BEHIND_AT_ONCE)
-    return turns.put_aside(conn, members.attempt, Whose(turn), ASIDE_OF, share.reason, now, newest=number - goes)
+        turns.put_all_aside(conn, place.name, lane, SourceGroup(turn), ASIDE_OF, share.reason, now, most=BEHIND_AT_ONCE)
+    return turns.put_aside(conn, members.attempt, SourceGroup(turn), ASIDE_OF, share.reason, now, newest=number - goes)
 
 
 def write_down(members: Members) -> None:

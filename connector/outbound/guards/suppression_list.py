@@ -13,7 +13,7 @@ from connector.core.states import DeliveryState
 from connector.outbound.guards.base import Guard, Members
 from connector.store import reasons, suppression_list
 from connector.store.prepared import Prepared
-from connector.store.tables import TAKEN, deliveries
+from connector.store.tables import IS_CLAIMED, deliveries
 
 #: Each step once, in this order: left to themselves the planners search the list for every member.
 _STATEMENT: Final = """
@@ -32,14 +32,14 @@ _STATEMENT: Final = """
 _SUPPRESS: Final = {
     "sqlite": Prepared(
         _STATEMENT.format(
-            taken=TAKEN.text,
+            taken=IS_CLAIMED.text,
             way="each_way.value",
             each=", json_each(coalesce(records.contacts, json_array(records.contact))) AS each_way",
         )
     ),
     "postgresql": Prepared(
         _STATEMENT.format(
-            taken=TAKEN.text,
+            taken=IS_CLAIMED.text,
             way="each_way.hash",
             each=" CROSS JOIN LATERAL json_array_elements_text("
             "coalesce(records.contacts, json_build_array(records.contact)::text)::json) AS each_way (hash)",
@@ -54,7 +54,7 @@ class SuppressionList(Guard):
     option = "do_not_contact"
     ends: ClassVar[tuple[Code, ...]] = (Code.LISTED, Code.LISTED_AGAIN)
 
-    def ask(self, members: Members) -> tuple[list[int], int]:
+    def apply(self, members: Members) -> tuple[list[int], int]:
         if not members.destination.contacts_people or suppression_list.is_empty(members.conn):
             return [], 0
         # If the channel is unknown, a refusal of any channel ends it.
