@@ -45,7 +45,7 @@ def start_worker(out: Out) -> None:
 
 
 def told(out: Out) -> UsageReport:
-    return out.account().told
+    return out.account().usage
 
 
 def answers(sandbox: Sandbox, status: int, body: dict[str, Any]) -> None:
@@ -339,7 +339,7 @@ def test_status_tells_what_the_vendor_told(database: Database) -> None:
     out = Out(database, dial(), accounts=[dialler(licences=2)])
     with database.write() as conn:
         now = now_ms(conn)
-        accounts.budget_told(conn, "dialler", UsageReport(others=120, limit=800, at=now, ask_at=now + 1))
+        accounts.set_usage(conn, "dialler", UsageReport(others=120, limit=800, at=now, ask_at=now + 1))
     found, words = read(out)
     assert (found["limit"], found["used_by_others"], found["vendor_limit"]) == (800, 120, 800)
     assert "120 of 800 calls used" in words and "(120 by other programs with this token, as the vendor told)" in words

@@ -14,7 +14,7 @@ from connector.store import polls
 from connector.store.polls import PollState
 
 
-def told(conn: Connection, settings: Settings, now: int) -> list[dict[str, Any]]:
+def poll_states(conn: Connection, settings: Settings, now: int) -> list[dict[str, Any]]:
     """Every configured poll, begun or not, and unfinished backfills."""
     stands = {stand.name: stand for stand in polls.every(conn)}
     polled = [source for source in settings.sources.values() if source.poll]

@@ -1,4 +1,4 @@
-"""What waits in the spool, for a person. Opens the file, or asks the broker."""
+"""State of the spool, for a person: opens the file, or asks the broker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connector.core.spool import SpoolUnavailable
 from connector.core.times import iso
 
 
-def told(settings: Settings) -> dict[str, Any] | None:
+def state(settings: Settings) -> dict[str, Any] | None:
     """Its kind, what waits and what is set aside; "fault" if it cannot be seen. None where none is configured."""
     if settings.spool is None:
         return None
@@ -41,12 +41,12 @@ def holds(found: dict[str, Any]) -> bool:
 
 def is_in_use(settings: Settings) -> bool:
     """Whether something of somebody may be in it."""
-    found = told(settings)
+    found = state(settings)
     return found is not None and holds(found)
 
 
 def in_words(found: dict[str, Any]) -> str:
-    """What waits, in a sentence."""
+    """Its state in a sentence."""
     if found["fault"]:
         return phrase("the spool cannot be seen: {fault}", fault=found["fault"])
     requests = "the spool holds {waiting} requests that wait for the database"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, func, literal_column, select, union_all
 
 from connector.admin import acts, backlog, fetches, guards, polls, shares
-from connector.admin.alarms import told as alarms
+from connector.admin.alarms import listing as alarms
 from connector.admin.backlog import UNSETTLED, Counts
 from connector.admin.forecast import forecast
 from connector.admin.identifiers import first_since
@@ -51,14 +51,14 @@ def status(database: Database, settings: Settings) -> dict[str, Any]:
             "at": iso(now),
             "accounts": _accounts(conn, settings, now),
             "destinations": _destinations(conn, settings, counts, now),
-            "polls": polls.told(conn, settings, now),
+            "polls": polls.poll_states(conn, settings, now),
             "fetching": fetches.waiting(conn, settings, now),
             "events_24h": _events(conn, now),
             "suppressed_24h": guards.ended(conn, now),
             "speed_24h": _speed(conn, list(counts), now),
             "left_configuration": _left(conn, settings, counts),
             "problems": [one.as_json() for one in problems(conn, settings, now, _waiting(counts))],
-            "alarms": {"now": alarms.current(conn), "untold": alarms.untold(conn)},
+            "alarms": {"now": alarms.current(conn), "untold": alarms.unsent(conn)},
             "processes": _processes(conn, settings, now),
             "acts_24h": acts.latest(conn, now - DAY_MS),
         }
@@ -134,7 +134,7 @@ def _account(
 
 def _budget(conn: Connection, room: Room) -> dict[str, Any]:
     """The day's calls and their pace. ``spacing_s``: time between two calls without credit."""
-    pace, report, licensed = Pace(room, lambda: budget.rate(conn, room)), room.stand.told, limits(room.account)
+    pace, report, licensed = Pace(room, lambda: budget.rate(conn, room)), room.stand.usage, limits(room.account)
     waits = {kind: pace.wait(bulk=kind == "bulk") for kind in ("live", "bulk")}
     return {
         "used": room.windows[0].calls,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from connector.admin.alarms import told, trial
+from connector.admin.alarms import listing, trial
 from connector.cli import app, output
 from connector.core.errors import ConnectorError
 from connector.core.phrases import joined, phrase
@@ -35,7 +35,7 @@ def alarms(context: click.Context, as_json: bool) -> None:
             )
         return
     with app.opened(only_reads=True) as here, here.database.read() as conn:
-        now, past = told.current(conn), told.past(conn)
+        now, past = listing.current(conn), listing.past(conn)
         zone, rules = here.settings.locale.timezone, here.settings.alarms
     if as_json:
         output.as_json([*now, *past])

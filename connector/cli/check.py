@@ -253,7 +253,7 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 
 def _spool(settings: Settings) -> Iterator[Finding]:
     """Whether webhooks have a place while the database is away."""
-    found = spool.told(settings)
+    found = spool.state(settings)
     if found is None:
         return
     state = "fault" if found["fault"] else "warning" if found["waiting"] or found["aside"] else "ok"

@@ -132,7 +132,7 @@ def erase(who: str, never_again: bool, why: str, dry_run: bool, vacuum: bool, ye
 
 def _spooled(settings: Settings) -> list[str]:
     """The spool, as long as it holds something: it is not searched."""
-    found = spool.told(settings)
+    found = spool.state(settings)
     return [spool.in_words(found)] if found is not None and spool.holds(found) else []
 
 

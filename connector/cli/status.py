@@ -26,7 +26,7 @@ def status(wide: bool, as_json: bool) -> None:
     connector status --json
     """
     with app.opened(only_reads=True) as here:
-        found = {**read_status(here.database, here.settings), "spool": spool.told(here.settings)}
+        found = {**read_status(here.database, here.settings), "spool": spool.state(here.settings)}
     if as_json:
         output.as_json(found)
         return

@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Flask, Response, request
 
-from connector.admin.alarms import told
+from connector.admin.alarms import listing
 from connector.console.application import here
 from connector.console.parts import page
 
@@ -23,7 +23,7 @@ def show() -> Response:
     app, text = here(), request.args.get("before", "")
     before = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
     with app.database.read() as conn:
-        now = told.current(conn) if before is None else []
-        past = told.past(conn, LISTED + 1, before)
+        now = listing.current(conn) if before is None else []
+        past = listing.past(conn, LISTED + 1, before)
     older = past[LISTED - 1]["alarm"] if len(past) > LISTED else None
     return page("alarms.html", now=now, past=past[:LISTED], older=older, rules=app.settings.alarms)

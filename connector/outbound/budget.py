@@ -55,7 +55,7 @@ class Room:
     @property
     def may_ask_budget(self) -> bool:
         """Whether the vendor's counter may be read now. The reported usage of other programs does not prevent it."""
-        due = self.allowed.paced and 0 < self.stand.told.ask_at <= self.now
+        due = self.allowed.paced and 0 < self.stand.usage.ask_at <= self.now
         return due and isinstance(quota.decide(self.allowed, self.in_flight, self.own, self.now), Slot)
 
     @property
@@ -71,14 +71,14 @@ class Room:
 
 def look(conn: Connection, account: Account, stand: AccountStanding, now: int) -> Room:
     """The usage that counts now. Under the account's lock an allowed call stays allowed."""
-    allowed = limits(account, stand.told.limit)
+    allowed = limits(account, stand.usage.limit)
     if account.shares_window:
         # Each account decides under its own lock; what several count together needs one more.
         lock(conn, f"window {account.window_shared_with or account.name}")
     in_flight, own = attempts.usage(conn, account.name, allowed, now, account.shares_window)
     windows = own
-    if allowed.paced and stand.told.others_count(now):
-        windows = [_with_others(own[0], stand.told), *own[1:]]
+    if allowed.paced and stand.usage.others_count(now):
+        windows = [_with_others(own[0], stand.usage), *own[1:]]
     return Room(account, stand, allowed, now, in_flight, own, windows)
 
 
@@ -112,7 +112,7 @@ def usage_report(conn: Connection, account: Account, used: int | None, limit: in
 
 def keep(conn: Connection, account: Account, count: Count, now: int) -> None:
     """Stores the vendor's count, from any answer that has it. Under the account's lock."""
-    accounts.budget_told(conn, account.name, usage_report(conn, account, count.used, count.limit, now))
+    accounts.set_usage(conn, account.name, usage_report(conn, account, count.used, count.limit, now))
 
 
 def keep_answer(database: Database, account: Account, answer: Answer) -> None:
@@ -206,7 +206,7 @@ def rate(conn: Connection, room: Room) -> float:
     """Calls for each ms of working time, computed again."""
     now, day = room.now, room.allowed.windows[0]
     frees = attempts.frees(conn, room.account.name, now, step_ms=pacing.STEP_MS, steps=pacing.STEPS)
-    if room.stand.told.others_count(now):
-        step = (room.stand.told.at + DAY_MS - now) // pacing.STEP_MS
-        frees[min(step, pacing.STEPS - 1)] += room.stand.told.others
+    if room.stand.usage.others_count(now):
+        step = (room.stand.usage.at + DAY_MS - now) // pacing.STEP_MS
+        frees[min(step, pacing.STEPS - 1)] += room.stand.usage.others
     return pacing.rate(room.account.working_hours, now, day.calls - day.reserved - room.windows[0].calls, frees)

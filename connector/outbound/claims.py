@@ -403,7 +403,7 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Destinati
         return (stand.hold_until - now) / 1000
     names = list(places)
     fetch = thin_events.next_due(conn, account.name, now)
-    found = (fetch and fetch[0], attempts.next_ask(conn, names), stand.told.ask_at or None)
+    found = (fetch and fetch[0], attempts.next_ask(conn, names), stand.usage.ask_at or None)
     moments = [moment for moment in found if moment is not None]
     asking = [name for name, place in places.items() if place.checks]
     due: dict[tuple[bool, bool], int | None] = {}

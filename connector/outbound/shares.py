@@ -68,7 +68,7 @@ def calls_a_day(allowed: Limits) -> int:
 def share_of(conn: Connection, place: Destination, source: Source, now: int) -> Share:
     """A source's share of the day of the destination's account. An account that counts no calls shares nothing out."""
     account = place.account
-    day = calls_a_day(limits(account, accounts.told(conn, account.name).limit))
+    day = calls_a_day(limits(account, accounts.usage(conn, account.name).limit))
     least = 2 if place.checks else 1  # a question, and what it was for
     calls = max(least, int(day * source.share)) if day else turns.ANY_TIME
     used = turns.used(conn, account.name, source.name, now)

@@ -52,7 +52,7 @@ class AccountStanding:
     faults: int
     calls_since_bulk: int
     credit: Credit | None = None  #: None: no call was made yet
-    told: UsageReport = UsageReport()
+    usage: UsageReport = UsageReport()
     fetched_source: str | None = None
 
 
@@ -93,10 +93,10 @@ def account(conn: Connection, name: str) -> AccountStanding:
 _ACCOUNT: Final = Prepared(select(accounts).where(_account_row.name == bindparam("called")))
 
 
-def told(conn: Connection, name: str) -> UsageReport:
-    """What the vendor reported of the account's budget; nothing of one that no worker has served yet."""
+def usage(conn: Connection, name: str) -> UsageReport:
+    """The vendor's report of the account's budget; an empty one if no worker has served the account yet."""
     row = _ACCOUNT.first(conn, {"called": name})
-    return _account(row).told if row else UsageReport()
+    return _account(row).usage if row else UsageReport()
 
 
 def all_accounts(conn: Connection) -> list[AccountStanding]:
@@ -117,7 +117,7 @@ def _account(row: Any) -> AccountStanding:
         faults=row.faults,
         calls_since_bulk=row.calls_since_bulk,
         credit=credit,
-        told=UsageReport(others=row.others or 0, limit=row.told_limit, at=row.told_at or 0, ask_at=row.ask_at or 0),
+        usage=UsageReport(others=row.others or 0, limit=row.told_limit, at=row.told_at or 0, ask_at=row.ask_at or 0),
         fetched_source=row.fetched_source,
     )
 
@@ -278,7 +278,7 @@ def ask_budget_again(conn: Connection, name: str, now: int) -> None:
     conn.execute(update(accounts).where(lately).values(ask_at=now))
 
 
-def budget_told(conn: Connection, name: str, report: UsageReport) -> None:
+def set_usage(conn: Connection, name: str, report: UsageReport) -> None:
     values = {"others": report.others, "told_limit": report.limit, "told_at": report.at, "ask_at": report.ask_at}
     conn.execute(update(accounts).where(_account_row.name == name).values(values))
 

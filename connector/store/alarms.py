@@ -150,7 +150,7 @@ def notices_of(conn: Connection, numbers: Collection[int]) -> list[Notice]:
     return [_notice_of(row) for row in conn.execute(query)] if numbers else []
 
 
-def untold(conn: Connection) -> list[Notice]:
+def unsent(conn: Connection) -> list[Notice]:
     """The notices that wait to be sent, or are being sent, the oldest first."""
     return [_notice_of(row) for row in conn.execute(select(alarm_notices).where(TO_TELL).order_by(_notice.id))]
 

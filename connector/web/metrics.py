@@ -191,8 +191,8 @@ def _alarms(conn: Connection) -> Iterator[Metric]:
     yield _family(
         "alarm", "1: people are told of it; connector alarms says what it is", ["kind", "about", "severity"], now
     )
-    untold = Counter(one.addressee for one in alarms.untold(conn))
-    counts = [((name,), float(number)) for name, number in sorted(untold.items())]
+    unsent = Counter(one.addressee for one in alarms.unsent(conn))
+    counts = [((name,), float(number)) for name, number in sorted(unsent.items())]
     yield _family("alarm_notices", "Messages that an addressee has not got yet", ["addressee"], counts)
 
 

@@ -59,8 +59,8 @@ class PlaceHoursGuard(Guard):
     def hold_head(self, conn: Connection, destination: Destination, lane: int, now: int) -> int:
         """Holds the head, so that a hundred thousand deliveries that wait for the morning cost later claims nothing.
 
-        The head is read once its first delivery is of a closed place; `apply` holds those that are claimed behind an open
-        one. It goes by route and place, of which there are few, and never by row.
+        The head is read once its first delivery is of a closed place; `apply` holds those that are claimed behind an
+        open one. It goes by route and place, of which there are few, and never by row.
         """
         plan = destination.plan
         if plan is None or (first := _first(conn, destination.name, lane, now)) is None:

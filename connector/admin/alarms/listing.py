@@ -1,4 +1,4 @@
-"""Alarms as status, lists and the console show them, and whether their addressees were told."""
+"""Alarms as status, lists and the console show them, with the notices to their addressees."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def past(conn: Connection, most: int = LISTED, before: int | None = None) -> lis
     return _shown(conn, alarms.ended(conn, most, before))
 
 
-def untold(conn: Connection) -> list[dict[str, Any]]:
+def unsent(conn: Connection) -> list[dict[str, Any]]:
     """The notices that could not be sent yet: they are tried again."""
     return [
-        {"alarm": one.alarm, **_notice(one), "next_try_at": iso(one.due_at)} for one in alarms.untold(conn) if one.words
+        {"alarm": one.alarm, **_notice(one), "next_try_at": iso(one.due_at)} for one in alarms.unsent(conn) if one.words
     ]
 
 
