@@ -38,28 +38,28 @@ def _of_rules(settings: Settings, today: date) -> Iterator[Found]:
     reaching = [route for route in settings.routes if route.channel]
     if rules is None:
         if any(route.contact_hours is None for route in reaching):
-            said = "no contact hours, caps or lists are enforced: add [contact] with law = true"
-            yield CONTACT, "warning", phrase(said)
+            template = "no contact hours, caps or lists are enforced: add [contact] with law = true"
+            yield CONTACT, "warning", phrase(template)
         return
     if not rules.law:
-        said = "the law of no country is kept ({why}): only what [contact] says itself"
-        yield CONTACT, "warning", phrase(said, why=rules.why)
+        template = "the law of no country is kept ({why}): only what [contact] says itself"
+        yield CONTACT, "warning", phrase(template, why=rules.why)
         return
     home = rules.without_number or settings.locale.region
     mine = [row for row in law.ROWS if row.place.partition("-")[0] == home.partition("-")[0]]
     known = ", ".join(law.countries())
-    said = "the law of each number's country is kept; known: {known}, as of {day} (no legal advice)"
-    yield CONTACT, "ok", phrase(said, known=known, day=str(law.READ))
+    template = "the law of each number's country is kept; known: {known}, as of {day} (no legal advice)"
+    yield CONTACT, "ok", phrase(template, known=known, day=str(law.READ))
     if (today - law.READ).days > calendars.OLD_AFTER_DAYS:
-        said = "the law was read on {day}, more than a year ago: ask a lawyer what changed"
-        yield CONTACT, "warning", phrase(said, day=str(law.READ))
+        template = "the law was read on {day}, more than a year ago: ask a lawyer what changed"
+        yield CONTACT, "warning", phrase(template, day=str(law.READ))
     unclear = list(dict.fromkeys(f"{row.place}: {row.unclear}" for row in mine if row.unclear))
     if unclear:
         yield CONTACT, "ok", phrase("read the safe way: {what}", what="; ".join(unclear))
     yield from _of_lists(rules, mine, {route.purpose for route in reaching})
     if home in NUMBERS_SHOWN:
-        said = "the number shown to the person is not the connector's to check: {what}"
-        yield CONTACT, "ok", phrase(said, what=NUMBERS_SHOWN[home])
+        template = "the number shown to the person is not the connector's to check: {what}"
+        yield CONTACT, "ok", phrase(template, what=NUMBERS_SHOWN[home])
 
 
 def _of_lists(rules: ContactRules, mine: Sequence[law.Row], purposes: set[str]) -> Iterator[Found]:
@@ -67,12 +67,12 @@ def _of_lists(rules: ContactRules, mine: Sequence[law.Row], purposes: set[str]) 
     for row in mine:
         for name in row.lists if any(map(row.covers, purposes)) else ():
             if name not in rules.lists:
-                said = "the law of {place} wants the list {name} to be asked: add [contact.lists.{name}]"
-                yield CONTACT, "warning", phrase(said, place=row.place, name=name)
+                template = "the law of {place} wants the list {name} to be asked: add [contact.lists.{name}]"
+                yield CONTACT, "warning", phrase(template, place=row.place, name=name)
             elif row.lists_days and rules.lists[name].max_age_s > row.lists_days * 86400:
-                said = 'the law of {place} wants it to be newer: max_age = "{days}d"'
+                template = 'the law of {place} wants it to be newer: max_age = "{days}d"'
                 facts = {"place": row.place, "days": row.lists_days}
-                yield phrase("list {name}", name=name), "warning", phrase(said, **facts)
+                yield phrase("list {name}", name=name), "warning", phrase(template, **facts)
 
 
 #: What no connector can do.
@@ -105,9 +105,9 @@ def _longer_closed_than_kept(settings: Settings, route: Route, now: int) -> str:
         return ""
     hours = (opens - ends) // HOUR_MS
     first, last = (datetime.fromtimestamp(moment / 1000, clock) for moment in (ends, opens))
-    said = (
+    template = (
         "expires_after is {expires:g}h, but its contact hours are closed for {hours} h from {first} to {last}: "
         'who comes at their beginning ends uncalled; set expires_after = "{enough}h" or more'
     )
     facts = {"expires": route.expires_after_s / 3600, "hours": hours, "enough": hours + 24}
-    return phrase(said, **facts, first=f"{first:%Y-%m-%d %H:%M}", last=f"{last:%Y-%m-%d %H:%M}")
+    return phrase(template, **facts, first=f"{first:%Y-%m-%d %H:%M}", last=f"{last:%Y-%m-%d %H:%M}")

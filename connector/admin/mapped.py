@@ -35,7 +35,7 @@ def mapped(
         arrivals, _ = receiver.arrivals(source, raw, content_type=content_type, headers=headers or {})
     except (Unreadable, UnsupportedType) as fault:
         raise ConnectorError(phrase("it cannot be read: {fault}", fault=str(fault))) from fault
-    return _told(settings, router, receiver, source, [(arrival, None) for arrival in arrivals])
+    return _result(settings, router, receiver, source, [(arrival, None) for arrival in arrivals])
 
 
 def mapped_again(settings: Settings, stored: StoredEvent) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def mapped_again(settings: Settings, stored: StoredEvent) -> dict[str, Any]:
     fetched = stored.fetched if arrival.state == EventState.WAITING else None
     if fetched is not None:
         arrival = _completed(receiver, stored, arrival, fetched)
-    return _told(settings, router, receiver, stored.source, [(arrival, fetched)])
+    return _result(settings, router, receiver, stored.source, [(arrival, fetched)])
 
 
 def _completed(receiver: Receiver, stored: StoredEvent, thin: Arrival, fetched: Mapping[str, Any]) -> Arrival:
@@ -63,7 +63,7 @@ def _completed(receiver: Receiver, stored: StoredEvent, thin: Arrival, fetched: 
     return replace(whole, payload=thin.payload)
 
 
-def _told(
+def _result(
     settings: Settings,
     router: Router,
     receiver: Receiver,

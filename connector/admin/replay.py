@@ -339,8 +339,8 @@ class Replay:
         except (_Forgotten, _NotBegun) as verdict:
             return {row.id: unchanged(row, verdict.args[0])}
         if new.expires_at <= now and not wish.late_too:
-            said = "expired since; to send it all the same: connector replay --delivery d{id}"
-            return {row.id: unchanged(row, phrase(said, id=row.id))}
+            template = "expired since; to send it all the same: connector replay --delivery d{id}"
+            return {row.id: unchanged(row, phrase(template, id=row.id))}
         if why := self._refused(conn, new):
             return {row.id: unchanged(row, why)}
         new.expires_at = self._expiry(new, now)

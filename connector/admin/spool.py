@@ -51,6 +51,6 @@ def in_words(found: dict[str, Any]) -> str:
         return phrase("the spool cannot be seen: {fault}", fault=found["fault"])
     requests = "the spool holds {waiting} requests that wait for the database"
     messages = "the spool holds {waiting} messages of requests that wait for the database"
-    said = phrase(requests if found["kind"] == "file" else messages, waiting=found["waiting"])
+    sentence = phrase(requests if found["kind"] == "file" else messages, waiting=found["waiting"])
     aside = phrase("; {aside} could not be stored and are set aside", aside=found["aside"]) if found["aside"] else ""
-    return joined([said, aside])
+    return joined([sentence, aside])

@@ -77,5 +77,5 @@ def _newest(conn: Connection, since: int) -> Any:
 
 
 def _fault(errors: str | None) -> str:
-    told = orjson.loads(errors) if errors else []
-    return "; ".join(f"{one['field']}: {one['message']}" if one["field"] else str(one["message"]) for one in told)
+    faults = orjson.loads(errors) if errors else []
+    return "; ".join(f"{one['field']}: {one['message']}" if one["field"] else str(one["message"]) for one in faults)

@@ -124,12 +124,12 @@ def _take(polling: Polling, span: Span) -> _Tally:
                     tally.pages, tally.read = tally.pages + 1, tally.read + step.read
                     tally.stored += step.stored
                     at_s = span.end_s - span.start_s if step.through else pages.progress_s(step.cursor)
-                    shown(tally.read, done=at_s, said=name)
+                    shown(tally.read, done=at_s, title=name)
                 if step.through:
                     polling.remove()
                     return tally
                 if step.cursor is None:
-                    shown(tally.read, said=f"{name}: {step.why}")
+                    shown(tally.read, title=f"{name}: {step.why}")
                     time.sleep(min(LOOK_S, step.wait_s))
         except KeyboardInterrupt:
             raise ConnectorError(phrase("stopped after {read:,} read; {again}", read=tally.read, again=AGAIN)) from None

@@ -80,8 +80,8 @@ def _all_clear(findings: Sequence[Finding]) -> str:
 
 def _word(state: str) -> str:
     """The state of a finding as a word that another language can say."""
-    said = {"ok": "ok", "warning": phrase("warning"), "fault": phrase("fault"), "skipped": phrase("skipped")}
-    return said[state]
+    words = {"ok": "ok", "warning": phrase("warning"), "fault": phrase("fault"), "skipped": phrase("skipped")}
+    return words[state]
 
 
 def _configured(offline: bool) -> Iterator[Finding]:
@@ -96,8 +96,8 @@ def _configured(offline: bool) -> Iterator[Finding]:
     yield from (Finding(CONFIGURATION, "fault", line) for line in weak)
     if not weak:
         facts = {"accounts": settings.accounts, "sources": settings.sources, "routes": settings.routes}
-        told = "accounts: {accounts}, sources: {sources}, routes: {routes}"
-        yield Finding(CONFIGURATION, "ok", phrase(told, **{name: len(found) for name, found in facts.items()}))
+        template = "accounts: {accounts}, sources: {sources}, routes: {routes}"
+        yield Finding(CONFIGURATION, "ok", phrase(template, **{name: len(found) for name, found in facts.items()}))
     yield from _processes()
     yield from _warnings(settings)
     yield from (Finding(*finding) for finding in contact_findings.findings(settings, int(time.time() * 1000)))
@@ -161,16 +161,16 @@ def _warnings(settings: Settings) -> Iterator[Finding]:
     }
     yield from (Finding(ENVIRONMENT, "warning", line) for line, true in found.items() if true)
     if settings.retention is None:
-        said = 'personal data is kept for ever: add [retention] with purge_after = "90d"'
-        yield Finding(phrase("retention"), "warning", phrase(said))
+        template = 'personal data is kept for ever: add [retention] with purge_after = "90d"'
+        yield Finding(phrase("retention"), "warning", phrase(template))
     for name, source in settings.sources.items():
         if source.is_open:
             yield Finding(
                 _source_named(name), "warning", phrase("verify is none: anybody who knows the address may send")
             )
         if source.is_open and not any(route.sources is None or name in route.sources for route in settings.routes):
-            said = 'no route takes its events: name it, sources = ["{name}"], in each route that is to'
-            yield Finding(_source_named(name), "warning", phrase(said, name=name))
+            template = 'no route takes its events: name it, sources = ["{name}"], in each route that is to'
+            yield Finding(_source_named(name), "warning", phrase(template, name=name))
     for name, account in settings.accounts.items():
         if urlsplit(account.base_url).hostname in ("127.0.0.1", "localhost", "::1"):
             here = phrase("base_url is this machine (the sandbox?): nobody is contacted")
@@ -206,10 +206,10 @@ def _database(url: str) -> Finding:
     if now == HEAD:
         return Finding(DATABASE, "ok", phrase("{kind} can be used, its tables are current", kind=kind))
     if now is None:
-        said = "{kind} can be reached, but has no tables yet: connector run makes them"
-        return Finding(DATABASE, "skipped", phrase(said, kind=kind))
-    said = "{kind} can be reached, but is at revision {now}, not {head}: run `connector migrate`"
-    return Finding(DATABASE, "fault", phrase(said, kind=kind, now=now, head=HEAD))
+        template = "{kind} can be reached, but has no tables yet: connector run makes them"
+        return Finding(DATABASE, "skipped", phrase(template, kind=kind))
+    template = "{kind} can be reached, but is at revision {now}, not {head}: run `connector migrate`"
+    return Finding(DATABASE, "fault", phrase(template, kind=kind, now=now, head=HEAD))
 
 
 def _other_key(settings: Settings) -> Iterator[Finding]:
@@ -247,8 +247,8 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     if not why:
         for source, refusal in queues_refused(settings).items():
             queue = phrase("queue {name}", name=settings.sources[source].queue)
-            said = refusal or phrase("{source} can consume it", source=source)
-            yield Finding(queue, "fault" if refusal else "ok", said)
+            text = refusal or phrase("{source} can consume it", source=source)
+            yield Finding(queue, "fault" if refusal else "ok", text)
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:

@@ -101,15 +101,15 @@ class Commands(click.Group):
             from connector.core import log
 
             log.get("connector").debug("a command failed", exc_info=fault)
-            said = "{fault}: this is a fault of the connector itself; LOG_LEVEL=DEBUG shows where"
-            fail(phrase(said, fault=log.error_text(fault)))
+            template = "{fault}: this is a fault of the connector itself; LOG_LEVEL=DEBUG shows where"
+            fail(phrase(template, fault=log.error_text(fault)))
 
 
 def _in_the_readers_language(fault: click.ClickException) -> click.ClickException:
     """The same with a message of ours translated; click's own stay as they are."""
     if isinstance(fault.message, Phrase):
-        said = output.say(fault.message)
-        return click.UsageError(said, fault.ctx) if isinstance(fault, click.UsageError) else click.ClickException(said)
+        text = output.say(fault.message)
+        return click.UsageError(text, fault.ctx) if isinstance(fault, click.UsageError) else click.ClickException(text)
     return fault
 
 

@@ -98,7 +98,7 @@ def import_(
     if as_json:
         output.as_json(_as_json(how | _columns(rows), tally))
     else:
-        _tell(how, tally, (found.locale or settings.locale).region)
+        _print(how, tally, (found.locale or settings.locale).region)
 
 
 def _demand_file(file: Path) -> None:
@@ -182,8 +182,8 @@ def _take(
                 joined([said_of(fault), AGAIN], "; ") if tally.rows and database else said_of(fault)
             ) from fault
         except KeyboardInterrupt:
-            told = phrase("stopped after {rows:,} rows; {again}", rows=tally.rows, again=AGAIN)
-            raise ConnectorError(told if database else phrase("stopped")) from None
+            text = phrase("stopped after {rows:,} rows; {again}", rows=tally.rows, again=AGAIN)
+            raise ConnectorError(text if database else phrase("stopped")) from None
         finally:
             if upload is not None:
                 with suppress(StoreUnavailable):
@@ -234,7 +234,7 @@ def _loaded(arrival: Arrival) -> Any:
         return arrival.payload
 
 
-def _tell(how: Mapping[str, Any], tally: Tally, region: str) -> None:
+def _print(how: Mapping[str, Any], tally: Tally, region: str) -> None:
     for line, arrival in tally.shown:
         _tell_preview(_preview(line, arrival))
     counts = [
@@ -246,14 +246,14 @@ def _tell(how: Mapping[str, Any], tally: Tally, region: str) -> None:
         (tally.left, phrase("left out")),
     ]
     some = [joined([f"{number:,}", what], " ") for number, what in counts if number]
-    said = joined(some, ", ") if some else phrase("nothing in it")
+    listing = joined(some, ", ") if some else phrase("nothing in it")
     output.line(
         phrase(
             "{name} ({manner}): {rows:,} rows: {said}; {deliveries:,} deliveries",
             name=Path(how["file"]).name,
             manner=_manner(how),
             rows=tally.rows,
-            said=said,
+            said=listing,
             deliveries=tally.deliveries,
         )
     )

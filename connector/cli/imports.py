@@ -82,7 +82,7 @@ def show_(number: str, state: str | None, as_csv: bool, limit: int, as_json: boo
     if as_json:
         output.as_json(found)
         return
-    _tell(found, here.settings.locale.timezone)
+    _print(found, here.settings.locale.timezone)
     if len(found["rows"]) == limit:
         output.line(phrase("the first {limit}; --limit shows more, --csv all", limit=limit))
 
@@ -96,7 +96,7 @@ def _write(lines: Any) -> None:
         writer.writerow(line)
 
 
-def _tell(found: Mapping[str, Any], zone: ZoneInfo) -> None:
+def _print(found: Mapping[str, Any], zone: ZoneInfo) -> None:
     output.line(
         phrase(
             "import {number}: {file} for {source}, by {who}, {when}",
@@ -155,6 +155,6 @@ def _stored(one: Mapping[str, Any]) -> str:
         "unread": phrase("unread"),
     }
     every: Sequence[str] = (*_COUNTS, "added", "known", "unread")
-    said = {name: names.get(name, state_word(name)) for name in every}
-    told = [joined([f"{counts[name]:,}", said[name]], " ") for name in every if counts.get(name)]
-    return joined(told if one["ended_at"] else [*told, phrase("not read to its end")], ", ")
+    titles = {name: names.get(name, state_word(name)) for name in every}
+    parts = [joined([f"{counts[name]:,}", titles[name]], " ") for name in every if counts.get(name)]
+    return joined(parts if one["ended_at"] else [*parts, phrase("not read to its end")], ", ")

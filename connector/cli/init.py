@@ -158,7 +158,7 @@ def init(
     text = _configuration(country, timezone, vendors, senders)
     _write(folder, text, environ)
     loader.load(environ, config_path=str(folder / "config" / "connector.toml"), destinations=destinations.SPECS)
-    _tell(folder, senders)
+    _print(folder, senders)
 
 
 def _timezone(country: str) -> str:
@@ -252,7 +252,7 @@ def _write(folder: Path, configuration: str, environ: dict[str, str]) -> None:
         file.write(lines)
 
 
-def _tell(folder: Path, senders: Sequence[str]) -> None:
+def _print(folder: Path, senders: Sequence[str]) -> None:
     output.line(
         phrase(
             "{folder}: config/connector.toml, .env (only you can read it), Procfile, app.json, .gitignore",

@@ -121,11 +121,11 @@ def _list(found: Sequence[tuple[Seen, Sequence[Exclusion]]], zone: ZoneInfo) -> 
     )
     rows = []
     for lot, kept in found:
-        said = _fields(lot)
-        when = [output.moment(said[name], zone) for name in ("first_at", "last_at")]
+        fields = _fields(lot)
+        when = [output.moment(fields[name], zone) for name in ("first_at", "last_at")]
         names = (lot.account, lot.campaign, lot.code, state_word(lot.state))
-        counts = (*(said[name] for name in counted), len({one.delivery for one in kept}) or "")
-        rows.append((*names, *counts, *when, _what_of_it(said, zone)))
+        counts = (*(fields[name] for name in counted), len({one.delivery for one in kept}) or "")
+        rows.append((*names, *counts, *when, _remark(fields, zone)))
     if not rows:
         output.line(phrase("there is no draft lot"))
         return
@@ -133,10 +133,10 @@ def _list(found: Sequence[tuple[Seen, Sequence[Exclusion]]], zone: ZoneInfo) -> 
     for lot, kept in found:
         if kept:
             output.line(phrase("of lot {code} may not be contacted now:", code=lot.code), "yellow")
-            _tell_kept(kept, zone)
+            _print_exclusions(kept, zone)
 
 
-def _tell_kept(kept: Sequence[Exclusion], zone: ZoneInfo) -> None:
+def _print_exclusions(kept: Sequence[Exclusion], zone: ZoneInfo) -> None:
     for line in _kept_lines(kept, zone):
         output.line(joined(["  ", line]), "yellow")
 
@@ -152,17 +152,17 @@ def _kept_lines(refusals: Sequence[Exclusion], zone: ZoneInfo) -> list[str]:
     return [*shown, phrase("and {number} more", number=more)] if more > 0 else shown
 
 
-def _what_of_it(said: Fields, zone: ZoneInfo) -> str:
-    at = output.moment(said["changed_at"], zone)
-    if said["asked"]:
+def _remark(fields: Fields, zone: ZoneInfo) -> str:
+    at = output.moment(fields["changed_at"], zone)
+    if fields["asked"]:
         fire = "firing it was asked for at {at}: not known yet whether it was done"
         discarding = "discarding it was asked for at {at}: not known yet whether it was done"
-        return phrase(fire if said["asked"] == "fire" else discarding, at=output.moment(said["asked_at"], zone))
-    if said["state"] == LotState.FIRED and said["fires_at"]:
-        return phrase("at {at}, to be sent at {then}", at=at, then=output.moment(said["fires_at"], zone))
-    if said["state"] == LotState.GONE:
+        return phrase(fire if fields["asked"] == "fire" else discarding, at=output.moment(fields["asked_at"], zone))
+    if fields["state"] == LotState.FIRED and fields["fires_at"]:
+        return phrase("at {at}, to be sent at {then}", at=at, then=output.moment(fields["fires_at"], zone))
+    if fields["state"] == LotState.GONE:
         return phrase("fired or discarded at Tracksale, not from here; seen at {at}", at=at)
-    return phrase("at {at}", at=at) if said["state"] in (LotState.FIRED, LotState.DISCARDED) else ""
+    return phrase("at {at}", at=at) if fields["state"] in (LotState.FIRED, LotState.DISCARDED) else ""
 
 
 # --- acting ---------------------------------------------------------------------------------------------------------
@@ -261,8 +261,8 @@ def discard(account: str, campaign: str, lot: str, why: str, yes: bool, as_json:
         )
         lot_acts.discard(here.database, looked_at, shown, app.by(why))
     done = _fields(shown) | {"state": LotState.DISCARDED}
-    said = "discarded: nobody in it is surveyed; deliveries of ours that ended unsent: {number}"
-    _done(done, phrase(said, number=shown.ours.count), as_json)
+    template = "discarded: nobody in it is surveyed; deliveries of ours that ended unsent: {number}"
+    _done(done, phrase(template, number=shown.ours.count), as_json)
 
 
 def _opened(here: Surroundings, account: str) -> Any:

@@ -42,7 +42,7 @@ def map_(source: str | None, file: str | None, stored: str | None, as_json: bool
         output.as_json(found)
     else:
         for one in found["events"]:
-            _tell(one)
+            _print(one)
     if any(
         one["status"] == EventState.INVALID or any(d["state"] == DeliveryState.DEAD for d in one["deliveries"])
         for one in found["events"]
@@ -72,7 +72,7 @@ def _bytes(file: str) -> bytes:
         raise ConnectorError(phrase("{file} cannot be read: {why}", file=file, why=fault.strerror or "")) from fault
 
 
-def _tell(one: Mapping[str, Any]) -> None:
+def _print(one: Mapping[str, Any]) -> None:
     title = joined([f"{one['event_id']} {one['type']}", state_word(one["status"])], ": ")
     output.line(title, output.STYLES.get(one["status"], "bold"))
     if one["errors"]:
@@ -84,17 +84,17 @@ def _tell(one: Mapping[str, Any]) -> None:
     if one["event"]:
         output.table((phrase("field"), phrase("value")), _filled(one["event"]), title=phrase("The event"))
     for delivery in one["deliveries"]:
-        _tell_delivery(delivery)
+        _print_delivery(delivery)
     if one["routes"]:
-        told = [(choice["route"], choice["why"] or phrase("takes it")) for choice in one["routes"]]
-        output.table((phrase("route"), phrase("what it makes of it")), told, title=phrase("The routes"))
+        rows = [(choice["route"], choice["why"] or phrase("takes it")) for choice in one["routes"]]
+        output.table((phrase("route"), phrase("what it makes of it")), rows, title=phrase("The routes"))
     if one["status"] == EventState.IGNORED:
         unwanted = "no route wants it: it would be kept, and sent nowhere"
-        said = unwanted if one["event"] else "it is not to be acted on: it would be kept, and sent nowhere"
-        output.line(phrase(said), "yellow")
+        template = unwanted if one["event"] else "it is not to be acted on: it would be kept, and sent nowhere"
+        output.line(phrase(template), "yellow")
 
 
-def _tell_delivery(one: Mapping[str, Any]) -> None:
+def _print_delivery(one: Mapping[str, Any]) -> None:
     after = "Route “{route}” → {destination}, after “{after}”"
     facts = {name: one[name] for name in ("route", "destination", "after")}
     title = phrase(after if one["after"] else "Route “{route}” → {destination}", **facts)

@@ -64,7 +64,7 @@ def sender(name: str, payload: Path, event_type: str) -> None:
         _into_product(made, settings.locale)
     else:
         _into_project(made, settings.locale, root, config)
-    _tell(made.guess)
+    _print(made.guess)
 
 
 @new.command()
@@ -202,7 +202,7 @@ def _demand_absent(*paths: Path) -> None:
             raise ConnectorError(phrase("{path} is there already: choose another name, or remove it", path=path))
 
 
-def _tell(guessed: Guess) -> None:
+def _print(guessed: Guess) -> None:
     rows: list[tuple[str, Any]] = [
         (ours, ", ".join(f"{one.inside} → {one.path}" if one.inside else one.path for one in values))
         for ours, values in guessed.fields.items()

@@ -37,8 +37,8 @@ def person(who: str, as_json: bool) -> None:
             phrase("on the do-not-contact list since {moment}", moment=output.moment(one["since"], zone)), "yellow"
         )
     for one in found["lists"]:
-        said = "list {name}: on it" if one["listed"] else "list {name}: not on it"
-        output.line(phrase(said, name=one["list"]))
+        template = "list {name}: on it" if one["listed"] else "list {name}: not on it"
+        output.line(phrase(template, name=one["list"]))
     rows = [
         (event["event"], output.moment(event["received_at"], zone), event["source"], *_of(each))
         for event in found["events"]

@@ -74,7 +74,7 @@ def purge(older_than: str, why: str, dry_run: bool, vacuum: bool, yes: bool, as_
         if not dry_run:
             record(here.database, app.by(why).act(What.PURGE, number=purging.purged.events))
         _clean(here, dry_run=dry_run, vacuum=vacuum)
-    _tell_purged(purging.purged, dry_run=dry_run, as_json=as_json)
+    _print_purged(purging.purged, dry_run=dry_run, as_json=as_json)
     for line in [] if as_json else _spooled(here.settings):
         output.line(line, "yellow")
 
@@ -127,7 +127,7 @@ def erase(who: str, never_again: bool, why: str, dry_run: bool, vacuum: bool, ye
         if not dry_run:
             record(here.database, app.by(why).act(What.ERASE, number=erasing.erased.events))
         _clean(here, dry_run=dry_run, vacuum=vacuum)
-    _tell_erased(erasing.erased, out_of_reach(here.settings), dry_run=dry_run, as_json=as_json)
+    _print_erased(erasing.erased, out_of_reach(here.settings), dry_run=dry_run, as_json=as_json)
 
 
 def _spooled(settings: Settings) -> list[str]:
@@ -161,7 +161,7 @@ def _ask_erase(here: Surroundings, meant: Person, *, yes: bool) -> None:
     with bar("looking", "events") as shown:
         for found in would.run():
             shown(found.events, done=found.read, total=found.of or None)
-    _tell_erased(would.erased, out_of_reach(here.settings), dry_run=True, as_json=False)
+    _print_erased(would.erased, out_of_reach(here.settings), dry_run=True, as_json=False)
     confirm(output.say(phrase("this cannot be undone. {stays}", stays=STAYS)), yes=yes)
 
 
@@ -171,7 +171,7 @@ def _ask_purge(here: Surroundings, age_s: float, *, yes: bool) -> None:
     would = Purging(here.settings, here.database, int(age_s * 1000), dry_run=True)
     for _ in would.run():
         pass
-    _tell_purged(would.purged, dry_run=True, as_json=False)
+    _print_purged(would.purged, dry_run=True, as_json=False)
     confirm(output.say(phrase("this cannot be undone; states, times and keyed hashes stay")), yes=yes)
 
 
@@ -195,7 +195,7 @@ def _clean(here: Surroundings, *, dry_run: bool, vacuum: bool) -> None:
         output.warn(phrase("the write-ahead log is in use and still holds old pages: the next purge empties it"))
 
 
-def _tell_purged(purged: Purged, *, dry_run: bool, as_json: bool) -> None:
+def _print_purged(purged: Purged, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         output.as_json({"dry_run": dry_run, **_without_progress(purged)})
         return
@@ -207,7 +207,7 @@ def _tell_purged(purged: Purged, *, dry_run: bool, as_json: bool) -> None:
         )
 
 
-def _tell_erased(erased: Erased, beyond: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
+def _print_erased(erased: Erased, beyond: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         output.as_json({"dry_run": dry_run, **_without_progress(erased)})
         output.warn(phrase("out of reach: {places}", places=joined(beyond, "; ")))
@@ -218,8 +218,8 @@ def _tell_erased(erased: Erased, beyond: Sequence[str], *, dry_run: bool, as_jso
     elif not erased.in_hand:
         output.line(phrase("nothing of this person is here"))
     if erased.ended:
-        said = "{deliveries} that waited would end unsent" if dry_run else "{deliveries} that waited ended unsent"
-        output.line(phrase(said, deliveries=_deliveries(erased.ended)))
+        template = "{deliveries} that waited would end unsent" if dry_run else "{deliveries} that waited ended unsent"
+        output.line(phrase(template, deliveries=_deliveries(erased.ended)))
     if erased.in_hand:
         output.line(
             phrase(
@@ -235,8 +235,8 @@ def _tell_erased(erased: Erased, beyond: Sequence[str], *, dry_run: bool, as_jso
 
 
 def _forgotten(events: int, deliveries: str, *, dry_run: bool) -> str:
-    said = "would be forgotten: {events} with {deliveries}" if dry_run else "forgotten: {events} with {deliveries}"
-    return phrase(said, events=plural("{number:,} event", "{number:,} events", events), deliveries=deliveries)
+    template = "would be forgotten: {events} with {deliveries}" if dry_run else "forgotten: {events} with {deliveries}"
+    return phrase(template, events=plural("{number:,} event", "{number:,} events", events), deliveries=deliveries)
 
 
 def _deliveries(number: int) -> str:

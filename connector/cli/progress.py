@@ -12,11 +12,11 @@ from connector.cli import output
 class Bar(Protocol):
     """Shows how far it is: ``count`` units, and where known ``done`` of the ``total`` length."""
 
-    def __call__(self, count: int, *, done: int | None = None, total: int | None = None, said: str = "") -> None: ...
+    def __call__(self, count: int, *, done: int | None = None, total: int | None = None, title: str = "") -> None: ...
 
 
 @contextmanager
-def bar(said: str, unit: str, *, total: int | None = None) -> Iterator[Bar]:
+def bar(title: str, unit: str, *, total: int | None = None) -> Iterator[Bar]:
     """A bar that counts in ``unit`` ("rows"); its length stays unknown while no total is."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -30,10 +30,10 @@ def bar(said: str, unit: str, *, total: int | None = None) -> Iterator[Bar]:
     with Progress(
         *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
-        shown = progress.add_task(output.printable(said), total=total, count=0)
+        shown = progress.add_task(output.printable(title), total=total, count=0)
 
-        def update(count: int, *, done: int | None = None, total: int | None = None, said: str = "") -> None:
-            values = {"completed": done, "total": total, "description": output.printable(said) or None}
+        def update(count: int, *, done: int | None = None, total: int | None = None, title: str = "") -> None:
+            values = {"completed": done, "total": total, "description": output.printable(title) or None}
             more: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
             progress.update(shown, count=count, **more)
 

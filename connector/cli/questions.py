@@ -22,8 +22,10 @@ def yes_option(command: Decorated) -> Decorated:
 def demand_answer(*, yes: bool, as_json: bool = False, first: str = "") -> None:
     """Wrong usage if nobody can be asked and ``--yes`` is missing; ``first``: what to look at before."""
     if not yes and (as_json or not has_terminal()):
-        said = "nobody can be asked here: say --yes, once {first}" if first else "nobody can be asked here: say --yes"
-        raise click.UsageError(phrase(said, first=first))
+        template = (
+            "nobody can be asked here: say --yes, once {first}" if first else "nobody can be asked here: say --yes"
+        )
+        raise click.UsageError(phrase(template, first=first))
 
 
 def confirm(what: str, *, yes: bool) -> None:

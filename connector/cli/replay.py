@@ -100,7 +100,7 @@ def replay(
 
         if asks and not yes:
             _confirm(changes(replace(wish, dry_run=True)))
-        counts = _tell(changes(wish), dry_run=dry_run, as_json=as_json)
+        counts = _print(changes(wish), dry_run=dry_run, as_json=as_json)
     if set(counts) == {"keep"}:
         sys.exit(1)
 
@@ -147,7 +147,7 @@ def _confirm(would: Iterable[Change]) -> None:
         confirm(plural(one, several, sent, names=", ".join(sorted(places))), yes=False)
 
 
-def _tell(changes: Iterable[Change], *, dry_run: bool, as_json: bool) -> Counter[str]:
+def _print(changes: Iterable[Change], *, dry_run: bool, as_json: bool) -> Counter[str]:
     """Prints the changes that were or would be made; counts the actions."""
     counts: Counter[str] = Counter()
 

@@ -254,8 +254,8 @@ def _import_registry(here: Surroundings, found: PeopleFile, name: str, day: str,
 
     count = registries.import_list(here, registry, people(), of, replaces=replaces)
     record(here.database, app.by(f"list {name}").act(What.SUPPRESS, number=count))
-    said = "{count} people read into the list {name}, which holds nobody else"
-    output.line(phrase(said if replaces else "{count} people read into the list {name}", count=count, name=name))
+    template = "{count} people read into the list {name}, which holds nobody else"
+    output.line(phrase(template if replaces else "{count} people read into the list {name}", count=count, name=name))
     _tell_faults(faults, found.doubtful)
     if faults or found.doubtful:
         fail(phrase("not everybody in the file is on the list: correct the lines above, and run it again"))
@@ -281,11 +281,11 @@ def _tell_faults(faults: Sequence[Line], doubtful: Mapping[str, Sequence[int]]) 
     for fault, at in found.items():
         output.line(joined([_counted(at), fault], ": "), "red")
     for title, where in doubtful.items():
-        said = (
+        template = (
             'the column “{title}” is not read, and may name people ({lines}): say --columns "phones={title}", '
             'or --columns "-={title}" if it does not'
         )
-        output.line(phrase(said, title=title, lines=_counted(where)), "red")
+        output.line(phrase(template, title=title, lines=_counted(where)), "red")
 
 
 def _counted(lines: Sequence[int]) -> str:
@@ -330,11 +330,11 @@ def _hash(here: Surroundings, one: str) -> str:
 
 def _keep_key(conn: Connection, here: Surroundings) -> None:
     if not here.settings.secret_key:
-        said = (
+        template = (
             "CONNECTOR_SECRET_KEY is not set: without it people on the list could be guessed; "
             "set it once (openssl rand -hex 32), and keep it"
         )
-        fail(phrase(said))
+        fail(phrase(template))
     suppression_list.keep_key(conn, here.settings.hash_key)
 
 

@@ -290,13 +290,13 @@ class Condition:
 
     def in_words(self) -> str:
         """ "be one of “MBA”, “Derecho”", for "city must …"."""
-        said: list[str] = [phrase("be {values}", values=_one_of(self.among))] if self.among else []
-        said += [phrase("not be {values}", values=_one_of(self.unlike))] if self.unlike else []
-        said += [phrase("be like {values}", values=with_or(map(_quoted, self.like)))] if self.like else []
-        said += [phrase("be at least {start}", start=self.start)] if self.start is not None else []
-        said += [phrase("be at most {end}", end=self.end)] if self.end is not None else []
-        said += [phrase("be filled") if self.exists else phrase("be empty")] if self.exists is not None else []
-        return with_and(said)
+        parts: list[str] = [phrase("be {values}", values=_one_of(self.among))] if self.among else []
+        parts += [phrase("not be {values}", values=_one_of(self.unlike))] if self.unlike else []
+        parts += [phrase("be like {values}", values=with_or(map(_quoted, self.like)))] if self.like else []
+        parts += [phrase("be at least {start}", start=self.start)] if self.start is not None else []
+        parts += [phrase("be at most {end}", end=self.end)] if self.end is not None else []
+        parts += [phrase("be filled") if self.exists else phrase("be empty")] if self.exists is not None else []
+        return with_and(parts)
 
 
 def _quoted(text: str) -> str:

@@ -39,14 +39,14 @@ class Reply:
     ``tell`` is called by the thread that stored them, as soon as the result is known; without it `result` waits.
     """
 
-    __slots__ = ("_fault", "_known", "_stored", "_tell", "rescue")
+    __slots__ = ("_fault", "_known", "_notify", "_stored", "rescue")
 
     def __init__(self, notify: Callable[[], None] | None = None) -> None:
         self._known = threading.Lock()
         self._known.acquire()
         self._stored: list[Stored] = []
         self._fault: BaseException | None = None
-        self._tell = notify
+        self._notify = notify
         #: asked first, when the database did not take them; True: it ends the reply
         self.rescue: Callable[[Reply, StoreUnavailable], bool] | None = None
 
@@ -63,8 +63,8 @@ class Reply:
 
     def _end(self) -> None:
         self._known.release()
-        if self._tell is not None:
-            self._tell()
+        if self._notify is not None:
+            self._notify()
 
     def result(self, timeout_s: float = PATIENCE_S) -> list[Stored]:
         """Once the commit is through. Raises `StoreUnavailable`: nothing may be acknowledged."""

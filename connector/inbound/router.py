@@ -324,8 +324,8 @@ def _refusals(wanting: Mapping[str, _Prepared], event: Event) -> dict[str, str]:
 
     def follow(route: Route) -> str:
         before = route.after
-        said = "“{route}”, which it comes after, does not take it"
-        return phrase(said, route=before) if before in wanting and refuse(before) else ""
+        template = "“{route}”, which it comes after, does not take it"
+        return phrase(template, route=before) if before in wanting and refuse(before) else ""
 
     def left_over(route: Route) -> str:
         if not route.otherwise:

@@ -118,14 +118,14 @@ class Releasing:
             chains.go(conn, released, now)
             chains.end(conn, ended, now)
             chains.put_back(conn, [(n, one.until) for n, one in verdicts.items() if isinstance(one, _Wait)])
-            self._tell_others(conn, [number for number, _, _ in ended], now)
+            self._wake_dependents(conn, [number for number, _, _ in ended], now)
             if released or ended:
                 announce(conn)
         if released or ended:
             log.info("released dependent deliveries", destination=name, sent=len(released), ended=len(ended))
         return len(rows)
 
-    def _tell_others(self, conn: Connection, ended: list[int], now: int) -> None:
+    def _wake_dependents(self, conn: Connection, ended: list[int], now: int) -> None:
         """Ends the dependents of the ended ones; a copy that once_per held back takes their place."""
         chains.wake(conn, ended, self._settings.followers, now)
         if ended:

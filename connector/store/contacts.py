@@ -343,11 +343,11 @@ def proofs(conn: Connection, delivery: int) -> list[tuple[int, int, dict[str, An
     found = [(one.attempt, one.at, orjson.loads(one.proof)) for one in conn.execute(query)]
     calls = conn.execute(select(deliveries.c.attempts).where(deliveries.c.id == delivery)).scalar()
     rows = conn.execute(select(call_proofs).where(call_proofs.c.attempt.in_(attempt_list.numbers(calls))))
-    found += [(row.attempt, row.at, _told(row, delivery)) for row in rows if delivery in orjson.loads(row.deliveries)]
+    found += [(row.attempt, row.at, _proof(row, delivery)) for row in rows if delivery in orjson.loads(row.deliveries)]
     return sorted(found, key=lambda one: one[0])
 
 
-def _told(row: Any, delivery: int) -> dict[str, Any]:
+def _proof(row: Any, delivery: int) -> dict[str, Any]:
     consents = orjson.loads(row.consents) if row.consents else {}
     consent = consents.get(str(delivery))
     return {**orjson.loads(row.proof), **({"consent": consent} if consent else {})}

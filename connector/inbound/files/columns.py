@@ -345,9 +345,9 @@ class _NamedColumns:
         known = [n for n in table.names if n in called or title_key(n) in called or (not needs and names.known(n))]
         if not known:
             as_fields = "{place} has no header row with a column called as the fields of {source} are: {names}"
-            said = as_fields if wanted else "{place} has no header row with a column called phone or email"
+            template = as_fields if wanted else "{place} has no header row with a column called phone or email"
             facts = {"place": table.place, "source": quote(source.name), "names": listed(tuple(wanted))}
-            raise ConnectorError(phrase(said, **facts))
+            raise ConnectorError(phrase(template, **facts))
         self._names = [
             called.get(name) or called.get(title_key(name)) or name or f"column_{index + 1}"
             for index, name in enumerate(table.names)

@@ -257,11 +257,11 @@ def _hopeless(arrivals: Sequence[tuple[int, Arrival]], region: str) -> Connector
 
 def of_another_country(region: str) -> str:
     """What to do where phones are of another country than the source's."""
-    said = (
+    template = (
         "numbers without a country code are read as those of {region}: "
         "if they are another country's, give the source its region, or write them with their country code"
     )
-    return phrase(said, region=region)
+    return phrase(template, region=region)
 
 
 def _has_unread_phone(arrival: Arrival) -> bool:

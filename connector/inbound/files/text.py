@@ -70,8 +70,8 @@ class File:
         """Warnings for the person who imports: letters that were guessed."""
         if self._foreign in ("", "cp1252"):
             return ()
-        said = "no mark says which encoding it has: by its letters it is {encoding}; --encoding names another"
-        return (phrase(said, encoding=self._foreign),)
+        template = "no mark says which encoding it has: by its letters it is {encoding}; --encoding names another"
+        return (phrase(template, encoding=self._foreign),)
 
     @property
     def position(self) -> int:

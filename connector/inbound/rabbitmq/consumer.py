@@ -111,7 +111,7 @@ class Consumer:
             wait=WAIT,
             stop=lambda _state: self._stopping.is_set(),
             sleep=self._sleep,
-            before_sleep=_tell_lost,
+            before_sleep=_log_lost,
         )
         with contextlib.suppress(tenacity.RetryError):
             retrying(self._session)
@@ -218,7 +218,7 @@ def _nothing() -> None:
     return
 
 
-def _tell_lost(state: tenacity.RetryCallState) -> None:
+def _log_lost(state: tenacity.RetryCallState) -> None:
     fault = state.outcome.exception() if state.outcome else None
     what = "the database is away" if isinstance(fault, StoreUnavailable) else "no connection to the broker"
     log.warning(what, fault=words_of(fault), next_try_s=round(state.upcoming_sleep, 1))

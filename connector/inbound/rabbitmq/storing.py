@@ -60,7 +60,7 @@ class Keeper:
             wait=WAIT,
             stop=lambda _state: self.stopping.is_set(),
             sleep=self._sleep,
-            before_sleep=functools.partial(_tell_kept, batch),
+            before_sleep=functools.partial(_log_kept, batch),
         )
         try:
             batch.stored = retrying(self._settled, batch)
@@ -94,7 +94,7 @@ def demand_database(database: Database) -> None:
         conn.execute(text("SELECT 1 FROM events LIMIT 1"))
 
 
-def _tell_kept(batch: Batch, state: tenacity.RetryCallState) -> None:
+def _log_kept(batch: Batch, state: tenacity.RetryCallState) -> None:
     fault = state.outcome.exception() if state.outcome else None
     log.warning(
         "events wait to be stored",
