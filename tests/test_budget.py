@@ -179,7 +179,7 @@ def test_the_safer_number_is_believed(out: Out, sandbox: Sandbox, use: dict[str,
     out.step()
     assert told(out).others in (others, others + 1)
     with out.database.read() as conn:
-        room = budget.look(conn, dialler(licences=1), accounts.account(conn, "dialler"), now_ms(conn))
+        room = budget.read_room(conn, dialler(licences=1), accounts.account(conn, "dialler"), now_ms(conn))
     assert room.budget == limit
     put_rows(out, limit - 1 - told(out).others)
     out.put(leads(1))

@@ -260,7 +260,7 @@ def test_proof_is_kept_for_its_time_and_the_ledger_for_its_longest_window(databa
 
     def kept(days: int) -> tuple[int, int]:
         clock.now = MONDAY + days * 24 * HOUR
-        Schedule(out.settings, database, threading.Event()).look()
+        Schedule(out.settings, database, threading.Event()).run_once()
         with database.read() as conn:
             return len(contacts.proofs(conn, number)), len(out.ledger())
 

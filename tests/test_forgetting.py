@@ -428,7 +428,7 @@ def test_what_is_in_a_call_is_forgotten_as_soon_as_it_is_settled(run: Run, world
     assert erase(run, "3000000007")["in_hand"] == 1
     assert rows_of(world, tables.records)[0].record != ""
     assert [row.payload for row in world.events()] == [""]
-    look = Schedule(world.settings, world.database, threading.Event()).look
+    look = Schedule(world.settings, world.database, threading.Event()).run_once
     look()
     assert rows_of(world, tables.records)[0].record != "", "the call may have to be made again, or asked about"
     world.settle(claimed, refused("400 Íñigo da Conceição"))
@@ -450,7 +450,7 @@ def test_what_is_uncertain_is_forgotten_once_a_person_has_settled_it(run: Run, w
     assert "nothing of this person" not in again
     assert run("resolve", "d1", answer).exit_code == 0
     world.drain()
-    Schedule(world.settings, world.database, threading.Event()).look()
+    Schedule(world.settings, world.database, threading.Event()).run_once()
     [row] = rows_of(world)
     assert row.state == ("delivered" if answer == "--landed" else "suppressed")
     assert rows_of(world, tables.records)[0].record == ""
@@ -801,7 +801,7 @@ def test_an_erasure_among_calls_sends_nobody_an_empty_record_and_the_person_noth
     assert 0 < reached <= sent + in_hand < 40
     assert len(sandbox.wolkvox.rows("1042")) == 60 + reached
     assert sandbox.breaches == []
-    Schedule(world.settings, world.database, threading.Event()).look()
+    Schedule(world.settings, world.database, threading.Event()).run_once()
     theirs = [row.id for row in world.events() if row.forgotten_at]
     assert len(theirs) == 40
     assert {row.state for row in rows_of(world) if row.event in theirs} <= {"delivered", "suppressed"}

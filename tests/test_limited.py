@@ -91,19 +91,19 @@ def test_who_waits_is_found_without_reading_what_has_passed(database: Database) 
 def test_the_oldest_pass_when_there_is_room_and_then_count(database: Database) -> None:
     out = at_the_limit(database, 6)
     aside = Aside(out.settings, database, out.places)
-    aside.look()
+    aside.run_once()
     assert [row.lane == LIVE for row in out.deliveries()] == [True] * 3 + [False] * 3
-    aside.look()
+    aside.run_once()
     assert sum(row.lane == LIVE for row in out.deliveries()) == 3, "the minute is full"
     minute_passes(database)
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     assert [row.lane == LIVE for row in out.deliveries()] == [True] * 5 + [False], "the day is full"
     with database.read() as conn:
         assert sum(count for _, _, count in limited.passed(conn, ["landing"], 1)) == 5
     while out.claim().__class__.__name__ == "Claim":
         pass
     raised = replace(out.settings, sources={"landing": replace(FORM, limit=())})
-    Aside(raised, database, places(raised)).look()
+    Aside(raised, database, places(raised)).run_once()
     assert out.deliveries()[-1].lane == LIVE
 
 
@@ -120,7 +120,7 @@ def test_what_waits_counts_when_it_passes_and_not_before(database: Database) -> 
     limits = SourceLimits({"landing": FORM}, database)
     limits.read()
     assert limits.room("landing") == 3
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     limits.read()
     limits.read()
     assert limits.room("landing") == 0
@@ -208,7 +208,7 @@ def test_one_that_asks_the_vendor_first_asks_then_too(database: Database) -> Non
     wait_for_room(arrivals)
     with database.write() as conn:
         inbox.store(conn, arrivals)
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     assert [row.lane for row in out.deliveries()] == [LIVE_CHECK]
 
 
@@ -226,7 +226,7 @@ def test_a_thin_event_is_fetched_once_there_is_room(database: Database) -> None:
         number = conn.execute(select(tables.events.c.id)).scalar_one()
     [event] = explain(database, out.settings, f"e{number}")["events"]
     assert "sent more than its limit" in event["now"] and event["due_at"] is None
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     with database.read() as conn:
         head = thin_events.next_due(conn, "dialler", now_ms(conn))
         assert head is not None and head[0] <= now_ms(conn) and head[2] is False

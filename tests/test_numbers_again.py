@@ -85,7 +85,7 @@ def put(out: Out, source: str, *people: tuple[Phone, ...], first: int = 0) -> No
 
 def releases(out: Out) -> int:
     receiver = Receiver(out.settings, out.router)
-    return Releasing(out.settings, out.database, out.places, out.router, receiver).look()
+    return Releasing(out.settings, out.database, out.places, out.router, receiver).run_once()
 
 
 def looks(out: Out) -> Claim | Wait:
@@ -212,10 +212,10 @@ def test_beyond_the_account_s_ceiling_the_newest_wait(database: Database) -> Non
     assert {row.lane for row in waiting} <= set(CEILING_LANES) and waiting == out.deliveries()[3:]
     assert {code(row) for row in waiting} == {Code.CEILING_HELD}
     assert all(row.due_at == row.expires_at and row.attempts == "" for row in waiting)
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     assert sent_all(out) == 0, "there is no room yet"
     tomorrow(out)
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     assert sent_all(out) == 2
 
 
@@ -237,7 +237,7 @@ def test_a_full_prefix_keeps_nobody_else_waiting(database: Database) -> None:
     assert sent_all(out) == 5
     with database.write() as conn:
         conn.execute(text("UPDATE country_calls SET people = 3 WHERE country = 'CO'"))
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     assert sent_all(out) == 1
     assert {row.place[:2] for row in out.deliveries("delivered")} == {"CO", "US"}
 
@@ -279,7 +279,7 @@ def test_a_refused_batch_is_still_halved_when_its_members_come_back(database: Da
     reload(out, calling(calls_per_day=(("all", 4),)), SIGNED)
     assert isinstance(looks(out), Wait)
     reload(out, calling(), SIGNED)
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     assert [(row.lane, row.split) for row in out.deliveries()] == before
 
 

@@ -184,11 +184,11 @@ def test_calls_that_become_free_again_make_the_budget_last(world: World) -> None
 
         conn.execute(tables.attempts.insert().values([call(30 * 60_000)] * (limit // 2)))
         (stand,) = (one for one in accounts.all_accounts(conn) if one.name == "dialler")
-        lasts = lasts_until(conn, budget.look(conn, account, stand, now))
+        lasts = lasts_until(conn, budget.read_room(conn, account, stand, now))
         assert lasts is not None and abs(lasts - now - HOUR_MS) < 60_000
         freed = [call(DAY_MS - 20 * 60_000)] * (limit // 4)  # a quarter was spent yesterday, and is free in 20 minutes
         conn.execute(tables.attempts.insert().values(freed))
-        lasts = lasts_until(conn, budget.look(conn, account, stand, now))
+        lasts = lasts_until(conn, budget.read_room(conn, account, stand, now))
         assert lasts is not None and abs(lasts - now - HOUR_MS) < 60_000
 
 

@@ -33,7 +33,7 @@ class Worker:
         self.database = Database(url)
         self.out = Out(self.database, *routes, **given)  # type: ignore[arg-type]
         self.presence = Presence(self.out.settings, self.database, places(self.out.settings))
-        self.presence.look()
+        self.presence.run_once()
 
     @property
     def lock(self) -> WorkerLock:
@@ -58,7 +58,7 @@ class Worker:
     def looks(self) -> None:
         """Often enough to be sure."""
         for _ in range(self.lock.looks + 1):
-            self.presence.look()
+            self.presence.run_once()
 
 
 @pytest.fixture
@@ -272,8 +272,8 @@ def test_a_worker_whose_connection_breaks_takes_its_lock_again(postgres_url: str
             ),
             {"mine": conn.execute(text("SELECT pg_backend_pid()")).scalar_one()},
         )
-    second.presence.look()  # its own broke as well: from now on it says nothing for a while
-    first.presence.look()
+    second.presence.run_once()  # its own broke as well: from now on it says nothing for a while
+    first.presence.run_once()
     assert (first.lock.name, first.lock.is_held) == (name, True)
     first.dies()
     second.looks()

@@ -117,7 +117,7 @@ def test_everybody_is_dialled_with_the_link_that_was_made_for_them(database: Dat
     assert isinstance(out.claim("dialler"), Wait)
     assert {row.lane for row in out.all_of(CALL)} == {PARKED_LIVE}
     out.drain("surveys")
-    assert out.releasing.look() == 40
+    assert out.releasing.run_once() == 40
     out.drain("dialler")
     assert out.states() == {"delivered": 80}
     made = {one["email"]: one["survey_link"] for one in sandbox.tracksale.survey_links}
@@ -134,7 +134,7 @@ def test_who_says_no_while_another_route_goes_first_is_not_dialled(database: Dat
     with database.write() as conn:
         suppression_list.add(conn, [refusal])
     out.drain("surveys")
-    out.releasing.look()
+    out.releasing.run_once()
     out.drain("dialler")
     assert [row.state for row in out.all_of(CALL)] == ["suppressed", "delivered"]
     assert [row["tel1"] for row in sandbox.wolkvox.rows("1042")] == ["3000000002"]
@@ -147,7 +147,7 @@ def test_a_lead_gets_a_link_and_tags_of_it_too(database: Database, sandbox: Sand
     out.send(lead(), source="landing")
     for _ in range(2):
         out.drain("surveys")
-        out.releasing.look()
+        out.releasing.run_once()
     [customer] = sandbox.tracksale.customers(52)
     assert customer["tags"] == [{"name": "Link", "value": sandbox.tracksale.survey_links[0]["survey_link"]}]
 
@@ -156,10 +156,10 @@ def test_a_chain_goes_one_after_the_other(database: Database, sandbox: Sandbox):
     out = Following(database, close(after=CALL), call(), links(), sandbox=sandbox)
     out.send(ticket(1, ticket_id=sandbox.postcenter.add_ticket(901, "email")))
     out.drain("surveys")
-    out.releasing.look()
+    out.releasing.run_once()
     assert isinstance(out.claim("helpdesk"), Wait)
     out.drain("dialler")
-    out.releasing.look()
+    out.releasing.run_once()
     out.drain("helpdesk")
     assert out.states() == {"delivered": 3}
 
@@ -169,7 +169,7 @@ def test_bulk_stays_bulk(database: Database):
     out.send(ticket(), lane=BULK)
     assert [row.lane for row in out.all_of(CALL)] == [PARKED_BULK]
     out.linked()
-    out.releasing.look()
+    out.releasing.run_once()
     assert [row.lane for row in out.all_of(CALL)] == [BULK]
 
 
@@ -190,7 +190,7 @@ def test_a_thin_event_is_read_of_what_was_fetched_for_it(database: Database):
         thin_events.end(conn, event.id, state="accepted", fetched=fetched, type=arrival.type)
         outbox.add(conn, [(event.id, arrival.deliveries)], now_ms(conn))
     out.linked()
-    out.releasing.look()
+    out.releasing.run_once()
     assert out.record("close") == {"ticket_id": ref}
 
 
@@ -200,7 +200,7 @@ def test_what_routes_no_longer_come_after_goes_at_once(database: Database):
     alone = call(after="", options=call().options | {"opt": ()})
     after = Following(database, alone, links())
     after.releasing.sweep()
-    after.releasing.look()
+    after.releasing.run_once()
     assert after.all_of(CALL)[0].lane == lanes.LIVE
     assert after.record(CALL)["tel1"] == "3000000001"
 
@@ -212,7 +212,7 @@ def test_who_must_be_asked_about_first_is_asked_about_once_released(database: Da
     out.send(ticket(1), lane=BULK)
     out.send(ticket(2))
     out.linked()
-    out.releasing.look()
+    out.releasing.run_once()
     assert [row.lane for row in out.all_of("survey")] == [lanes.BULK_CHECK, lanes.LIVE_CHECK]
 
 
@@ -223,7 +223,7 @@ def test_what_comes_after_the_dead_ends_and_says_why_down_the_chain(database: Da
     out = Following(database, close(after=CALL), call(), links())
     out.send(ticket(1, ticket_id="583dcb2855d0a46e438d0206"))
     out.refuse()
-    out.releasing.look()
+    out.releasing.run_once()
     assert (out.state("links"), out.state(CALL), out.state("close")) == ("dead", "suppressed", "suppressed")
     assert out.reason(CALL) == "it comes after “links”, which ended dead: the vendor refused it: 400 wrong"
     assert out.reason("close").startswith(f"it comes after “{CALL}”, which ended suppressed: it comes after “links”")
@@ -254,7 +254,7 @@ def test_a_guard_that_ends_the_one_before_ends_this_one(database: Database):
     out.send(ticket())
     out.later(61)
     assert isinstance(out.claim("surveys"), Wait)
-    out.releasing.look()
+    out.releasing.run_once()
     assert out.reason(CALL) == f"it comes after “links”, which ended suppressed: {Reason(Code.EXPIRED)}"
 
 
@@ -269,7 +269,7 @@ def test_whom_the_vendor_does_not_let_be_asked_is_not_called_about_it(database: 
     with database.write() as conn:
         ids = [number for number, _ in outbox.members(conn, check.attempt.id)]
         settle.settle_check(conn, check.attempt, place, outbound_steps.accepted(), ids, False)
-    out.releasing.look()
+    out.releasing.run_once()
     assert out.reason(CALL) == f"it comes after “survey”, which ended suppressed: {Reason(Code.NINETY_DAYS)}"
 
 
@@ -277,7 +277,7 @@ def test_it_expires_while_it_waits(database: Database):
     out = Following(database, call(expires_after_s=60), links())
     out.send(ticket())
     out.later(61)
-    assert out.releasing.look() == 1
+    assert out.releasing.run_once() == 1
     assert (out.state(CALL), out.reason(CALL), out.state("links")) == (
         "suppressed",
         str(Reason(Code.EXPIRED)),
@@ -293,7 +293,7 @@ def test_without_what_it_wants_of_the_answer_it_is_not_sent(database: Database):
     out.settle(out.claimed("surveys"), outbound_steps.unknown(ask=False))
     [row] = out.all_of("collect")
     resolve(out.settings, database, row.id, BY, landed=True)
-    out.releasing.look()
+    out.releasing.run_once()
     assert out.state(CALL) == "dead"
     assert out.reason(CALL).startswith("no record can be made of it: result.answer_id: is not known: “collect” was del")
 
@@ -305,13 +305,13 @@ def test_the_uncertain_keep_it_waiting_until_a_person_resolves_them(database: Da
     out = Following(database, call(after="collect", on=("lead.created",), options=dial().options), collect())
     out.send(lead(), source="landing")
     out.settle(out.claimed("surveys"), outbound_steps.unknown(ask=False))
-    assert out.releasing.look() == 0
+    assert out.releasing.run_once() == 0
     assert (out.state("collect"), out.state(CALL)) == ("uncertain", "pending")
     [row] = out.all_of("collect")
     resolve(out.settings, database, row.id, BY, landed=False)
-    assert out.releasing.look() == 0
+    assert out.releasing.run_once() == 0
     out.linked(answer_id=7)
-    assert out.releasing.look() == 1
+    assert out.releasing.run_once() == 1
     assert out.all_of(CALL)[0].lane == lanes.LIVE
 
 
@@ -320,7 +320,7 @@ def test_a_batch_that_goes_again_keeps_it_waiting(database: Database):
     out.send(ticket())
     busy = Outcome(attempt="rejected", verdict=Verdict(Fate.AGAIN, "503"), status=503, words="503")
     out.settle(out.claimed("surveys"), busy)
-    assert out.releasing.look() == 0
+    assert out.releasing.run_once() == 0
     assert out.state(CALL) == "pending"
 
 
@@ -333,7 +333,7 @@ def test_a_call_that_lapsed_is_made_again_and_then_it_goes(database: Database):
     assert isinstance(out.claim("surveys"), Wait)
     out.later(10)
     out.linked()
-    assert out.releasing.look() == 1
+    assert out.releasing.run_once() == 1
 
 
 # --- whoever dies, it goes on ---------------------------------------------------------------------------------------
@@ -350,10 +350,10 @@ def test_a_worker_that_dies_after_settling_leaves_it_to_any_other(database: Data
     with monkeypatch.context() as patched:
         patched.setattr(chains, "go", dies)
         with pytest.raises(StoreUnavailable):
-            out.releasing.look()
+            out.releasing.run_once()
     assert out.all_of(CALL)[0].lane == PARKED_LIVE
     another = Following(database, call(), links())
-    assert another.releasing.look() == 1
+    assert another.releasing.run_once() == 1
     assert out.record(CALL)["opt1"] == LINK
 
 
@@ -362,10 +362,10 @@ def test_what_was_settled_by_one_who_knew_of_no_follower_is_found_by_the_sweep(d
     out.send(ticket(), ticket(2))
     old = Following(database, links())
     old.linked()
-    assert out.releasing.look() == 0
+    assert out.releasing.run_once() == 0
     assert out.releasing.sweep() == 2
     assert out.releasing.sweep() == 0
-    assert out.releasing.look() == 2
+    assert out.releasing.run_once() == 2
     assert {row.lane for row in out.all_of(CALL)} == {lanes.LIVE}
 
 
@@ -384,8 +384,8 @@ def test_two_who_release_at_once_send_each_once(database: Database):
         with database.write() as conn:
             held = chains.due(conn, out.all_of(CALL)[0].destination, now_ms(conn), 3)
             assert len(held) == 3
-            assert out.releasing.look() == 2
-    assert out.releasing.look() == (5 if database.is_sqlite else 3)
+            assert out.releasing.run_once() == 2
+    assert out.releasing.run_once() == (5 if database.is_sqlite else 3)
     assert {row.lane for row in out.all_of(CALL)} == {lanes.LIVE}
 
 
@@ -396,7 +396,7 @@ def test_ten_thousand_are_released_in_seconds(database: Database):
     for _ in range(20):
         out.linked()
     began_s = time.monotonic()
-    assert out.releasing.look() == 10_000
+    assert out.releasing.run_once() == 10_000
     took_s = time.monotonic() - began_s
     assert {row.lane for row in out.all_of(CALL)} == {lanes.LIVE}
     assert took_s < 60, took_s
@@ -416,7 +416,7 @@ def test_what_ended_with_the_dead_comes_back_with_them(database: Database):
     out = Following(database, close(after=CALL), call(expires_after_s=60), links())
     out.send(ticket(1, ticket_id="583dcb2855d0a46e438d0206"))
     out.refuse()
-    out.releasing.look()
+    out.releasing.run_once()
     out.later(61)
     would = changes(out, "links", dry_run=True)
     assert out.states() == {"dead": 1, "suppressed": 2}
@@ -424,9 +424,9 @@ def test_what_ended_with_the_dead_comes_back_with_them(database: Database):
     assert would == did
     assert {route: action for route, (action, _) in did.items()} == dict.fromkeys(("links", CALL, "close"), "renew")
     assert out.states() == {"pending": 3}
-    assert out.releasing.look() == 0
+    assert out.releasing.run_once() == 0
     out.linked()
-    assert out.releasing.look() == 1
+    assert out.releasing.run_once() == 1
     assert out.record(CALL)["opt1"] == LINK
 
 
@@ -439,12 +439,12 @@ def test_it_comes_back_however_the_one_before_it_did(database: Database):
     first = out.claimed("surveys")
     out.send(ticket(2, customer=same))
     assert isinstance(out.claim("surveys"), Wait)
-    out.releasing.look()
+    out.releasing.run_once()
     assert [row.state for row in out.all_of(CALL)] == ["pending", "suppressed"]
     out.works("surveys/tracksale.survey_links/52")
     out.settle(first, refused())
     out.linked()
-    out.releasing.look()
+    out.releasing.run_once()
     assert [row.state for row in out.all_of("links")] == ["dead", "delivered"]
     assert [row.state for row in out.all_of(CALL)] == ["suppressed", "pending"]
     assert out.all_of(CALL)[1].lane == lanes.LIVE
@@ -454,7 +454,7 @@ def test_the_one_that_ended_so_cannot_be_replayed_by_itself(database: Database):
     out = Following(database, call(), links())
     out.send(ticket())
     out.refuse()
-    out.releasing.look()
+    out.releasing.run_once()
     [before] = out.all_of("links")
     action, why = changes(out, CALL)[CALL]
     assert action == "keep"
@@ -465,12 +465,12 @@ def test_replayed_after_it_was_refused_it_goes_with_the_answer_that_was_kept(dat
     out = Following(database, call(), links())
     out.send(ticket())
     out.linked()
-    out.releasing.look()
+    out.releasing.run_once()
     out.works()
     out.settle(out.claimed("dialler"), refused())
     assert out.state(CALL) == "dead"
     assert changes(out, CALL)[CALL][0] == "renew"
-    out.releasing.look()
+    out.releasing.run_once()
     assert out.record(CALL)["opt1"] == LINK
     assert out.all_of(CALL)[0].lane == lanes.LIVE
 
@@ -482,7 +482,7 @@ def test_a_route_that_is_added_later_takes_its_turn_when_the_event_is_replayed(d
     out = Following(database, call(), links())
     [event] = {row.event for row in out.deliveries()}
     Replay(out.settings, database, BY).event(event, Wish())
-    assert out.releasing.look() == 1
+    assert out.releasing.run_once() == 1
     assert out.record(CALL)["opt1"] == LINK
 
 
@@ -490,11 +490,11 @@ def test_sending_the_first_again_dials_nobody_twice(database: Database):
     out = Following(database, call(), links())
     out.send(ticket())
     out.linked()
-    out.releasing.look()
+    out.releasing.run_once()
     out.settle(out.claimed("dialler"), outbound_steps.accepted())
     assert changes(out, "links", force=True) == {"links": ("resend", "it was delivered")}
     out.linked()
-    assert out.releasing.look() == 0
+    assert out.releasing.run_once() == 0
     assert out.state(CALL) == "delivered"
 
 
@@ -551,7 +551,7 @@ def test_what_ended_with_another_says_how_it_comes_back(database: Database):
     out = Following(database, call(), links())
     out.send(ticket())
     out.refuse()
-    out.releasing.look()
+    out.releasing.run_once()
     assert told(out, CALL)["next"] == ["once “links” is delivered, by connector replay say, this follows by itself"]
 
 
@@ -566,7 +566,7 @@ def test_what_is_to_be_erased_is_never_released(database: Database):
     out.send(ticket())
     out.linked()
     moved(database, [row.id for row in out.all_of(CALL)])
-    out.releasing.look()
+    out.releasing.run_once()
     assert (out.state(CALL), out.reason(CALL)) == ("suppressed", str(Reason(Code.ERASED)))
 
 

@@ -162,10 +162,10 @@ def test_who_is_let_in_is_asked_about_first(database: Database) -> None:
     out.later(4)
     steps(out)
     aside = Aside(out.settings, database, out.places)
-    aside.look()
+    aside.run_once()
     assert {row.lane for row in out.deliveries("pending")} <= {*ASIDE_LANES, LIVE}, "nothing is let in before"
     later(out, 86_401)
-    aside.look()
+    aside.run_once()
     lanes = sorted(row.lane for row in out.deliveries("pending"))
     assert lanes.count(LIVE_CHECK) == 2 and lanes.count(LIVE) == 0
     assert [kind for kind, _ in steps(out)] == ["precheck", "precheck", "send"]
@@ -190,7 +190,7 @@ def test_members_of_a_refused_batch_stay_a_group_while_they_lie_aside(database: 
     assert {row.lane for row in rows} <= set(ASIDE_LANES) and [row.split for row in rows] == [one for _, one in before]
     with database.write() as conn:
         conn.execute(text("DELETE FROM source_calls"))
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     assert [(row.lane, row.split) for row in out.deliveries()] == before
     assert sent(out) == {"pub": 2}
 

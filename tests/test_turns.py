@@ -293,14 +293,14 @@ def test_once_a_day_has_passed_the_oldest_go_first(database: Database) -> None:
     drain(out)
     assert len(out.deliveries("delivered")) == 2
     aside = Aside(out.settings, database, out.places)
-    aside.look()
+    aside.run_once()
     assert set(lanes_of(out)) <= set(ASIDE_LANES), "nothing is let in while the share is used"
     later(out, 86_401)
-    aside.look()
+    aside.run_once()
     assert lanes_of(out)[LIVE] == 2, "as many as there is room for"
     drain(out)
     assert [row.state for row in out.deliveries()] == ["delivered"] * 4 + ["pending"]
-    aside.look()
+    aside.run_once()
     assert lanes_of(out)[LIVE] == 0
 
 
@@ -309,12 +309,12 @@ def test_without_a_share_all_is_let_in_and_what_expired_ends(database: Database)
     put_notes(out, "pub", 3)
     drain(out)
     out.settings = replace(out.settings, sources={"pub": OPEN, "crm": SIGNED})
-    Aside(out.settings, database, places(out.settings)).look()
+    Aside(out.settings, database, places(out.settings)).run_once()
     assert lanes_of(out) == {LIVE: 2}
     drain(out)
     with database.write() as conn:
         conn.execute(text("UPDATE deliveries SET expires_at = 5, due_at = 5 WHERE state = 'pending'"))
-    Aside(out.settings, database, out.places).look()
+    Aside(out.settings, database, out.places).run_once()
     drain(out)
     assert out.states() == {"delivered": 1, "suppressed": 2}
     assert {str(code(row)) for row in out.deliveries("suppressed")} == {"expired"}

@@ -31,7 +31,7 @@ def days_of_calls(conn: Connection, settings: Settings, now: int) -> list[DayOfC
     found = []
     for name, account in settings.accounts.items():
         stand = known.get(name) or AccountStanding(name, AccountState.OPEN, None, now, 0, None, 0, 0)
-        room = budget.look(conn, account, stand, now)
+        room = budget.read_room(conn, account, stand, now)
         if room.allowed.paced:
             found.append(DayOfCalls(name, room.windows[0].calls, room.left))
     return found

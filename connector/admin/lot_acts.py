@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.admin.acts import By, record
-from connector.admin.lot_guard import Look, fired, look_over, on_own_list
+from connector.admin.lot_guard import Verdicts, fired, judge, on_own_list
 from connector.admin.privacy.person import everybody
 from connector.core.errors import ConnectorError
 from connector.core.phrases import phrase
@@ -22,13 +22,13 @@ from connector.vendors import VENDORS
 class Checked:
     """The guards' verdicts on a lot's members. ``others_listed``: the number of listed people among those of others."""
 
-    look: Look
+    verdicts: Verdicts
     others_listed: int
 
     @property
     def may(self) -> bool:
         """Whether everybody in it may be contacted."""
-        return not self.look.exclusions and not self.others_listed
+        return not self.verdicts.exclusions and not self.others_listed
 
 
 def accounts(settings: Settings) -> list[Account]:
@@ -49,8 +49,8 @@ def checked(settings: Settings, database: Database, drafts: Any, shown: Any, at_
     """Asks every guard about the members, as if they were contacted at that time (unix ms) or now."""
     with database.read() as conn:
         at = at_ms or now_ms(conn)
-    look = look_over(settings, database, shown.account, shown.known.id, at) if shown.known else Look()
-    return Checked(look, _others_on_list(settings, database, drafts, shown))
+    verdicts = judge(settings, database, shown.account, shown.known.id, at) if shown.known else Verdicts()
+    return Checked(verdicts, _others_on_list(settings, database, drafts, shown))
 
 
 def _others_on_list(settings: Settings, database: Database, drafts: Any, shown: Any) -> int:
@@ -74,7 +74,7 @@ def fire(database: Database, drafts: Any, shown: Any, check: Checked, at_ms: int
     """Surveys everybody in it, if it is as it was shown. Returns how many. Raises `Forbidden`, `ConnectorError`."""
     by.demand(What.FIRE)
     number: int = drafts.fire(shown, at_ms=at_ms)
-    fired(database, shown.account, check.look)
+    fired(database, shown.account, check.verdicts)
     _note(database, What.FIRE, shown, by)
     return number
 

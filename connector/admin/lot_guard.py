@@ -41,7 +41,7 @@ class Exclusion:
 
 
 @dataclass(slots=True)
-class Look:
+class Verdicts:
     """The result of checking a lot; ``rows`` go into the ledger of contacts once it is fired."""
 
     exclusions: list[Exclusion] = field(default_factory=list)
@@ -52,22 +52,22 @@ class _GiveUp(Exception):  # noqa: N818 - a transaction is given up by leaving i
     """Rolls the transaction back."""
 
 
-def look_over(settings: Settings, database: Database, account: str, lot: int, at: int) -> Look:
+def judge(settings: Settings, database: Database, account: str, lot: int, at: int) -> Verdicts:
     """Asks every guard about our deliveries in a lot, as if they left at that moment (unix ms)."""
-    look = Look()
+    verdicts = Verdicts()
     try:
         with database.write(serialise=account) as conn:
             for name, destination in places(settings)[account].items():
-                _look_at(conn, name, _as_sent(destination), lot, at, look)
+                _judge_members(conn, name, _as_sent(destination), lot, at, verdicts)
             raise _GiveUp
     except _GiveUp:
-        return look
+        return verdicts
 
 
-def fired(database: Database, account: str, look: Look) -> None:
+def fired(database: Database, account: str, verdicts: Verdicts) -> None:
     """The lot was fired: its contacts count from now on."""
     with database.write(serialise=account) as conn:
-        contacts.put(conn, look.rows)
+        contacts.put(conn, verdicts.rows)
 
 
 def on_own_list(settings: Settings, database: Database, ways: Sequence[str], channel: str = "") -> bool:
@@ -86,7 +86,9 @@ def _as_sent(destination: Destination) -> Destination:
     return replace(destination, plan=Plan(plan.rules, routes))
 
 
-def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at: int, look: Look) -> None:
+def _judge_members(
+    conn: Connection, name: str, destination: Destination, lot: int, at: int, verdicts: Verdicts
+) -> None:
     inside = select(lot_deliveries.c.delivery).where(lot_deliveries.c.lot == lot)
     conditions = (_delivery.id.in_(inside), _delivery.destination == name, _delivery.state == DeliveryState.DELIVERED)
     before: Mapping[int, int] = {
@@ -98,7 +100,7 @@ def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at
         conn, account=destination.account.name, destination=name, kind=Kind.SEND, worker="lots", now=at, timeout_ms=1000
     )
     conn.execute(update(deliveries).where(*conditions).values(state=DeliveryState.SENDING, attempt=attempt.id))
-    _keep_rows(conn, destination, attempt.id, before, at, look)
+    _keep_rows(conn, destination, attempt.id, before, at, verdicts)
     for guard in GUARDS:
         if guard.option in NOT_ASKED:
             continue
@@ -116,7 +118,7 @@ def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at
                 select(*columns).where(_delivery.id.in_(before), _delivery.state != DeliveryState.SENDING)
             ).all()
             savepoint.rollback()
-        look.exclusions += [
+        verdicts.exclusions += [
             Exclusion(
                 row.id, guard.option, str(reasons.of(row)), row.due_at if row.state == DeliveryState.PENDING else None
             )
@@ -125,7 +127,7 @@ def _look_at(conn: Connection, name: str, destination: Destination, lot: int, at
 
 
 def _keep_rows(
-    conn: Connection, destination: Destination, attempt: int, before: Mapping[int, int], at: int, look: Look
+    conn: Connection, destination: Destination, attempt: int, before: Mapping[int, int], at: int, verdicts: Verdicts
 ) -> None:
     people = people_of(Members(conn, destination, attempt, Kind.SEND, at))
     if people is None:
@@ -133,4 +135,4 @@ def _keep_rows(
     for cohort in people.left:
         for attempt_before in {before[member.id] for member in cohort.members}:
             some = [member for member in cohort.members if before[member.id] == attempt_before]
-            look.rows.append(replace(ledger_rows(people, cohort, some, begins=True), attempt=attempt_before))
+            verdicts.rows.append(replace(ledger_rows(people, cohort, some, begins=True), attempt=attempt_before))

@@ -255,7 +255,7 @@ def _no_slot(scene: Scene, row: Any) -> Obstacle:
     stand = _account_row(scene, row.account)
     if stand is None:
         return None
-    room = budget.look(scene.conn, account, stand, scene.now)
+    room = budget.read_room(scene.conn, account, stand, scene.now)
     answer = room.answer
     if not isinstance(answer, Wait):
         paced = Pace(room).wait(bulk=row.lane in (*BULK_LANES, BULK_CHECK), asks=row.lane in CHECKED)

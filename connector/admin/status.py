@@ -97,7 +97,7 @@ def _accounts(conn: Connection, settings: Settings, now: int) -> list[dict[str, 
 def _account(
     conn: Connection, settings: Settings, account: Account, stand: AccountStanding | None, now: int
 ) -> dict[str, Any]:
-    room = budget.look(
+    room = budget.read_room(
         conn, account, stand or AccountStanding(account.name, AccountState.OPEN, None, now, 0, None, 0, 0), now
     )
     return {

@@ -40,7 +40,7 @@ _AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Preview:
     """The content of a file. ``faults``: (line, why) of lines that name nobody; ``doubtful``: unread columns."""
 
     token: str
@@ -54,7 +54,7 @@ class Looked:
     doubtful: tuple[str, ...]
 
 
-def look(database: Database, settings: Settings, name: str, raw: bytes, by: By) -> Looked:
+def preview(database: Database, settings: Settings, name: str, raw: bytes, by: By) -> Preview:
     """Reads the file and changes nothing. Raises `ConnectorError` (unreadable, or nobody is in it), `Forbidden`."""
     by.demand(What.SUPPRESS)
     if not settings.secret_key:
@@ -70,7 +70,7 @@ def look(database: Database, settings: Settings, name: str, raw: bytes, by: By) 
         stored.add(conn, {f"{_WAITING}{token}": orjson.dumps(waiting).decode()})
         known = sum(suppression_list.listed(conn, keys[at : at + _AT_ONCE]) for at in range(0, len(keys), _AT_ONCE))
         stops = sum(_stopped(conn, settings, keys[at : at + _AT_ONCE]) for at in range(0, len(keys), _AT_ONCE))
-    return Looked(
+    return Preview(
         token,
         name,
         len(keys),

@@ -11,7 +11,7 @@ import click
 from connector.admin import lot_acts
 from connector.admin.identifiers import ahead_ms
 from connector.admin.lot_acts import Checked
-from connector.admin.lot_guard import Exclusion, look_over
+from connector.admin.lot_guard import Exclusion, judge
 from connector.admin.masked import masked_person
 from connector.cli import app, output
 from connector.cli.app import Surroundings
@@ -73,7 +73,7 @@ def _look(here: Surroundings, account: str, campaigns: Sequence[str]) -> tuple[l
         with draft_lots.opened(here.settings, here.database, one, PersonCaller(here.database, one)) as looked_at:
             for campaign in campaigns or looked_at.campaigns():
                 try:
-                    found += looked_at.look(campaign)
+                    found += looked_at.lots(campaign)
                 except ConnectorError as fault:
                     faults.append(phrase("campaign {campaign}: {fault}", campaign=campaign, fault=said_of(fault)))
     return found, faults
@@ -85,7 +85,7 @@ def _may_not(here: Surroundings, lot: Seen) -> Sequence[Exclusion]:
         return ()
     with here.database.read() as conn:
         now = now_ms(conn)
-    return look_over(here.settings, here.database, lot.account, lot.known.id, now).exclusions
+    return judge(here.settings, here.database, lot.account, lot.known.id, now).exclusions
 
 
 def _kept(one: Exclusion) -> Fields:
@@ -220,7 +220,7 @@ def fire(account: str, campaign: str, lot: str, at: str, anyway: bool, why: str,
 def _demand_allowed(here: Surroundings, looked_at: Drafts, shown: Seen, at_ms: int | None, *, anyway: bool) -> Checked:
     """Asks every guard about the members: the suppression list, hours, lists and caps apply to a lot, too."""
     check = lot_acts.checked(here.settings, here.database, looked_at, shown, at_ms)
-    lines = _kept_lines(check.look.exclusions, here.settings.locale.timezone)
+    lines = _kept_lines(check.verdicts.exclusions, here.settings.locale.timezone)
     if check.others_listed:
         lines.append(phrase("{number} added by others are on the do-not-contact list", number=check.others_listed))
     if lines and not anyway:

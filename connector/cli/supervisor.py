@@ -56,7 +56,7 @@ def serve(work: Work, count: int, *, name: str) -> None:
 
 def _look_after(places: Sequence[_Place]) -> bool:
     for place in places:
-        place.look()
+        place.ensure_running()
     return False
 
 
@@ -83,7 +83,7 @@ class _Place:
         self._began = self._due = 0.0  # monotonic
         self._faults = 0
 
-    def look(self) -> None:
+    def ensure_running(self) -> None:
         """Starts what does not run. Raises the `ConnectorError` that it ended with."""
         if self.process is not None and not self.process.is_alive():
             self._bury(self.process)

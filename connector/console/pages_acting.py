@@ -42,13 +42,15 @@ def install(app: Flask) -> None:
 
 def account(name: str) -> Response:
     """The state of one account, and what can be done."""
-    look = here().snapshot.look()
-    found = next((one for one in look.found["accounts"] if one["account"] == name), None)
+    reading = here().snapshot.read()
+    found = next((one for one in reading.found["accounts"] if one["account"] == name), None)
     if found is None:
         raise NotThere(phrase("There is no such account here."))
     done = DONE.get(request.args.get("done", ""), "")
     newest = calls.latest(here().database, here().settings, name)
-    return page("account.html", account=found, look=look, at=look.found["at"], done=done, calls=newest, kinds=KINDS)
+    return page(
+        "account.html", account=found, look=reading, at=reading.found["at"], done=done, calls=newest, kinds=KINDS
+    )
 
 
 def change_account(name: str, what: str) -> Response:
@@ -62,7 +64,7 @@ def change_account(name: str, what: str) -> Response:
         accounts.resume(app.database, app.settings, name, gate.by(why))
     else:
         raise NotThere(phrase("There is nothing at this address."))
-    app.snapshot.look(fresh=True)
+    app.snapshot.read(fresh=True)
     return redirected(f"/console/accounts/{name}?done={what}d")
 
 

@@ -43,7 +43,7 @@ def step() -> Response:
             never_again = bool(request.form.get("never_again"))
             found = erase_steps.erase(app.settings, app.database, text, by, before, plan=plan, never_again=never_again)
         else:
-            found = erase_steps.look(app.settings, app.database, text, by, before)
+            found = erase_steps.count(app.settings, app.database, text, by, before)
     except StoreUnavailable:
         raise
     except erase_steps.NotCounted as fault:

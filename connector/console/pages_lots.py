@@ -61,7 +61,7 @@ def _shown(drafts: Any, lot: Any, at_ms: int | None, fault: str, status: int) ->
     except ConnectorError as unread:
         why_none = unread.args[0]
     refusals = [
-        {"delivery": f"d{one.delivery}", "why": one.why, "until": iso(one.until)} for one in check.look.exclusions
+        {"delivery": f"d{one.delivery}", "why": one.why, "until": iso(one.until)} for one in check.verdicts.exclusions
     ]
     facts = {
         "lot": lot,

@@ -9,7 +9,7 @@ from flask import Flask, Response
 from connector.admin.obstacles import Chain, chains
 from connector.console.application import here
 from connector.console.parts import fragment, page
-from connector.console.snapshot import Look
+from connector.console.snapshot import Reading
 from connector.core.errors import ConnectorError
 from connector.core.phrases import Phrase, phrase
 from connector.core.states import DeliveryState
@@ -24,29 +24,29 @@ def install(app: Flask) -> None:
 
 
 def now() -> Response:
-    return page("now.html", **_facts(here().snapshot.look()))
+    return page("now.html", **_facts(here().snapshot.read()))
 
 
 def now_part() -> Response:
-    look = here().snapshot.look()
-    return fragment("_now.html", look.found["at"], **_facts(look))
+    reading = here().snapshot.read()
+    return fragment("_now.html", reading.found["at"], **_facts(reading))
 
 
 def destination(name: str) -> Response:
     """The twelve questions of one destination."""
-    look = here().snapshot.look()
-    found = next((one for one in chains(look.found, here().settings) if one.destination == name), None)
+    reading = here().snapshot.read()
+    found = next((one for one in chains(reading.found, here().settings) if one.destination == name), None)
     if found is None:
         raise ConnectorError(phrase("No destination is called so, or no route leads there any more."))
-    shown = next(one for one in look.found["destinations"] if one["destination"] == name)
-    return page("destination.html", chain=found, shown=shown, look=look, at=look.found["at"])
+    shown = next(one for one in reading.found["destinations"] if one["destination"] == name)
+    return page("destination.html", chain=found, shown=shown, look=reading, at=reading.found["at"])
 
 
-def _facts(look: Look) -> dict[str, Any]:
-    found = look.found
+def _facts(reading: Reading) -> dict[str, Any]:
+    found = reading.found
     ways = chains(found, here().settings)
     return {
-        "look": look,
+        "look": reading,
         "at": found["at"],
         "found": found,
         "chains": ways,

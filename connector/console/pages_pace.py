@@ -22,7 +22,7 @@ def show() -> Response:
     route = name if name in {one.name for one in app.settings.routes} else ""
     found = pace(app.database, app.settings, route=route)
     cells = {(one["weekday"], one["hour"]): one for one in found["cells"]}
-    look = app.snapshot.look()
+    reading = app.snapshot.read()
     facts: dict[str, Any] = {
         "found": found,
         "cells": cells,
@@ -30,6 +30,6 @@ def show() -> Response:
         "weekdays": [(day, g.reader.weekday(day)) for day in sorted({day for day, _ in cells})],
         "routes": [one.name for one in app.settings.routes],
         "route": route,
-        "budgets": [one for one in look.found["accounts"] if one.get("budget")],
+        "budgets": [one for one in reading.found["accounts"] if one.get("budget")],
     }
     return page("pace.html", **facts)

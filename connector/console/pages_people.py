@@ -90,7 +90,7 @@ def look_at_file() -> Response:
         raw = upload.read() if upload else b""
         if upload is None or not raw:
             raise ConnectorError(phrase("Choose a file first."))
-        content = suppression_file.look(app.database, app.settings, upload.filename or "", raw, gate.by())
+        content = suppression_file.preview(app.database, app.settings, upload.filename or "", raw, gate.by())
     except StoreUnavailable:
         raise
     except ConnectorError as fault:

@@ -31,9 +31,9 @@ def tried() -> Response:
     try:
         if source not in app.settings.sources:
             raise ConnectorError(phrase("Choose a source."))
-        look = app.snapshot.look()
-        at = _moment(when, look.found["at"])
-        found = simulate(app.settings, app.database, look.found, source, text, at)
+        reading = app.snapshot.read()
+        at = _moment(when, reading.found["at"])
+        found = simulate(app.settings, app.database, reading.found, source, text, at)
     except StoreUnavailable:
         raise
     except ConnectorError as fault:

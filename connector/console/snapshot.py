@@ -29,7 +29,7 @@ log = get("console")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Reading:
     """``found``: the result of `status`; ``stale``: the database has not answered since."""
 
     found: dict[str, Any]
@@ -50,7 +50,7 @@ class Snapshot:
         self._rest_s = KEPT_S
         self._took_s = 0.0
 
-    def look(self, *, fresh: bool = False) -> Look:
+    def read(self, *, fresh: bool = False) -> Reading:
         """The status, as new as its cost allows. ``fresh``: read now. Raises `StoreUnavailable`: there was none yet."""
         age_s = self._clock() - self._at
         if fresh or self._is_unseen():
@@ -62,7 +62,7 @@ class Snapshot:
             reader.start()
             reader.join(4 * QUICK_S if self._took_s < QUICK_S else WAITED_S)
         assert self._found is not None, "reading it without success raises"
-        return Look(self._found, self._stale)
+        return Reading(self._found, self._stale)
 
     def _is_unseen(self) -> bool:
         return self._found is None or self._clock() - self._at > self._rest_s + UNSEEN_S

@@ -42,7 +42,7 @@ class Aside:
         self._checking: Final = [route.name for route in settings.routes if route.options.get("ninety_day_rule")]
         self._limits: Final = SourceLimits(settings.sources, database)
 
-    def look(self) -> float:
+    def run_once(self) -> float:
         """Lets in what there is room for. Returns the seconds until the next look."""
         names = [name for some in self._found.values() for name in some]
         with self._database.read() as conn:

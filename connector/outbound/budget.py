@@ -69,7 +69,7 @@ class Room:
         return max(0, self.budget - self.windows[0].calls)
 
 
-def look(conn: Connection, account: Account, stand: AccountStanding, now: int) -> Room:
+def read_room(conn: Connection, account: Account, stand: AccountStanding, now: int) -> Room:
     """The usage that counts now. Under the account's lock an allowed call stays allowed."""
     allowed = limits(account, stand.usage.limit)
     if account.shares_window:

@@ -51,7 +51,7 @@ def start(
             return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
         if behind and _live_is_due(conn, account.name, behind, now):
             return Wait(SLOT_LOOK_S, f"live deliveries of {account.name} go first")
-        room = budget.look(conn, account, stand, now)
+        room = budget.read_room(conn, account, stand, now)
         allowed = room.allowed if behind is None else _leaving_room(room.allowed)
         answer = quota.decide(allowed, room.in_flight, room.windows, now)
         if isinstance(answer, Wait):

@@ -79,7 +79,7 @@ class Releasing:
         self._receiver = receiver
         self._routes: Final = {route.name for route in settings.routes}
 
-    def look(self) -> int:
+    def run_once(self) -> int:
         """Judges everything that is due, down every chain. Returns how many that were. Raises `StoreUnavailable`."""
         judged = 0
         while some := sum(found for name in self._ready() for found in self._all_of(name)):

@@ -60,7 +60,7 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Destination])
         return Wait(None, f"{account.name} is {stand.state}: {stand.reason}")
     if stand.hold_until > now:
         return Wait((stand.hold_until - now) / 1000, f"{account.name} is held: {stand.hold_reason}")
-    room = budget.look(conn, account, stand, now)
+    room = budget.read_room(conn, account, stand, now)
     pace = Pace(room, lambda: budget.rate(conn, room))
     may_ask = slots.leaves_one(conn, room)
     turn = _Turn(conn, account, places, now, room, pace, _bulk_is_due(stand), may_ask, stand.fetched_source)
@@ -117,7 +117,7 @@ def again(conn: Connection, account: Account, before: Claim, places: Mapping[str
     stand = accounts.account(conn, account.name)
     if stand.state != AccountState.OPEN or stand.hold_until > now:
         return Wait(None, f"{account.name} is {stand.state if stand.state != AccountState.OPEN else 'held'}")
-    if isinstance(answer := budget.look(conn, account, stand, now).answer, Wait):
+    if isinstance(answer := budget.read_room(conn, account, stand, now).answer, Wait):
         return answer
     old = before.attempt
     attempt = _start(conn, account, old.destination, old.kind, now, about=old.about)
@@ -416,7 +416,7 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Destinati
     # Most looks end here: waiting workers are woken at every change, which may be thousands a second.
     if all(moment > now for moment in (*moments, *due.values()) if moment is not None):
         return _until([*moments, *due.values()], now)
-    room = budget.look(conn, account, stand, now)
+    room = budget.read_room(conn, account, stand, now)
     if isinstance(answer := room.answer, Wait) and not room.may_ask_budget:
         return answer.seconds
     pace = Pace(room)

@@ -47,7 +47,7 @@ class Presence:
         self._done: set[int] = set()  #: calls that were given up, and are to lapse at their deadline
         self._looks = 0
 
-    def look(self) -> float:
+    def run_once(self) -> float:
         """Keeps the lock, gives up the calls of dead workers; returns the seconds until the next look."""
         self._lock.keep()
         with self._database.read() as conn:

@@ -59,9 +59,9 @@ class Worker:
             places_of = dict(found[name])
             self._deliver(Line(database, account, places_of, vendor, install, settings, self._receiver))
         self._presence = Presence(settings, database, found)
-        self._loops.add("presence", self._presence.look, what="looking for dead workers")
+        self._loops.add("presence", self._presence.run_once, what="looking for dead workers")
         self._loops.add("release", self._follow, what="releasing")
-        self._loops.add("aside", self._aside.look, what="letting in what lies aside")
+        self._loops.add("aside", self._aside.run_once, what="letting in what lies aside")
         self._loops.add("lapse", self._lapse, what="looking for lapsed calls")
 
     def _deliver(self, line: Line) -> None:
@@ -72,7 +72,7 @@ class Worker:
 
     def start(self) -> None:
         with contextlib.suppress(StoreUnavailable):  # then its first calls go without the lock
-            self._presence.look()
+            self._presence.run_once()
         self._loops.start()
 
     def stop(self, timeout_s: float = STOP_S) -> bool:
@@ -96,7 +96,7 @@ class Worker:
             self._swept_s = time.monotonic()
             self._releasing.sweep()
             routes.gather(self._settings, self._database, self._places)
-        self._releasing.look()
+        self._releasing.run_once()
         if not self._settings.followers:
             return IDLE_S if self._calls else SWEEP_S  # records of calls are made again where a rule changed
         self._wake.wait(seen, IDLE_S)

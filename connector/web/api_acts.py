@@ -152,7 +152,7 @@ class ActsApi:
                 self._settings, self._database, text, by, before, plan=plan, never_again=never_again
             )
         else:
-            step = erase_steps.look(self._settings, self._database, text, by, before)
+            step = erase_steps.count(self._settings, self._database, text, by, before)
         phases = {True: ("counted", "erased"), False: ("counting", "erasing")}
         phase = phases[step.is_over][bool(plan)]
         beyond = [str(one) for one in out_of_reach(self._settings)]

@@ -77,7 +77,7 @@ def pages(report: Report, kind: str, environment: Mapping[str, str], rows: int) 
     _sign_in(client)
     destination = destinations.name_of(settings.routes[0])
     try:
-        fresh = [seconds * 1000 for seconds in _timed(lambda: app.snapshot.look(fresh=True), 5)]
+        fresh = [seconds * 1000 for seconds in _timed(lambda: app.snapshot.read(fresh=True), 5)]
         row = f"{kind}, {rows:,} deliveries"
         report.add(limit(f"console, what Now reads, {row}", statistics.median(fresh), SNAPSHOT_MS, unit="ms"))
         for name, (path, most) in PAGES.items():

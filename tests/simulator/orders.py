@@ -28,7 +28,7 @@ def fire(world: World) -> None:
     settings, database = world.settings, world.database
     try:
         with lot_acts.opened(settings, database, "surveys") as drafts:
-            for shown in drafts.look(DRAFTS):
+            for shown in drafts.lots(DRAFTS):
                 if not shown.listed or shown.state != LotState.DRAFT:
                     continue
                 check = lot_acts.checked(settings, database, drafts, shown, None)

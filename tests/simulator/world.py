@@ -296,7 +296,7 @@ class World:
     def _look_for_dead(self, presence: Presence) -> None:
         """Within two seconds of a death, and now and then."""
         while True:
-            presence.look()
+            presence.run_once()
             died = len(self.machine.died)
             self.machine.wait(lambda died=died: len(self.machine.died) > died, IDLE_S)  # type: ignore[misc]
             self.machine.sleep(self.chance.uniform(0, 2))
@@ -368,7 +368,7 @@ class World:
                 releasing.sweep()
                 self._beat(process, settings)
                 routes.gather(settings, self.database, found)
-            releasing.look()
+            releasing.run_once()
             self._told(seen, IDLE_S)
 
     # what people do

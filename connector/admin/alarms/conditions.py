@@ -122,7 +122,7 @@ class Looker:
             ends = pacing.closes(account.working_hours, now)
             if name not in stands or ends is None:
                 continue
-            room = budget.look(conn, account, stands[name], now)
+            room = budget.read_room(conn, account, stands[name], now)
             lasts = forecast.lasts_until(conn, room) if room.allowed.paced else None
             if lasts is not None and lasts < ends:
                 facts = {"account": name, "until": iso(lasts), "left": room.left, "limit": room.budget}

@@ -42,7 +42,7 @@ class Step:
     plan: str = ""
 
 
-def look(settings: Settings, database: Database, text: str, by: By, before: Erased) -> Step:
+def count(settings: Settings, database: Database, text: str, by: By, before: Erased) -> Step:
     """Counts for a moment. ``before``: the tally of the step before. Raises `ConnectorError`, `Forbidden`."""
     by.demand(What.ERASE)
     erasing = _erasing(settings, database, text, dry_run=True)
@@ -54,7 +54,7 @@ def look(settings: Settings, database: Database, text: str, by: By, before: Eras
 def erase(
     settings: Settings, database: Database, text: str, by: By, before: Erased, *, plan: str, never_again: bool = False
 ) -> Step:
-    """Erases for a moment. ``plan``: of `look`; ``never_again``: puts the person on the do-not-contact list, too.
+    """Erases for a moment. ``plan``: of `count`; ``never_again``: puts the person on the do-not-contact list, too.
 
     Raises `ConnectorError` without a reason, `NotCounted`, `Forbidden`.
     """

@@ -41,7 +41,7 @@ class Retention:
         return self._loops.stop(timeout_s)
 
     def _step(self) -> float:
-        self._schedule.look()
+        self._schedule.run_once()
         return self._schedule.look_every_s
 
 
@@ -56,7 +56,7 @@ class Schedule:
         every_s = settings.retention.every_s if settings.retention else ERASED_EVERY_S
         self.look_every_s: Final = min(ERASED_EVERY_S, every_s)
 
-    def look(self) -> None:
+    def run_once(self) -> None:
         """Raises `ConnectorError`."""
         forget.sweep(self._database, self._settings.hash_key, erased_only=True)
         self._forget_contacts()

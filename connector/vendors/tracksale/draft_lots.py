@@ -100,7 +100,7 @@ class Drafts:
             known = draft_lot_store.campaigns(conn, self._account.name)
         return list(dict.fromkeys([*named, *known]))
 
-    def look(self, campaign: str) -> list[Seen]:
+    def lots(self, campaign: str) -> list[Seen]:
         """The campaign's draft lots, and those that ended lately. The end of our lots is stored."""
         with self._database.read() as conn:
             begun = now_ms(conn)
@@ -148,7 +148,7 @@ class Drafts:
 
     def find(self, campaign: str, code: str) -> Seen:
         """A lot that is a draft now, and may be fired or discarded. Raises `ConnectorError` when it is not."""
-        seen = {one.code: one for one in self.look(campaign)}
+        seen = {one.code: one for one in self.lots(campaign)}
         lot = seen.get(code)
         if lot is None or not lot.listed or lot.state != LotState.DRAFT:
             raise ConnectorError(_no_draft(campaign, code, lot, [one.code for one in seen.values() if one.listed]))
