@@ -14,7 +14,7 @@ from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Fate, Outcome
 from connector.core.settings import Account, Secret
 from connector.store.helps import HelpState
-from connector.vendors.base import Destination, Seen
+from connector.vendors.base import Destination, ProbeResult
 from connector.vendors.destinations import DESTINATIONS
 from connector.vendors.postcenter.api import PostCenter
 from connector.vendors.postcenter.options import TicketOptions
@@ -177,14 +177,14 @@ class Line:
 VENDOR: dict[str, Any] = {"wolkvox": Wolkvox, "tracksale": Tracksale, "postcenter": PostCenter}
 
 
-def asked(place: Destination, given: Answer, records: Sequence[tuple[int, str]]) -> tuple[Seen, Line]:
+def asked(place: Destination, given: Answer, records: Sequence[tuple[int, str]]) -> tuple[ProbeResult, Line]:
     line = Line(given)
     vendor = VENDOR[place.account.vendor](line, "http://v")
     started_ms = 1_795_190_460_000
-    return place.ask(vendor, records, started_ms, "4f1c9a", Deadline.after(5)), line
+    return place.probe(vendor, records, started_ms, "4f1c9a", Deadline.after(5)), line
 
 
-def brings_no_light(seen: Seen) -> bool:
+def brings_no_light(seen: ProbeResult) -> bool:
     if seen.unclear:
         return seen.fault is None and not seen.present
     assert seen.fault is not None

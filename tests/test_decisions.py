@@ -14,8 +14,8 @@ from connector.core.reasons import Code, Reason
 from connector.core.retry import LOOKS_AFTER_S, PROBE_GRACE_MS, PROVOKER_WAIT_MS, SAMPLE_WAIT_MS
 from connector.core.states import AttemptState, DeliveryState, Kind
 from connector.outbound import provoked, refusals, seen, settle
+from connector.outbound.probe_decisions import Question
 from connector.outbound.provoked import Past, Provoker
-from connector.outbound.seen import Question
 from connector.outbound.settle import Known
 from connector.outbound.settlement import (
     Ask,
@@ -34,7 +34,7 @@ from connector.outbound.settlement import (
 from connector.store import lanes
 from connector.store.attempts import Attempt
 from connector.store.helps import PRECHECK, Help, HelpState
-from connector.vendors.base import Destination, Seen
+from connector.vendors.base import Destination, ProbeResult
 from connector.vendors.lookup import LookupResult
 
 NOW = 1_000_000
@@ -393,7 +393,7 @@ def question(
     return Question(place(**where), CALL, records, answers or {})
 
 
-def learnt(asked: Question, found: Seen, *, believed: bool = True, now: int = LATE) -> Settlement:
+def learnt(asked: Question, found: ProbeResult, *, believed: bool = True, now: int = LATE) -> Settlement:
     return seen.decide_seen(asked, replace(ASKING, started_at=now), found, grounds(believed), now)
 
 
@@ -411,71 +411,89 @@ def person(code: Code, **facts: Any) -> Members:
 
 
 #: (question, what was seen, whether absence is believed, what becomes of the members, when what is asked again)
-SEEN: dict[str, tuple[Question, Seen, bool, Members, Ask | None]] = {
+SEEN: dict[str, tuple[Question, ProbeResult, bool, Members, Ask | None]] = {
     "one of the sample is there": (
         question(),
-        Seen(present={1: True}),
+        ProbeResult(present={1: True}),
         True,
         Members(),
         Ask(LATE, {"present": {"1": True}}),
     ),
-    "all of the sample are there": (question({"present": THREE}), Seen(present={3: True}), True, LANDED, None),
+    "all of the sample are there": (question({"present": THREE}), ProbeResult(present={3: True}), True, LANDED, None),
     "none of the sample is there": (
         question({"present": {"1": False, "2": False}}),
-        Seen(present={3: False}),
+        ProbeResult(present={3: False}),
         True,
         ABSENT,
         None,
     ),
-    "some are": (question({"present": THREE}), Seen(present={3: False}), True, person(Code.PROBE_DISAGREES), Ask(None)),
-    "a small batch is its own sample": (question(records=RECORDS[:1]), Seen(present={1: True}), True, LANDED, None),
-    "an exact answer is enough": (question(exact=True), Seen(present={1: False}), True, ABSENT, None),
+    "some are": (
+        question({"present": THREE}),
+        ProbeResult(present={3: False}),
+        True,
+        person(Code.PROBE_DISAGREES),
+        Ask(None),
+    ),
+    "a small batch is its own sample": (
+        question(records=RECORDS[:1]),
+        ProbeResult(present={1: True}),
+        True,
+        LANDED,
+        None,
+    ),
+    "an exact answer is enough": (question(exact=True), ProbeResult(present={1: False}), True, ABSENT, None),
     "absence is not believed": (
         question({}, RECORDS[:1], control="find"),
-        Seen(present={1: False}),
+        ProbeResult(present={1: False}),
         False,
         Members(),
         Ask(LATE, {"present": {"1": False}, "control": True, "controls": 1}),
     ),
     "a record that is there was found": (
         question({"control": True, "present": {"1": False}}, RECORDS[:1], control="find"),
-        Seen(present={99: True}),
+        ProbeResult(present={99: True}),
         False,
         ABSENT,
         None,
     ),
     "it was not": (
         question({"control": True, "controls": 1, "present": {"1": False}}, RECORDS[:1], control="find"),
-        Seen(present={99: False}),
+        ProbeResult(present={99: False}),
         False,
         Members(),
         Ask(LATE + LOOKS_AFTER_S[0] * 1000, {"present": {"1": False}, "control": True, "controls": 2}),
     ),
     "nor after many tries": (
         question({"control": True, "controls": 99, "present": {"1": False}}, RECORDS[:1], control="find"),
-        Seen(present={99: False}),
+        ProbeResult(present={99: False}),
         False,
         person(Code.PROBE_NO_CONTROL),
         Ask(None),
     ),
-    "the answer tells nothing": (question(), Seen(unclear="?"), True, person(Code.PROBE_UNCLEAR, words="?"), Ask(None)),
+    "the answer tells nothing": (
+        question(),
+        ProbeResult(unclear="?"),
+        True,
+        person(Code.PROBE_UNCLEAR, words="?"),
+        Ask(None),
+    ),
     "a report has some": (
         question(all_or_nothing=False),
-        Seen(present={1: True, 2: False}),
+        ProbeResult(present={1: True, 2: False}),
         True,
         Members(ones=[One(1, DeliveryState.DELIVERED, seen.LANDED, LATE)]),
         Ask(LATE + LOOKS_AFTER_S[0] * 1000, {"looks": 1}),
     ),
     "a report has all": (
         question(None, RECORDS[:1], all_or_nothing=False),
-        Seen(present={1: True}),
+        ProbeResult(present={1: True}),
         True,
         Members(ones=[One(1, DeliveryState.DELIVERED, seen.LANDED, LATE)]),
         Ask(None),
     ),
     "a report lags for good": (
         question({"looks": 99}, RECORDS[:2], all_or_nothing=False),
-        Seen(present={1: True}),
+        ProbeResult(present={1: True}),
         True,
         Members(ones=[One(1, DeliveryState.DELIVERED, seen.LANDED, LATE)], groups=person(Code.PROBE_NOT_SEEN).groups),
         Ask(None),
@@ -493,20 +511,20 @@ def test_what_the_vendor_shows_settles_an_unknown_call(name: str) -> None:
 
 
 def test_absence_is_not_believed_before_the_vendor_has_had_its_time() -> None:
-    assert learnt(question(), Seen(present={1: False}), now=CALL.deadline).ask == Ask(LATE, {"present": {}})
+    assert learnt(question(), ProbeResult(present={1: False}), now=CALL.deadline).ask == Ask(LATE, {"present": {}})
 
 
 def test_absence_counts_from_when_it_was_asked_for_not_from_when_the_answer_was_settled() -> None:
     asking = replace(ASKING, started_at=LATE - 1)
-    made = seen.decide_seen(question(), asking, Seen(present={1: False}), grounds(), LATE + 60_000)
+    made = seen.decide_seen(question(), asking, ProbeResult(present={1: False}), grounds(), LATE + 60_000)
     assert (made.members, made.ask) == (Members(), Ask(LATE + 60_000, {"present": {}}))
 
 
 def test_an_unknown_call_ends_as_its_members_do() -> None:
-    landed = learnt(question({"present": THREE}), Seen(present={3: True}))
+    landed = learnt(question({"present": THREE}), ProbeResult(present={3: True}))
     assert landed.also_ends == [End(7, ACCEPTED, words=str(seen.LANDED))]
     assert (landed.destination, landed.wakes) == (DestinationChange(accepted=True), [1, 2, 3, 4])
-    absent = learnt(question(exact=True), Seen(present={1: False}))
+    absent = learnt(question(exact=True), ProbeResult(present={1: False}))
     assert (absent.also_ends, absent.unsent) == ([End(7, REJECTED, words=str(seen.ABSENT))], [1, 2, 3, 4])
 
 
@@ -524,7 +542,7 @@ def test_a_question_without_an_answer_is_asked_again_later_each_time() -> None:
     waits = []
     asked = question()
     for _ in range(len(LOOKS_AFTER_S) + 2):
-        made = seen.decide_fault(asked, ASKING, Seen(fault=fault), fault, 0, NOW)
+        made = seen.decide_fault(asked, ASKING, ProbeResult(fault=fault), fault, 0, NOW)
         assert made.ask is not None and made.ask.when is not None
         waits.append(made.ask.when - NOW)
         asked = question(made.ask.answers)
@@ -534,23 +552,23 @@ def test_a_question_without_an_answer_is_asked_again_later_each_time() -> None:
 def test_what_is_absent_goes_again_by_what_it_brought_before() -> None:
     known = {"members": BATCH, "reason": PROVOKED, "past": PAST, "accepted_at": PAST.since + 1}
     asking = replace(ASKING, started_at=LATE)
-    made = seen.decide_seen(question(exact=True), asking, Seen(present={1: False}), grounds(**known), LATE)
+    made = seen.decide_seen(question(exact=True), asking, ProbeResult(present={1: False}), grounds(**known), LATE)
     reason = Reason(Code.PROVOKED_HALVED, {"size": 4, **PROVOKED.facts})
     assert made.members == Members(groups=(again(1, reason, LATE, last=2), again(2, reason, LATE, first=3)))
 
 
-HELPS: dict[str, tuple[Question, Seen, HelpNote | None]] = {
-    "no help is asked": (question(), Seen(present={1: True}), None),
-    "it finds": (question(control="find"), Seen(present={1: True}), HelpNote("find", HelpState.WORKS, "")),
-    "it may not find": (question(control="find"), Seen(present={1: False}), None),
+HELPS: dict[str, tuple[Question, ProbeResult, HelpNote | None]] = {
+    "no help is asked": (question(), ProbeResult(present={1: True}), None),
+    "it finds": (question(control="find"), ProbeResult(present={1: True}), HelpNote("find", HelpState.WORKS, "")),
+    "it may not find": (question(control="find"), ProbeResult(present={1: False}), None),
     "it must find": (
         question({"control": True}, control="find"),
-        Seen(present={1: False}),
+        ProbeResult(present={1: False}),
         HelpNote("find", HelpState.UNKNOWN, seen.BLIND),
     ),
     "it is not there": (
         question(control="find"),
-        Seen(unclear="404", help=HelpState.NOT_THERE),
+        ProbeResult(unclear="404", help=HelpState.NOT_THERE),
         HelpNote("find", HelpState.NOT_THERE, "404"),
     ),
 }

@@ -10,7 +10,7 @@ from connector.core.errors import ConfigError
 from connector.core.http import Deadline
 from connector.core.settings import Route, Settings
 from connector.vendors.answers import cut
-from connector.vendors.base import Seen, Sending
+from connector.vendors.base import ProbeResult, Sending
 from connector.vendors.destinations import SPECS, name_of, places
 from connector.vendors.numbers import count_of
 from connector.vendors.postcenter.api import PostCenter
@@ -51,7 +51,7 @@ def test_a_ticket_is_named_in_the_address(place: str) -> None:
 @pytest.mark.parametrize("closed", [True, False])
 def test_whether_a_ticket_is_closed_can_be_read(closed: bool) -> None:
     seen, line = asked(close(), answer(200, {"id": TICKET, "is_closed": closed}), records_of(CLOSE))
-    assert seen == Seen({100: closed})
+    assert seen == ProbeResult({100: closed})
     assert line.asked[0][:2] == ("GET", f"http://v/v2/ticket/{TICKET}/")
     assert asked(close(), answer(200, told("Not found", 404)), records_of(CLOSE))[0].unclear
 

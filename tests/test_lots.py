@@ -313,7 +313,7 @@ def test_two_people_at_once_fire_once(
     def another_is_first(self: Any, *args: Any) -> int:
         with world.database.write(serialise="surveys") as conn:
             now = now_ms(conn)
-            draft_lot_store.ask(conn, kept(world, code).id, "fire", fires_at=None, until=now + 60_000, now=now)
+            draft_lot_store.order(conn, kept(world, code).id, "fire", fires_at=None, until=now + 60_000, now=now)
         return seen(self, *args)
 
     monkeypatch.setattr(commands.draft_lots.Drafts, "_write_down", another_is_first)

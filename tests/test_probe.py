@@ -12,7 +12,7 @@ from sqlalchemy import update
 from connector.core.http import NoAnswer, NotSent
 from connector.core.quota import Wait
 from connector.core.reasons import Code
-from connector.outbound import seen
+from connector.outbound import probe_decisions
 from connector.store import attempts, tables
 from connector.store import reasons as stored
 from connector.store.database import Database
@@ -61,7 +61,7 @@ def test_a_cut_call_ends_with_every_lead_there_once(
     assert out.states() == {"delivered": count}
     assert sandbox.wolkvox.count("1042") == count
     assert sandbox.wolkvox.duplicates("1042") == {}
-    assert asked(sandbox) == (1 if trace else min(count, seen.SAMPLE))
+    assert asked(sandbox) == (1 if trace else min(count, probe_decisions.SAMPLE))
     if where == "after":
         assert reasons(out) == {Code.PROBE_LANDED}
         assert out.kinds()[0] == ("send", "accepted")
@@ -488,7 +488,7 @@ def test_absence_from_the_report_proves_nothing_and_is_left_to_a_person(database
         out.drain("surveys")
     assert out.states() == {"uncertain": 3}
     assert reasons(out) == {Code.PROBE_NOT_SEEN}
-    assert asked(sandbox, REPORT) == 1 + len(seen.LOOKS_AFTER_S)
+    assert asked(sandbox, REPORT) == 1 + len(probe_decisions.LOOKS_AFTER_S)
     assert sandbox.tracksale.customers(52) == []
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Fate
 from connector.store.helps import HelpState
-from connector.vendors.base import Seen, Sending
+from connector.vendors.base import ProbeResult, Sending
 from connector.vendors.wolkvox.api import Wolkvox, campaign_statuses
 from connector.vendors.wolkvox.lookups import read_count, read_report
 from tests.destinations import (
@@ -77,7 +77,7 @@ FOUND = wolkvox("200", "ok", data=[ROW])
 )
 def test_find_record_says_whether_a_person_is_in_the_campaign(given_answer: Answer, present: bool) -> None:
     seen, line = asked(add_record(), given_answer, records_of(ADD_RECORD))
-    assert seen == Seen({100: present})
+    assert seen == ProbeResult({100: present})
     method, url, params, body = line.asked[0]
     assert (method, url, body) == ("GET", "http://v/api/v2/campaign.php", None)
     assert params == {
@@ -109,7 +109,7 @@ def test_absence_is_never_concluded_from_anything_else(given_answer: Answer) -> 
 
 def test_a_question_that_is_refused_is_not_put_again_and_again() -> None:
     wrong = answer(400, wolkvox("400", "SOME PARAMETERS ARE REQUIRED", "Bad Request"))
-    assert asked(add_record(), wrong, records_of(ADD_RECORD))[0] == Seen(
+    assert asked(add_record(), wrong, records_of(ADD_RECORD))[0] == ProbeResult(
         unclear="the vendor refused the question (400 SOME PARAMETERS ARE REQUIRED)", help=HelpState.UNKNOWN
     )
     assert asked(dispatch(), answer(400, {"error": "Invalid Time"}), records_of(DISPATCH))[0].unclear

@@ -21,7 +21,7 @@ from connector.core.phrases import joined, phrase, plural
 from connector.core.settings import Settings
 from connector.core.states import AttemptState, DeliveryState, EventState, Kind
 from connector.core.times import iso, unix_ms
-from connector.outbound.seen import NOTHING_TO_ASK
+from connector.outbound.probe_decisions import NOTHING_TO_ASK
 from connector.store import attempt_list, contacts, imports, reasons
 from connector.store.attempts import kind_of
 from connector.store.database import Database, now_ms

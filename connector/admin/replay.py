@@ -287,7 +287,7 @@ class Replay:
             one.expires_at = self._expiry(one, now)
         if outbox.add(conn, [(event.id, new)], now):
             conn.execute(update(events).where(_events.id == event.id).values(state=EventState.ACCEPTED))
-            refusals.take(conn, [(event.id, new)], self._settings.hash_key)
+            refusals.apply(conn, [(event.id, new)], self._settings.hash_key)
             mine = conn.execute(select(_deliveries.id).where(_deliveries.event == event.id)).scalars()
             chains.wake(conn, mine, self._settings.followers, now)  # the delivery before may be settled already
             announce(conn)

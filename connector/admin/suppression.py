@@ -30,7 +30,7 @@ class Lookup:
     stops: tuple[str, ...]
 
 
-def ask(database: Database, settings: Settings, text: str) -> Lookup:
+def look_up(database: Database, settings: Settings, text: str) -> Lookup:
     """Whether a phone or an e-mail is on the list. Raises `ConnectorError`: it is neither, or the key is another."""
     one = _one_person(settings, text)
     key = _hash(settings, one)
@@ -41,7 +41,7 @@ def ask(database: Database, settings: Settings, text: str) -> Lookup:
 
 
 def add(database: Database, settings: Settings, text: str, by: By) -> Lookup:
-    """Puts a person on the list. Raises `ConnectorError` as `ask`, `Forbidden`."""
+    """Puts a person on the list. Raises `ConnectorError` as `look_up`, `Forbidden`."""
     one = _one_person(settings, text)
     key = _hash(settings, one)
     if not settings.secret_key:
@@ -56,7 +56,7 @@ def add(database: Database, settings: Settings, text: str, by: By) -> Lookup:
 
 
 def remove(database: Database, settings: Settings, text: str, by: By) -> Lookup:
-    """Takes a person off the list. Raises `ConnectorError` as `ask`, `Forbidden`."""
+    """Takes a person off the list. Raises `ConnectorError` as `look_up`, `Forbidden`."""
     one = _one_person(settings, text)
     with database.write() as conn:
         suppression_list.demand_key(conn, settings.hash_key)

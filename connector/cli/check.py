@@ -270,7 +270,7 @@ def _account(settings: Settings, account: Account) -> Finding:
     checked = VENDORS[account.vendor].check
     database = Database(settings.database_url)
     try:
-        answer, result = calls.ask(
+        answer, result = calls.make_call(
             database,
             account,
             Kind.CREDENTIALS,

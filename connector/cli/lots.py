@@ -25,7 +25,7 @@ from connector.outbound import asking
 from connector.outbound.asking import PersonCaller
 from connector.store.database import now_ms
 from connector.vendors.tracksale import draft_lots
-from connector.vendors.tracksale.draft_lots import Content, Drafts, Seen
+from connector.vendors.tracksale.draft_lots import Content, Drafts, ShownLot
 
 SAMPLE: Final = 5  #: customers shown of each kind
 
@@ -65,9 +65,9 @@ def lots(context: click.Context, account: str, campaigns: Sequence[str], as_json
         fail(*faults)
 
 
-def _look(here: Surroundings, account: str, campaigns: Sequence[str]) -> tuple[list[Seen], list[str]]:
+def _look(here: Surroundings, account: str, campaigns: Sequence[str]) -> tuple[list[ShownLot], list[str]]:
     """The lots that can be listed, and why some cannot."""
-    found: list[Seen] = []
+    found: list[ShownLot] = []
     faults: list[str] = []
     for one in asking.accounts_of(here.settings, "tracksale", account):
         with draft_lots.opened(here.settings, here.database, one, PersonCaller(here.database, one)) as looked_at:
@@ -79,7 +79,7 @@ def _look(here: Surroundings, account: str, campaigns: Sequence[str]) -> tuple[l
     return found, faults
 
 
-def _may_not(here: Surroundings, lot: Seen) -> Sequence[Exclusion]:
+def _may_not(here: Surroundings, lot: ShownLot) -> Sequence[Exclusion]:
     """Whom of ours in a draft a guard would keep back if it were fired now."""
     if lot.state != LotState.DRAFT or lot.known is None:
         return ()
@@ -92,7 +92,7 @@ def _kept(one: Exclusion) -> Fields:
     return {"delivery": f"d{one.delivery}", "guard": one.guard, "why": one.why, "until": iso(one.until)}
 
 
-def _fields(lot: Seen) -> Fields:
+def _fields(lot: ShownLot) -> Fields:
     known = lot.known
     return {
         "account": lot.account,
@@ -112,7 +112,7 @@ def _fields(lot: Seen) -> Fields:
     }
 
 
-def _list(found: Sequence[tuple[Seen, Sequence[Exclusion]]], zone: ZoneInfo) -> None:
+def _list(found: Sequence[tuple[ShownLot, Sequence[Exclusion]]], zone: ZoneInfo) -> None:
     counted = ("customers", "ours", "others")
     columns = (
         *(phrase("account"), phrase("campaign"), phrase("lot"), phrase("state")),
@@ -217,7 +217,9 @@ def fire(account: str, campaign: str, lot: str, at: str, anyway: bool, why: str,
     _done(done, phrase("fired {when}; customers: {number}", when=when, number=number), as_json)
 
 
-def _demand_allowed(here: Surroundings, looked_at: Drafts, shown: Seen, at_ms: int | None, *, anyway: bool) -> Checked:
+def _demand_allowed(
+    here: Surroundings, looked_at: Drafts, shown: ShownLot, at_ms: int | None, *, anyway: bool
+) -> Checked:
     """Asks every guard about the members: the suppression list, hours, lists and caps apply to a lot, too."""
     check = lot_acts.checked(here.settings, here.database, looked_at, shown, at_ms)
     lines = _kept_lines(check.verdicts.exclusions, here.settings.locale.timezone)
@@ -277,11 +279,11 @@ def _moment(here: Surroundings, text: str) -> int | None:
         return ahead_ms(text, here.settings, now_ms(conn))
 
 
-def _others(lot: Seen) -> str:
+def _others(lot: ShownLot) -> str:
     return phrase("how many is not known") if lot.others is None else str(lot.others)
 
 
-def _show(looked_at: Drafts, lot: Seen, *, quiet: bool) -> None:
+def _show(looked_at: Drafts, lot: ShownLot, *, quiet: bool) -> None:
     """The members, as far as they are known."""
     if quiet:
         return

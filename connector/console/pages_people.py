@@ -42,7 +42,7 @@ def change_list() -> Response:
     change = {"add": suppression.add, "remove": suppression.remove}.get(how)
     try:
         result = change(app.database, app.settings, text, by) if change else None
-        result = result or suppression.ask(app.database, app.settings, text)
+        result = result or suppression.look_up(app.database, app.settings, text)
     except StoreUnavailable:
         raise
     except ConnectorError as fault:

@@ -42,7 +42,7 @@ class PersonCaller:
         self._database = database
         self._account = account
 
-    def ask(
+    def make_call(
         self,
         kind: str,
         call: Callable[[Deadline], Answer],
@@ -51,13 +51,15 @@ class PersonCaller:
         gate: Gate | None = None,
     ) -> tuple[Answer | None, Outcome | Wait]:
         """Makes the call of `calls.start`, waiting for a slot for as long as a person waits."""
-        return calls.ask(self._database, self._account, kind, call, means, patience_s=PERSON_PATIENCE_S, gate=gate)
+        return calls.make_call(
+            self._database, self._account, kind, call, means, patience_s=PERSON_PATIENCE_S, gate=gate
+        )
 
     def accepted_answer(
         self, kind: str, call: Callable[[Deadline], Answer], means: Callable[[Answer], Outcome]
     ) -> Answer:
         """The result of one call. Raises `NotCalled` and `StoreUnavailable`."""
-        answer, result = self.ask(kind, call, means)
+        answer, result = self.make_call(kind, call, means)
         if isinstance(result, Wait) or result.attempt != AttemptState.ACCEPTED or answer is None:
             raise NotCalled(self.why_not(result))
         return answer

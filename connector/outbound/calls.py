@@ -112,7 +112,7 @@ def finish(database: Database, account: Account, attempt: Attempt, outcome: Outc
     patiently(settle)
 
 
-def ask(
+def make_call(
     database: Database,
     account: Account,
     kind: str,

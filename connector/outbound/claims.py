@@ -197,7 +197,7 @@ def _fetch(turn: _Turn, *, behind: bool) -> Claim | None:
         return None
     event = _in_turn(turn, head[1], behind=behind)
     attempt = _start(turn.conn, turn.account, f"{turn.account.name}/fetch", Kind.FETCH, turn.now, about=event)
-    thin_events.take(turn.conn, event, attempt.id, attempt.deadline)
+    thin_events.lease(turn.conn, event, attempt.id, attempt.deadline)
     return Claim(attempt)
 
 

@@ -291,7 +291,7 @@ def _route(conn: Connection, source: Source, event: Waiting, fetched: Mapping[st
         notes=(*arrival.notes, *notes),
     )
     outbox.add(conn, [(event.id, fresh)], now)
-    refusals.take(conn, [(event.id, fresh)], hash_key)
+    refusals.apply(conn, [(event.id, fresh)], hash_key)
 
 
 MOST: Final = 9  #: events of one type that a lead's routes take, each after the one before came to nothing

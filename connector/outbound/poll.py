@@ -129,7 +129,7 @@ class Polling:
         lease_ms = int((self._account.timeout_s + POLL_PATIENCE_S) * 1000) + LEASE_SPARE_MS
         with self._database.write(serialise=self._lock) as conn:
             now = now_ms(conn)
-            return polls.take(
+            return polls.lease(
                 conn,
                 self.name,
                 self.source.name,
@@ -146,7 +146,7 @@ class Polling:
             return self._asking.ask(self._vendor, cursor, deadline)
 
         behind = self._behind if now - stand.due_at < OVERDUE_MS else None
-        answer, outcome = calls.ask(
+        answer, outcome = calls.make_call(
             self._database,
             self._account,
             Kind.POLL,

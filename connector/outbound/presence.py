@@ -3,8 +3,8 @@
 Every worker holds a lock while it lives (`store.worker_locks`) and looks for calls of workers whose lock is free. What
 is done about such a call is right even if its worker lives and only lost its connection to the database, or cannot be
 seen: the answer that it brings still settles the call, presence is believed at once, and absence only if it was asked
-for after the call's deadline, when no worker may write its request any more (`outbound.seen`). A call whose records
-would be sent again, or be left to a person, without that question stays as it is until its deadline.
+for after the call's deadline, when no worker may write its request any more (`outbound.probe_decisions`). A call whose
+records would be sent again, or be left to a person, without that question stays as it is until its deadline.
 """
 
 from __future__ import annotations

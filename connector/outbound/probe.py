@@ -14,10 +14,10 @@ from connector.core.log import get
 from connector.core.retry import CONTROL_GOOD_MS, patiently
 from connector.core.settings import Account
 from connector.outbound import history, provoked
-from connector.outbound import seen as decisions
+from connector.outbound import probe_decisions as decisions
 from connector.outbound.apply import apply
 from connector.outbound.claims import Claim
-from connector.outbound.seen import SAMPLE, Grounds, Question
+from connector.outbound.probe_decisions import SAMPLE, Grounds, Question
 from connector.outbound.settle import faults_of, of_question
 from connector.outbound.settlement import Settlement
 from connector.store import attempts, helps, outbox
@@ -25,7 +25,7 @@ from connector.store.attempts import Attempt
 from connector.store.database import Database, now_ms
 from connector.store.helps import HelpState
 from connector.vendors.answers import no_answer, not_sent
-from connector.vendors.base import Destination, Record, Seen
+from connector.vendors.base import Destination, ProbeResult, Record
 
 log = get("probe")
 
@@ -89,17 +89,17 @@ def _to_ask(conn: Connection, question: Question) -> list[Record]:
 
 def _seen(
     place: Destination, vendor: Any, chosen: Sequence[Record], about: Attempt, install: str, deadline: Deadline
-) -> Seen:
+) -> ProbeResult:
     try:
-        return place.ask(vendor, chosen, about.started_at, install, deadline)
+        return place.probe(vendor, chosen, about.started_at, install, deadline)
     except NotSent as fault:
-        return Seen(fault=not_sent(str(fault)))
+        return ProbeResult(fault=not_sent(str(fault)))
     except NoAnswer as fault:
         outcome = no_answer(str(fault))
     if not place.control:
-        return Seen(fault=outcome)
+        return ProbeResult(fault=outcome)
     # A help that does not answer holds no delivery up.
-    return Seen(fault=replace(outcome, hold=None, hold_s=None), help=HelpState.UNKNOWN)
+    return ProbeResult(fault=replace(outcome, hold=None, hold_s=None), help=HelpState.UNKNOWN)
 
 
 def _close(database: Database, account: Account, asking: Attempt, question: Question | None) -> None:
@@ -115,7 +115,7 @@ def _close(database: Database, account: Account, asking: Attempt, question: Ques
         apply(conn, decisions.decide_unasked(question, asking, grounds, now), question.place, now)
 
 
-def _record(database: Database, account: Account, question: Question, asking: Attempt, seen: Seen) -> None:
+def _record(database: Database, account: Account, question: Question, asking: Attempt, seen: ProbeResult) -> None:
     with database.write(serialise=account.name) as conn:
         now = now_ms(conn)
         if seen.fault is not None:

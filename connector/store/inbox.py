@@ -86,7 +86,7 @@ def store(conn: Connection, arrivals: Sequence[Arrival], *, key: bytes = b"") ->
     new = [(row_id, firsts[key].deliveries) for key, row_id in fresh.items() if key not in sent_on]
     if outbox.add(conn, new, now) or any(arrival.state == EventState.WAITING for arrival in firsts.values()):
         announce(conn)
-    refusals.take(conn, ((row_id, firsts[name].deliveries) for name, row_id in fresh.items()), key)
+    refusals.apply(conn, ((row_id, firsts[name].deliveries) for name, row_id in fresh.items()), key)
     again = store(conn, [revised() for revised in changes.values()], key=key) if changes else ()
     for at, verdict in zip(changes, again, strict=True):
         stored[at] = verdict

@@ -63,7 +63,7 @@ def _stand(row: Any, *, with_seen: bool = True) -> PollState:
     )
 
 
-def take(conn: Connection, name: str, source: str, *, what: str, holder: str, now: int, until: int) -> PollState | int:
+def lease(conn: Connection, name: str, source: str, *, what: str, holder: str, now: int, until: int) -> PollState | int:
     """Leases the poll until ``until``; or returns when to try again (unix ms): not due yet, or leased by another.
 
     Under the poll's lock. If the question (``what``) has changed, the cursor starts again.

@@ -17,7 +17,7 @@ _delivery = deliveries.c
 _record = records.c
 
 
-def take(conn: Connection, new: Iterable[tuple[int, Sequence[NewDelivery]]], key: bytes) -> None:
+def apply(conn: Connection, new: Iterable[tuple[int, Sequence[NewDelivery]]], key: bytes) -> None:
     """Puts the people of these new deliveries (event's row id first) on the list, in the transaction that stores them.
 
     Of a "no" and a consent the later one by its own time holds, in whichever order they arrive. Raises

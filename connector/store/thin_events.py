@@ -101,7 +101,7 @@ _HEADS: Final = text(f"""
 """)
 
 
-def take(conn: Connection, event: int, attempt: int, deadline: int) -> None:
+def lease(conn: Connection, event: int, attempt: int, deadline: int) -> None:
     """Leases the event for a fetch: until the deadline no other worker takes it, afterwards any may."""
     tried = attempt_list.appended(func.coalesce(_events.attempts, attempt_list.NONE), attempt)
     conn.execute(update(events).where(_events.id == event).values(due_at=_later(deadline), attempts=tried))

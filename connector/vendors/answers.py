@@ -13,7 +13,7 @@ from connector.core.outcomes import Fate, Outcome, Verdict
 from connector.core.reasons import Code, Reason, answer_facts
 from connector.core.retry import HOLD_LEAST_S, retry_after_s
 from connector.core.states import AttemptState
-from connector.vendors.base import Seen
+from connector.vendors.base import ProbeResult
 
 WORDS_KEPT: Final = 300  #: characters of a vendor's words
 PIECE_BYTES: Final = 10_000_000
@@ -99,11 +99,11 @@ def cut(words: object) -> str:
     return " ".join(str(words).split())[:WORDS_KEPT]
 
 
-def inconclusive(outcome: Outcome) -> Seen:
+def inconclusive(outcome: Outcome) -> ProbeResult:
     """An answer to a question that brought no light: a fault; or, where the question itself was refused, unclear."""
     if outcome.verdict.fate is Fate.REFUSED:  # put again, it would be refused again, and each costs a call
-        return Seen(unclear=f"the vendor refused the question ({outcome.words})")
-    return Seen(fault=outcome)
+        return ProbeResult(unclear=f"the vendor refused the question ({outcome.words})")
+    return ProbeResult(fault=outcome)
 
 
 # --- reads ----------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProbeResult:
     """The result of a probe: for each delivery, whether the vendor has it; or the fault instead."""
 
     present: Mapping[int, bool] = field(default_factory=dict)
@@ -169,6 +169,8 @@ class Destination:
         """The meaning of the answer. Never raises: an unknown answer fails closed."""
         raise NotImplementedError
 
-    def ask(self, vendor: Any, records: Sequence[Record], started_at: int, install: str, deadline: Deadline) -> Seen:
+    def probe(
+        self, vendor: Any, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
+    ) -> ProbeResult:
         """Asks the vendor about records of an unknown attempt. Raises `NotSent` or `NoAnswer`."""
         raise NotImplementedError

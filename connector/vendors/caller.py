@@ -27,7 +27,7 @@ class Caller(Protocol):
     def patience_s(self) -> float:
         """How long it waits for a call to be free."""
 
-    def ask(
+    def make_call(
         self,
         kind: str,
         call: Callable[[Deadline], Answer],

@@ -126,7 +126,7 @@ class ActsApi:
 
     def check(self) -> Response:
         """``{"text"}``: whether a phone or an e-mail is on the list, and which deliveries adding it would end."""
-        return reply(_asked(suppression.ask(self._database, self._settings, _person(_given()))))
+        return reply(_asked(suppression.look_up(self._database, self._settings, _person(_given()))))
 
     def add(self) -> Response:
         """``{"text", "why"}``: puts a person on the list."""

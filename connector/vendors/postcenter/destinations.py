@@ -12,7 +12,7 @@ from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Outcome
 from connector.core.reasons import Code
 from connector.vendors.answers import blocked, cut, delivered, failed, held, inconclusive, refused, unrecognised
-from connector.vendors.base import NEVER_S, Destination, Record, Seen, Sending
+from connector.vendors.base import NEVER_S, Destination, ProbeResult, Record, Sending
 from connector.vendors.numbers import count_of
 from connector.vendors.postcenter.api import PostCenter
 from connector.vendors.postcenter.options import TicketOptions
@@ -98,15 +98,15 @@ class Close(_OneTicket):
     def send(self, vendor: PostCenter, sending: Sending) -> Answer:
         return vendor.close_ticket(_ticket_id(sending.records[0]), deadline=sending.deadline)
 
-    def ask(
+    def probe(
         self, vendor: PostCenter, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
-    ) -> Seen:
+    ) -> ProbeResult:
         """Reads the ticket; one call."""
         answer = vendor.ticket(_ticket_id(records[0]), deadline=deadline)
         body = answer.json()
         closed = body.get("is_closed") if 200 <= answer.status < 300 and isinstance(body, dict) else None
         if isinstance(closed, bool):
-            return Seen({records[0][0]: closed})
+            return ProbeResult({records[0][0]: closed})
         return inconclusive(meaning(answer) or unrecognised(answer, _words(answer)))
 
 

@@ -16,7 +16,7 @@ from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Draft, Outcome
 from connector.core.text import seconds
 from connector.vendors.answers import cut, delivered, inconclusive, unrecognised
-from connector.vendors.base import NEVER_S, Destination, Record, Seen, Sending, Story
+from connector.vendors.base import NEVER_S, Destination, ProbeResult, Record, Sending, Story
 from connector.vendors.numbers import count_of, number_of
 from connector.vendors.tracksale import draft_lot_store, draft_lot_story
 from connector.vendors.tracksale.answers import meaning, settle_answers, settle_customers, settle_links, vendor_words
@@ -86,9 +86,9 @@ class Dispatch(Destination):
             return None, unwell or unrecognised(answer, vendor_words(answer))
         return may, delivered(answer, "may be asked" if may else "asked too recently")
 
-    def ask(
+    def probe(
         self, vendor: Tracksale, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
-    ) -> Seen:
+    ) -> ProbeResult:
         """Searches all of the records in the dispatch report; one call."""
         day = datetime.fromtimestamp(started_at / 1000, UTC)
         later = timedelta(seconds=delay_s(str(self.options["schedule"])) or 0)
@@ -100,14 +100,14 @@ class Dispatch(Destination):
             return inconclusive(meaning(answer) or unrecognised(answer, vendor_words(answer)))
         return self._seen(lots, records)
 
-    def _seen(self, lots: Sequence[Any], records: Sequence[Record]) -> Seen:
+    def _seen(self, lots: Sequence[Any], records: Sequence[Record]) -> ProbeResult:
         known: dict[tuple[str, str], str] = {}  #: the lot of each that is there
         for lot in lots:
             code = text_of(lot.get("dispatch_code")) if isinstance(lot, dict) else ""
             known |= {identity: code for customer in _customers(lot) for identity in identities(customer)}
         found = {n: [known[one] for one in identities(orjson.loads(text)) if one in known] for n, text in records}
         drafts = {n: draft for n, codes in found.items() if codes and (draft := self._draft(codes[0]))}
-        return Seen({number: bool(codes) for number, codes in found.items()}, drafts=drafts)
+        return ProbeResult({number: bool(codes) for number, codes in found.items()}, drafts=drafts)
 
     def settled(self, conn: Connection, draft: Draft, members: Sequence[int], *, since: int, now: int) -> None:
         """The records wait in the campaign's draft lot for a person."""
@@ -198,9 +198,9 @@ class Answers(Destination):
             return settle_answers(answer, body, [orjson.loads(text) for _, text in records])
         return unrecognised(answer, vendor_words(answer))
 
-    def ask(
+    def probe(
         self, vendor: Tracksale, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
-    ) -> Seen:
+    ) -> ProbeResult:
         """Searches all of the records in the report of answers; one call."""
         sent = {number: orjson.loads(text) for number, text in records}
         moments = [one["create_time"] for one in sent.values() if "create_time" in one] or [started_at // 1000]
@@ -213,7 +213,7 @@ class Answers(Destination):
             return inconclusive(meaning(answer) or unrecognised(answer, vendor_words(answer)))
         found = {number: _found(rows, one) for number, one in sent.items()}
         results = {number: {"answer_id": ids[0]} for number, ids in found.items() if len(ids) == 1}
-        return Seen({number: bool(ids) for number, ids in found.items()}, results=results)
+        return ProbeResult({number: bool(ids) for number, ids in found.items()}, results=results)
 
 
 def _found(rows: Sequence[Any], sent: Mapping[str, Any]) -> list[int]:

@@ -123,7 +123,7 @@ def records_of(conn: Connection, lot: int) -> list[str]:
 # --- the end of a lot -----------------------------------------------------------------------------------------------
 
 
-def ask(conn: Connection, lot: int, what: str, *, fires_at: int | None, until: int, now: int) -> bool:
+def order(conn: Connection, lot: int, what: str, *, fires_at: int | None, until: int, now: int) -> bool:
     """A person asks for it to be fired or discarded: written down before the call. False when that was done before."""
     free = and_(_lot.id == lot, _lot.state == LotState.DRAFT, _lot.asked.is_(None))
     values = {"asked": what, "asked_at": now, "asked_until": until, "fires_at": fires_at}

@@ -45,7 +45,7 @@ ENDED_SHOWN_MS: Final = 30 * 24 * 3600 * 1000  #: how long a lot that is no long
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ShownLot:
     """A lot: the vendor's list beside our knowledge. ``customers`` None: not listed, or not given."""
 
     account: str
@@ -100,7 +100,7 @@ class Drafts:
             known = draft_lot_store.campaigns(conn, self._account.name)
         return list(dict.fromkeys([*named, *known]))
 
-    def lots(self, campaign: str) -> list[Seen]:
+    def lots(self, campaign: str) -> list[ShownLot]:
         """The campaign's draft lots, and those that ended lately. The end of our lots is stored."""
         with self._database.read() as conn:
             begun = now_ms(conn)
@@ -117,7 +117,7 @@ class Drafts:
             known = {k.code: k for k in some if k.code in found or k.changed_at >= now - ENDED_SHOWN_MS}
             ours = {code: draft_lot_store.ours(conn, lot.id) for code, lot in known.items()}
         return [
-            Seen(
+            ShownLot(
                 account=self._account.name,
                 campaign=campaign,
                 code=code,
@@ -146,7 +146,7 @@ class Drafts:
             ):
                 draft_lot_store.become(conn, lot.id, draft_lot_store.DONE.get(lot.asked or "", LotState.GONE), now)
 
-    def find(self, campaign: str, code: str) -> Seen:
+    def find(self, campaign: str, code: str) -> ShownLot:
         """A lot that is a draft now, and may be fired or discarded. Raises `ConnectorError` when it is not."""
         seen = {one.code: one for one in self.lots(campaign)}
         lot = seen.get(code)
@@ -157,7 +157,7 @@ class Drafts:
             raise ConnectorError(phrase(template, lot=code, what=_ORDERED[lot.known.asked]))
         return lot
 
-    def content(self, lot: Seen) -> Content:
+    def content(self, lot: ShownLot) -> Content:
         """Its members by the vendor's report: one call, for 10,000 at most."""
         limit = min(PAGE_MOST, max(PAGE_LEAST, lot.customers or 0))
         answer = self._caller.accepted_answer(
@@ -177,7 +177,7 @@ class Drafts:
 
     # Acting
 
-    def fire(self, shown: Seen, *, at_ms: int | None) -> int:
+    def fire(self, shown: ShownLot, *, at_ms: int | None) -> int:
         """Surveys everybody in the lot, at that time or now. Returns how many these are by the vendor's count."""
         time_s = 0 if at_ms is None else at_ms // 1000
         answer = self._act(
@@ -189,7 +189,7 @@ class Drafts:
         )
         return customers_of(body_of(answer)) or 0
 
-    def discard(self, shown: Seen) -> None:
+    def discard(self, shown: ShownLot) -> None:
         """Throws the lot away. Deliveries of ours in it end unsent."""
         self._act(
             shown,
@@ -201,7 +201,7 @@ class Drafts:
 
     def _act(
         self,
-        shown: Seen,
+        shown: ShownLot,
         what: str,
         call: Callable[[Deadline], Answer],
         means: Callable[[Answer], Outcome],
@@ -217,7 +217,7 @@ class Drafts:
             raise ConnectorError(phrase(changed, lot=shown.code, before=_many(shown), now=_many(again)))
         number = self._write_down(shown, what, fires_at)
         try:
-            answer, result = self._caller.ask(Kind.LOTS, call, means)
+            answer, result = self._caller.make_call(Kind.LOTS, call, means)
         except StoreUnavailable:  # before the call, or after it
             raise ConnectorError(phrase("lot {code} {doubt}", code=shown.code, doubt=_DOUBT[what])) from None
         if isinstance(result, Wait) or result.attempt in (AttemptState.REJECTED, AttemptState.NOT_SENT):
@@ -237,12 +237,12 @@ class Drafts:
         self._settle(lambda conn, now: draft_lot_store.become(conn, number, draft_lot_store.DONE[what], now))
         return answer
 
-    def _write_down(self, shown: Seen, what: str, fires_at: int | None) -> int:
+    def _write_down(self, shown: ShownLot, what: str, fires_at: int | None) -> int:
         until_ms = int((self._caller.patience_s + self._account.timeout_s) * 1000)
         with self._database.write(serialise=self._account.name) as conn:
             now = now_ms(conn)
             lot = draft_lot_store.ensure(conn, self._account.name, Draft(shown.campaign, shown.code), now)
-            if not draft_lot_store.ask(conn, lot.id, what, fires_at=fires_at, until=now + until_ms, now=now):
+            if not draft_lot_store.order(conn, lot.id, what, fires_at=fires_at, until=now + until_ms, now=now):
                 raise ConnectorError(
                     phrase("lot {code}: somebody else is at it this moment; connector lots shows what", code=shown.code)
                 )
@@ -270,7 +270,7 @@ _DOUBT: Final = {
 }
 
 
-def _no_draft(campaign: str, code: str, lot: Seen | None, others: Sequence[str]) -> str:
+def _no_draft(campaign: str, code: str, lot: ShownLot | None, others: Sequence[str]) -> str:
     there = phrase("; there is {lots}", lots=", ".join(others)) if others else ""
     facts = {"campaign": campaign, "lot": code, "there": there}
     if lot is None:
@@ -279,7 +279,7 @@ def _no_draft(campaign: str, code: str, lot: Seen | None, others: Sequence[str])
     return phrase(template, **facts, state=state_word(lot.state))
 
 
-def _many(lot: Seen) -> str:
+def _many(lot: ShownLot) -> str:
     return "unknown" if lot.customers is None else str(lot.customers)
 
 

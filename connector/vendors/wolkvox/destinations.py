@@ -17,7 +17,7 @@ from connector.core.times import iso
 from connector.store import accounts, helps
 from connector.store.helps import HelpState
 from connector.vendors.answers import cut, delivered, inconclusive, unrecognised
-from connector.vendors.base import Destination, Record, Seen, Sending
+from connector.vendors.base import Destination, ProbeResult, Record, Sending
 from connector.vendors.lookup import Ask, Later, Prepared, Ready
 from connector.vendors.wolkvox.answers import is_absence, is_success, meaning, total_registers, words_of
 from connector.vendors.wolkvox.api import ROWS_PER_CALL, Wolkvox, rows_of
@@ -140,9 +140,9 @@ class AddRecord(Destination):
             return unrecognised(answer, f"{added} registers were added of {len(records)} sent")
         return delivered(answer, cut(body.get("msg") or ""))
 
-    def ask(
+    def probe(
         self, vendor: Wolkvox, records: Sequence[Record], started_at: int, install: str, deadline: Deadline
-    ) -> Seen:
+    ) -> ProbeResult:
         """Asks about the first of the records; one call."""
         number, text = records[0]
         row: dict[str, str] = orjson.loads(text)
@@ -154,25 +154,25 @@ class AddRecord(Destination):
         )
         body = answer.json()
         if is_absence(answer, body):
-            return Seen({number: False})
+            return ProbeResult({number: False})
         found = rows_of(body) if is_success(answer, body) else None
         if found is None:
             result = as_help(answer, meaning(answer, self.locale.timezone) or unrecognised(answer, words_of(body)))
             if result.state is HelpState.NOT_THERE:
-                return Seen(unclear=f"wolkvox knows no find_record ({result.outcome.words})", help=result.state)
+                return ProbeResult(unclear=f"wolkvox knows no find_record ({result.outcome.words})", help=result.state)
             return replace(inconclusive(result.outcome), help=result.state)
         return self._seen(number, row, found, install)
 
-    def _seen(self, number: int, sent: Mapping[str, str], found: list[dict[str, Any]], install: str) -> Seen:
+    def _seen(self, number: int, sent: Mapping[str, str], found: list[dict[str, Any]], install: str) -> ProbeResult:
         if not all(found):
-            return Seen(unclear="wolkvox found a row, but shows nothing of it")
+            return ProbeResult(unclear="wolkvox found a row, but shows nothing of it")
         if not self.trace_field:
             if found and not any(_is_of(row, sent) for row in found):
-                return Seen(unclear="the rows that wolkvox shows are of somebody else")
-            return Seen({number: bool(found)})
+                return ProbeResult(unclear="the rows that wolkvox shows are of somebody else")
+            return ProbeResult({number: bool(found)})
         if found and not any(self.trace_field in row for row in found):
-            return Seen(unclear=f"the rows that wolkvox shows have no {self.trace_field}")
-        return Seen({number: any(row.get(self.trace_field) == trace(install, number) for row in found)})
+            return ProbeResult(unclear=f"the rows that wolkvox shows have no {self.trace_field}")
+        return ProbeResult({number: any(row.get(self.trace_field) == trace(install, number) for row in found)})
 
 
 def _is_of(row: Mapping[str, Any], sent: Mapping[str, str]) -> bool:

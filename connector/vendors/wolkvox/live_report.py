@@ -96,7 +96,7 @@ def _read_now(database: Database, account: Account, caller: Caller) -> str:
         return None
 
     with closing(Wolkvox.of(account)) as vendor:
-        answer, result = caller.ask(
+        answer, result = caller.make_call(
             REPORT.kind,
             lambda deadline: REPORT.read(vendor, deadline),
             lambda answer: REPORT.means(answer, account).outcome,

@@ -29,7 +29,7 @@ from connector.outbound.settlement import (
 )
 from connector.store.attempts import Attempt
 from connector.store.helps import HelpState
-from connector.vendors.base import Destination, Record, Seen
+from connector.vendors.base import Destination, ProbeResult, Record
 
 SAMPLE: Final = 3  #: records that are probed if a batch is all or nothing
 NOTHING_TO_ASK: Final = "nothing to ask"
@@ -82,7 +82,9 @@ def unmade(asking: Attempt) -> End:
     return End(asking.id, AttemptState.NOT_SENT, words=NOTHING_TO_ASK)
 
 
-def decide_fault(question: Question, asking: Attempt, seen: Seen, fault: Outcome, faults: int, now: int) -> Settlement:
+def decide_fault(
+    question: Question, asking: Attempt, seen: ProbeResult, fault: Outcome, faults: int, now: int
+) -> Settlement:
     """The question got no answer: it is asked again. ``faults``: those of the account before, in a row."""
     return Settlement(
         of=question.about,
@@ -94,7 +96,7 @@ def decide_fault(question: Question, asking: Attempt, seen: Seen, fault: Outcome
     )
 
 
-def decide_seen(question: Question, asking: Attempt, seen: Seen, grounds: Grounds, now: int) -> Settlement:
+def decide_seen(question: Question, asking: Attempt, seen: ProbeResult, grounds: Grounds, now: int) -> Settlement:
     """The vendor answered."""
     help = _help(question, seen)
     if help is not None:  # what this very answer shows of the help counts already
@@ -107,7 +109,7 @@ def decide_seen(question: Question, asking: Attempt, seen: Seen, grounds: Ground
     return replace(decided, end=end, help=help, account=Well())
 
 
-def _help(question: Question, seen: Seen) -> HelpNote | None:
+def _help(question: Question, seen: ProbeResult) -> HelpNote | None:
     """The state of the help that a probe uses, if that help may fail by itself."""
     name, found = question.place.control, any(seen.present.values())
     state = HelpState.WORKS if found else seen.help
@@ -128,7 +130,7 @@ def _after_fault(question: Question, fault: Outcome, now: int, wait: WaitS = wai
     return Ask(now + int(delay_s * 1000), {**question.answers, "faults": faults + 1})
 
 
-def _learn_control(question: Question, seen: Seen, grounds: Grounds, now: int) -> Settlement:
+def _learn_control(question: Question, seen: ProbeResult, grounds: Grounds, now: int) -> Settlement:
     """The control record was probed: if it was found, the absence of the others is believed."""
     if any(seen.present.values()):
         return _of_sample(question, question.known, now, nobody_left=True, grounds=grounds)
@@ -144,7 +146,7 @@ def _seek_control(question: Question, known: Mapping[str, bool], now: int) -> Se
     return _probed(question, when, {"present": dict(known), "control": True, "controls": tries + 1})
 
 
-def _learn(question: Question, asking: Attempt, seen: Seen, grounds: Grounds, now: int) -> Settlement:
+def _learn(question: Question, asking: Attempt, seen: ProbeResult, grounds: Grounds, now: int) -> Settlement:
     if seen.unclear:
         return _given_up(question, Reason(Code.PROBE_UNCLEAR, {"words": seen.unclear}))
     if not question.place.all_or_nothing:
@@ -195,7 +197,7 @@ def _absent(question: Question, known: provoked.Known, now: int) -> Settlement:
     )
 
 
-def _of_each(question: Question, seen: Seen, now: int) -> Settlement:
+def _of_each(question: Question, seen: ProbeResult, now: int) -> Settlement:
     """Presence settles a record; absence from a report that may lag settles nothing."""
     present = [One(number, DeliveryState.DELIVERED, LANDED, now) for number, found in seen.present.items() if found]
     looks = int(question.answers.get("looks", 0))
