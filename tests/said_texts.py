@@ -30,7 +30,7 @@ _SAYS = frozenset({"phrase", "plural", "moment", "get", "duration", "fromisoform
 #: Words that every language has.
 _SAME = frozenset({"id", "pid", "HTTP", "nps", "language · idioma"})
 #: Shows the product at work, on a screen that an engineer looks at once.
-_ASIDE = frozenset({"demo.py", "output.py", "sandbox.py"})
+_ASIDE = frozenset({"demo.py", "demo_stage.py", "output.py", "sandbox.py"})
 
 
 def printed() -> Iterator[str]:

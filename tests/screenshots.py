@@ -11,7 +11,7 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from connector.cli import demo, demo_config
+from connector.cli import demo, demo_config, demo_stage
 from connector.core import log
 from tests import chromium
 from tests.chromium import LANGUAGES, THEMES, WIDTHS, Pages
@@ -62,12 +62,12 @@ def write(folder: Path) -> int:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     log.configure("CRITICAL")
     number = 0
-    with tempfile.TemporaryDirectory() as place, demo._stage(Path(place), full=True, keep=True) as stage:
+    with tempfile.TemporaryDirectory() as place, demo_stage.open_stage(Path(place), full=True, keep=True) as stage:
         demo._leads(stage)
         demo._batch(stage)
         demo._tickets(stage)
         demo._decide(stage)
-        dead = str(demo._dead(stage)[0]["delivery"])[1:]
+        dead = str(demo_stage.dead_letters(stage)[0]["delivery"])[1:]
         with chromium.started() as driver:
             pages = Pages(driver, stage.together.url)
             for language, theme, width in product(LANGUAGES, THEMES, WIDTHS):

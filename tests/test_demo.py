@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli import demo
+from connector.cli import demo, demo_stage
 from connector.cli.shutdown import SIGNALS
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -60,7 +60,7 @@ def test_no_proxy_comes_between() -> None:
 def test_it_fails_when_a_vendor_does_not_do_its_part(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "BAD_ID", "nobody")  # so that no row is refused
+    monkeypatch.setattr(demo_stage, "BAD_ID", "nobody")  # so that no row is refused
     assert demo.play() is False
     assert "✗ the bad one is the only dead letter" in capsys.readouterr().out
 

@@ -1,80 +1,41 @@
-"""`connector demo`: sandbox, web and worker in one process, realistic senders, and a report of the results.
-
-Every person here is invented, and so is every secret.
-"""
+"""`connector demo`: sandbox, web and worker in one process, realistic senders, and a report of the results."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-import orjson
-import requests
 
 from connector.admin import accounts, suppression
 from connector.admin.acts import By
-from connector.admin.deliveries import Search
-from connector.admin.deliveries import deliveries as list_deliveries
 from connector.cli import output
-from connector.cli.demo_config import (
-    ALARM_SECRET,
-    CALL_BACK,
-    CAMPAIGN,
-    CIRCLE,
-    CONFIG,
-    CONSOLE_KEY,
-    FORM_TOKEN,
-    HELPDESK_SECRET,
-    KEPT,
-    NOTED,
-    SECRET,
-    SURVEY,
-    TICKETS_TOKEN,
+from connector.cli.demo_config import CALL_BACK, CAMPAIGN, CONSOLE_KEY, FORM_TOKEN, NOTED, SURVEY
+from connector.cli.demo_stage import (
+    BAD,
+    BAD_ID,
+    PEOPLE,
+    SenderAnswer,
+    Stage,
+    dead_letters,
+    is_over,
+    lead,
+    notify,
+    now,
+    open_stage,
+    post,
+    states,
+    ticket,
+    until,
 )
 from connector.cli.shutdown import Ending
-from connector.cli.together import Together
-from connector.config import loader
 from connector.core import log
-from connector.core.settings import Settings
 from connector.core.states import DeliveryState
-from connector.inbound.signatures import sign
-from connector.store import migrate
-from connector.vendors import destinations
-from connector.vendors.sandbox.exchange import Sandbox
-
-PATIENCE_S: Final = 60.0  #: for events that are still on their way
-#: first name, last name, city
-PEOPLE: Final = (
-    ("Ana", "Núñez", "Medellín"),
-    ("José Luís", "da Conceição", "São Paulo"),
-    ("Íñigo", "Peña", "Bogotá"),
-    ("Márcia", "Araújo", "Brasília"),
-    ("Sofía", "Ibáñez", "Cúcuta"),
-    ("João", "Simões", "Maceió"),
-    ("Belén", "Muñoz", "Ibagué"),
-    ("Mónica", "Acuña", "Popayán"),
-    ("Antônio", "Magalhães", "Goiânia"),
-    ("Raúl", "Ordóñez", "Montería"),
-    ("Inês", "Falcão", "Vitória"),
-    ("Ángela", "Cañón", "Tunja"),
-    ("Óscar", "Piñeros", "Neiva"),
-    ("Lúcia", "Brandão", "Belém"),
-    ("Martín", "Güell", "Pasto"),
-    ("Concepción", "Marín", "Quibdó"),
-)
-BAD: Final = 11  #: number of the lead whose row the vendor refuses
-BAD_ID: Final = f"10000002{BAD:02}"
 
 
 def play(*, keep: bool = False, full: bool = False) -> bool:
@@ -87,7 +48,7 @@ def play(*, keep: bool = False, full: bool = False) -> bool:
     started_s = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="connector-demo-") as folder,
-        _stage(Path(folder), full=full, keep=keep) as stage,
+        open_stage(Path(folder), full=full, keep=keep) as stage,
     ):
         _title("Leads")
         _leads(stage)
@@ -114,160 +75,25 @@ def play(*, keep: bool = False, full: bool = False) -> bool:
     return good
 
 
-# --- the stage ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Stage:
-    """All running parts, and the results so far."""
-
-    folder: Path
-    settings: Settings
-    sandbox: Sandbox
-    together: Together
-    ending: Ending | None = None
-    checks: list[tuple[str, bool]] = field(default_factory=list)  #: the expectations, and whether they hold
-
-    def must(self, what: str, so: bool) -> None:
-        self.checks.append((what, so))
-
-
-@contextmanager
-def _stage(folder: Path, *, full: bool, keep: bool = False) -> Iterator[_Stage]:
-    with Sandbox(poison=[BAD_ID]) as sandbox, _ear() if keep else nullcontext("") as alarms:
-        settings = _settings(folder, sandbox.url, full=full, alarms=alarms)
-        migrate.migrate(settings.database_url)
-        together = Together(settings, "127.0.0.1", 0)
-        together.listen()
-        together.begin(settings)
-        stage = _Stage(folder, settings, sandbox, together)
-        output.line(f"Web and worker: {together.url}; the vendors, simulated: {sandbox.url}", "dim")
-        try:
-            yield stage
-        finally:
-            together.stop(stage.ending or Ending())
-            together.database.close()
-
-
-def _settings(folder: Path, url: str, *, full: bool, alarms: str = "") -> Settings:
-    path = folder / "connector.toml"
-    written = CONFIG.format(url=url, secret=SECRET, form=FORM_TOKEN, tickets=TICKETS_TOKEN)
-    if full:
-        written += CIRCLE.format(url=url, helpdesk=HELPDESK_SECRET, noted=NOTED)
-    if alarms:
-        written += KEPT.format(alarms=alarms, secret=ALARM_SECRET)
-    path.write_text(written, encoding="utf-8")
-    environ = {"DATABASE_URL": f"sqlite:///{folder / 'connector.db'}", "CONNECTOR_SECRET_KEY": "demo"}
-    return loader.load(environ, config_path=str(path), destinations=destinations.SPECS)
-
-
 def _title(text: str) -> None:
     output.line()
     output.line(f"── {text} " + "─" * (70 - len(text)), "bold cyan")
 
 
-# --- the senders ----------------------------------------------------------------------------------------------------
-
-
-def _lead(number: int, person: Sequence[str], *, identity: str = "", **data: Any) -> dict[str, Any]:
-    first, last, city = person
-    filled = {
-        "first_name": first,
-        "last_name": last,
-        "id_type": "CC",
-        "id_number": identity or f"10000001{number:02}",
-        "city": city,
-        "phones": [f"300 000 {number:04}"],
-        "email": f"lead{number}@example.com",
-        "extra": {"utm": {"source": "google"}, "program": "MBA"},
-    }
-    return {"id": f"L-{number}", "type": "lead.created", "time": _now(), "data": filled | data}
-
-
-def _ticket(number: int, kind: str, person: Sequence[str], **data: Any) -> dict[str, Any]:
-    first, last, _ = person
-    filled = {
-        "ticket_id": f"583dcb2855d0a46e438d{number:04}",
-        "number": str(260 + number),
-        "channel": "email",
-        "created_at": _now(-1),
-        "updated_at": _now(),
-        "agent": {"id": 467, "name": "Thaís Gutiérrez", "email": "agent@example.com"},
-        "customer": {
-            "name": f"{first} {last}",
-            "email": f"customer{number}@example.com",
-            "phone": f"+57300000{number:04}",
-        },
-    }
-    return {"id": f"T-{number}", "type": kind, "time": _now(), "data": filled | data}
-
-
-def _now(days: int = 0) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The answer to a sender."""
-
-    status: int
-    body: Any
-    sent_s: float  #: unix, when the request was begun
-
-    @property
-    def ids(self) -> str:
-        return str(self.body.get("status", "")) if isinstance(self.body, dict) else ""
-
-
-def _post(stage: _Stage, source: str, payload: Any, *, message_id: str = "", secret: str = SECRET) -> _Answer:
-    """Posts as the source's sender does, with signature or token."""
-    body = orjson.dumps(payload)
-    spec = stage.settings.sources[source].verify
-    assert spec is not None
-    secret = secret if spec.scheme == "standard-webhooks" else spec.secrets[0].reveal()
-    headers = sign(spec, body, secret=secret, now_s=time.time(), message_id=message_id or str(payload["id"]))
-    sent_s = time.time()
-    with requests.Session() as session:
-        session.trust_env = False
-        url = f"{stage.together.url}/webhooks/{source}"
-        answer = session.post(url, data=body, headers=headers | {"Content-Type": "application/json"}, timeout=30)
-    return _Answer(answer.status_code, answer.json(), sent_s)
-
-
-def _until(done: Callable[[], bool]) -> bool:
-    end = time.monotonic() + PATIENCE_S
-    while not done():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-def _states(stage: _Stage) -> dict[str, str]:
-    """The sender's event id and route -> the delivery's state."""
-    search = Search(limit=1000)
-    found = list_deliveries(stage.together.database, stage.settings, search)
-    return {f"{one['event_id']} {one['route']}": one["state"] for one in found}
-
-
-def _over(stage: _Stage) -> bool:
-    return not {DeliveryState.PENDING.value, DeliveryState.SENDING.value} & set(_states(stage).values())
-
-
 # --- the scenes -----------------------------------------------------------------------------------------------------
 
 
-def _leads(stage: _Stage) -> None:
-    first = _lead(1, PEOPLE[0])
-    accepted = _post(stage, "landing", first)
-    _until(lambda: stage.sandbox.wolkvox.count(CAMPAIGN) == 1)
-    lone = _post(stage, "landing", _lead(2, PEOPLE[1], phones=["+55 11 91234-5678", "3000000002"]))
-    _until(lambda: stage.sandbox.wolkvox.count(CAMPAIGN) == 2)
-    again = _post(stage, "landing", first)
-    twice = _post(stage, "landing", _lead(1, PEOPLE[0]) | {"id": "L-1b"}, message_id="L-1b")
-    invalid = _post(stage, "landing", _lead(3, PEOPLE[2], phones=["300 12"], email="not an address"))
-    forged = _post(stage, "landing", _lead(4, PEOPLE[3]), secret="whsec_c29tZWJvZHkgZWxzZQ==")
-    _until(lambda: _over(stage))
+def _leads(stage: Stage) -> None:
+    first = lead(1, PEOPLE[0])
+    accepted = post(stage, "landing", first)
+    until(lambda: stage.sandbox.wolkvox.count(CAMPAIGN) == 1)
+    lone = post(stage, "landing", lead(2, PEOPLE[1], phones=["+55 11 91234-5678", "3000000002"]))
+    until(lambda: stage.sandbox.wolkvox.count(CAMPAIGN) == 2)
+    again = post(stage, "landing", first)
+    twice = post(stage, "landing", lead(1, PEOPLE[0]) | {"id": "L-1b"}, message_id="L-1b")
+    invalid = post(stage, "landing", lead(3, PEOPLE[2], phones=["300 12"], email="not an address"))
+    forged = post(stage, "landing", lead(4, PEOPLE[3]), secret="whsec_c29tZWJvZHkgZWxzZQ==")
+    until(lambda: is_over(stage))
     rows = [
         ("a signed lead", accepted),
         ("another, on an idle system", lone),
@@ -289,28 +115,28 @@ def _leads(stage: _Stage) -> None:
     stage.must("the copy was answered 200 and changed nothing", _is(again, 200, "duplicate") and rows_now == 2)
     stage.must(
         "the person sent again is not dialled twice",
-        _states(stage).get("L-1b dial new leads") == DeliveryState.SUPPRESSED,
+        states(stage).get("L-1b dial new leads") == DeliveryState.SUPPRESSED,
     )
     faults = invalid.body.get("errors", [])
     stage.must("the invalid lead was refused with its field errors", invalid.status == 422 and len(faults) >= 2)
     stage.must("the forged one was refused", forged.status == 401)
 
 
-def _is(answer: _Answer, status: int, word: str) -> bool:
+def _is(answer: SenderAnswer, status: int, word: str) -> bool:
     return answer.status == status and answer.body.get("status") == word
 
 
-def _answer_text(answer: _Answer) -> str:
+def _answer_text(answer: SenderAnswer) -> str:
     if "errors" in answer.body:
         return "; ".join(f"{one['field']}: {one['message']}" for one in answer.body["errors"])
     return str(answer.body.get("detail") or output.compact(answer.body))
 
 
-def _batch(stage: _Stage) -> None:
-    batch = [_lead(20 + at, who, identity=f"10000002{at:02}", extra=_extra(at)) for at, who in enumerate(PEOPLE)]
+def _batch(stage: Stage) -> None:
+    batch = [lead(20 + at, who, identity=f"10000002{at:02}", extra=_extra(at)) for at, who in enumerate(PEOPLE)]
     before = len(stage.sandbox.calls)
-    answer = _post(stage, "landing", batch, message_id="batch-1")
-    _until(lambda: _over(stage))
+    answer = post(stage, "landing", batch, message_id="batch-1")
+    until(lambda: is_over(stage))
     output.line(f"{len(batch)} leads in one array: HTTP {answer.status}, {answer.body.get('accepted')} accepted.")
     output.line(f"wolkvox takes all of a call or nothing, and refuses the row of {' '.join(PEOPLE[BAD][:2])}:")
     calls = [call for call in stage.sandbox.calls[before:] if call.operation == "wolkvox.add_record"]
@@ -318,7 +144,7 @@ def _batch(stage: _Stage) -> None:
         ("rows in the call", "HTTP", "what it meant"),
         [(c.rows, c.status, _call_meaning(c.rows, c.status)) for c in calls],
     )
-    dead = _dead(stage)
+    dead = dead_letters(stage)
     rows = [(one["delivery"], " ".join(PEOPLE[BAD][:2]), one["reason"]) for one in dead]
     output.table(("dead letter", "who", "the vendor's words"), rows)
     names = {row["customer_id"] for row in stage.sandbox.wolkvox.rows(CAMPAIGN)}
@@ -342,21 +168,17 @@ def _call_meaning(rows: int, status: int) -> str:
     return "refused: halved" if rows > 1 else "refused: this is the bad one"
 
 
-def _dead(stage: _Stage) -> list[dict[str, Any]]:
-    return list_deliveries(stage.together.database, stage.settings, Search(state=DeliveryState.DEAD.value))
-
-
-def _tickets(stage: _Stage) -> None:
+def _tickets(stage: Stage) -> None:
     comment = "Llamó otra vez: quedó muy satisfecha con la atención."
     sent = [
-        ("a closed ticket", _post(stage, "tickets", _ticket(1, "ticket.closed", PEOPLE[4]))),
-        ("a closed ticket", _post(stage, "tickets", _ticket(2, "ticket.closed", PEOPLE[5], channel="whatsapp"))),
+        ("a closed ticket", post(stage, "tickets", ticket(1, "ticket.closed", PEOPLE[4]))),
+        ("a closed ticket", post(stage, "tickets", ticket(2, "ticket.closed", PEOPLE[5], channel="whatsapp"))),
         (
             "news of an answered survey",
-            _post(stage, "tickets", _ticket(3, "ticket.updated", PEOPLE[6], answer_id=6805511, comment=comment)),
+            post(stage, "tickets", ticket(3, "ticket.updated", PEOPLE[6], answer_id=6805511, comment=comment)),
         ),
     ]
-    _until(lambda: _over(stage))
+    until(lambda: is_over(stage))
     output.table(
         ("what was sent", "HTTP", "the answer"), [(what, answer.status, _answer_text(answer)) for what, answer in sent]
     )
@@ -366,14 +188,14 @@ def _tickets(stage: _Stage) -> None:
     stage.must("the note is there, once", [n["comment"] for n in stage.sandbox.tracksale.notes] == [comment])
 
 
-def _circle(stage: _Stage) -> None:
+def _circle(stage: Stage) -> None:
     """A ticket is closed, its customer surveyed and unhappy: wolkvox calls back, and a note is put on the answer."""
     address = "begona.nino@example.com"
     number = stage.sandbox.postcenter.add_ticket(
-        900, "email", is_closed=True, account=address, updated_time=_now().removesuffix("+00:00")
+        900, "email", is_closed=True, account=address, updated_time=now().removesuffix("+00:00")
     )
-    status = _notify(stage, {"event": "ticket_closed", "ticket": {"id": number}})
-    surveyed = _until(lambda: address in {one["email"] for one in stage.sandbox.tracksale.customers(SURVEY)})
+    status = notify(stage, {"event": "ticket_closed", "ticket": {"id": number}})
+    surveyed = until(lambda: address in {one["email"] for one in stage.sandbox.tracksale.customers(SURVEY)})
     answer = stage.sandbox.tracksale.add_answer(
         campaign_code=int(SURVEY),
         nps_answer=2,
@@ -382,10 +204,10 @@ def _circle(stage: _Stage) -> None:
         email=address,
         phone="573000000900",
     )
-    called = _until(lambda: stage.sandbox.wolkvox.count(CALL_BACK) == 1)
-    noted = _until(lambda: [one["comment"] for one in stage.sandbox.tracksale.notes][-1:] == [NOTED])
+    called = until(lambda: stage.sandbox.wolkvox.count(CALL_BACK) == 1)
+    noted = until(lambda: [one["comment"] for one in stage.sandbox.tracksale.notes][-1:] == [NOTED])
     time.sleep(1.5)  # a second poll, which must change nothing
-    _until(lambda: _over(stage))
+    until(lambda: is_over(stage))
     rows = stage.sandbox.wolkvox.rows(CALL_BACK)
     row = rows[0] if rows else {}
     output.table(
@@ -404,15 +226,7 @@ def _circle(stage: _Stage) -> None:
     stage.must("the note is on their answer, once", noted and [one["answer_id"] for one in notes] == [answer])
 
 
-def _notify(stage: _Stage, payload: Mapping[str, Any]) -> int:
-    """Notifies as PostCenter does: the secret is a part of the address."""
-    with requests.Session() as session:
-        session.trust_env = False
-        url = f"{stage.together.url}/webhooks/helpdesk/{HELPDESK_SECRET}"
-        return session.post(url, json=payload, timeout=30).status_code
-
-
-def _vendors(stage: _Stage) -> None:
+def _vendors(stage: Stage) -> None:
     rows = stage.sandbox.wolkvox.rows(CAMPAIGN)
     fields = ("customer_id", "city", "tel1", "opt1", "opt2", "opt12")
     shown = [(f"{row['customer_name']} {row['customer_last_name']}", *(row[name] for name in fields)) for row in rows]
@@ -433,13 +247,13 @@ def _tags(tags: Sequence[Mapping[str, str]]) -> str:
     return ", ".join(f"{tag['name']}={tag['value']}" for tag in tags)
 
 
-def _verdict(stage: _Stage) -> bool:
+def _verdict(stage: Stage) -> bool:
     sandbox = stage.sandbox
     rules = sorted({f"{breach.rule} ({breach.operation})" for breach in sandbox.breaches})
     stage.must("no limit or type of a vendor was breached" + (f": {', '.join(rules)}" if rules else ""), not rules)
     most = max(sandbox.max_in_flight.get("demo-wolkvox", 0), 0)
     stage.must(f"never more than two calls at once at wolkvox (it saw {most})", most <= 2)
-    stage.must("nothing is left on its way", _over(stage))
+    stage.must("nothing is left on its way", is_over(stage))
     for what, so in stage.checks:
         output.line(f"{'✓' if so else '✗'} {what}", "green" if so else "bold red")
     return all(so for _, so in stage.checks)
@@ -448,21 +262,21 @@ def _verdict(stage: _Stage) -> bool:
 # --- leaving it running ---------------------------------------------------------------------------------------------
 
 
-def _decide(stage: _Stage) -> None:
+def _decide(stage: Stage) -> None:
     """A few decisions, and a lot that waits for one, so that every page of the console has something to show."""
     for number, person in enumerate(PEOPLE[7:10], 7):
-        _post(stage, "tickets", _ticket(number, "ticket.created", person))
-    _until(lambda: _over(stage))
+        post(stage, "tickets", ticket(number, "ticket.created", person))
+    until(lambda: is_over(stage))
     database, settings = stage.together.database, stage.settings
     accounts.pause(database, settings, "surveys", By("demo", "the supervisor reads the questions again"))
     accounts.resume(database, settings, "surveys", By("demo", "they are right"))
     suppression.add(database, settings, "300 000 0099", By("demo", "asked not to be called"))
 
 
-def _keep(stage: _Stage) -> None:
+def _keep(stage: Stage) -> None:
     stage.ending = Ending()
-    lead = '{"type":"lead.created","data":{"first_name":"Iván","phones":["300 555 0101"]}}'
-    json_body = f"-H 'Content-Type: application/json' -d '{lead}'"
+    example = '{"type":"lead.created","data":{"first_name":"Iván","phones":["300 555 0101"]}}'
+    json_body = f"-H 'Content-Type: application/json' -d '{example}'"
     output.line()
     output.line("It goes on until Ctrl-C. Try, from another terminal:", "bold")
     for text in (
@@ -472,7 +286,9 @@ def _keep(stage: _Stage) -> None:
         "connector status",
         "connector deliveries",
         "connector explain L-1",
-        f"connector explain {_dead(stage)[0]['delivery']}" if _dead(stage) else "connector deliveries --state dead",
+        f"connector explain {dead_letters(stage)[0]['delivery']}"
+        if dead_letters(stage)
+        else "connector deliveries --state dead",
         "connector pause dialler",
         "connector resume dialler",
         f"curl {stage.sandbox.url}/_sandbox/state",
@@ -482,29 +298,6 @@ def _keep(stage: _Stage) -> None:
     output.line()
     output.line(f"The console: {stage.together.url}/console (key: {CONSOLE_KEY})", "bold")
     stage.ending.wait()
-
-
-class _Ear(BaseHTTPRequestHandler):
-    """Takes the messages about alarms, as a chat or a pager would."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the console shows who was told."""
-
-
-@contextmanager
-def _ear() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Ear)
-    threading.Thread(target=server.serve_forever, name="alarms", daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @click.command()
