@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from connector.core.errors import ConnectorError
 from connector.core.http import Answer, Client, Deadline
 from connector.core.settings import Account, Secret
-from connector.vendors.postcenter import api as postcenter
+from connector.vendors.postcenter import readers as postcenter
 from connector.vendors.postcenter.api import PostCenter
 from connector.vendors.sandbox.exchange import Sandbox
 from connector.vendors.tracksale import api as tracksale

@@ -8,7 +8,8 @@ from connector.core.http import Answer, Deadline
 from connector.core.outcomes import Outcome
 from connector.core.states import AttemptState
 from connector.vendors.answers import delivered, known
-from connector.vendors.postcenter.api import PostCenter, channels_of, status_of
+from connector.vendors.postcenter.api import PostCenter
+from connector.vendors.postcenter.readers import channels_of, status_of
 
 
 def ask(vendor: PostCenter, deadline: Deadline) -> Answer:

@@ -13,7 +13,7 @@ from connector.core.fields import (
     choice,
 )
 from connector.core.text import listed
-from connector.vendors.postcenter.api import STATES
+from connector.vendors.postcenter.readers import STATES
 
 
 class TicketsPoll(PollOptions):

@@ -14,14 +14,15 @@ from connector.core.settings import Poll
 from connector.core.states import AttemptState
 from connector.vendors.answers import classify, cut, refused, unrecognised
 from connector.vendors.polling import ROOM_S, Asking, Cursor, Page, Span, is_first, through, within
-from connector.vendors.postcenter import api
-from connector.vendors.postcenter.api import PostCenter, PostCenterError
+from connector.vendors.postcenter import readers
+from connector.vendors.postcenter.api import PostCenter
+from connector.vendors.postcenter.readers import PostCenterError
 
 _REFUSING: Final = frozenset({400, 404, 422})  #: the question is wrong: the state, or a page that is gone
 
 
 def _postcenter_means(answer: Answer, read: Callable[[Mapping[str, Any]], object]) -> Outcome:
-    status = api.status_of(answer)
+    status = readers.status_of(answer)
     words = cut(f"{status} {PostCenter.words_of(answer)}".strip())
     if status in _REFUSING:
         return refused(answer, words)
@@ -29,7 +30,7 @@ def _postcenter_means(answer: Answer, read: Callable[[Mapping[str, Any]], object
     if found.attempt != AttemptState.ACCEPTED:
         return found
     try:
-        read(api.body_of(answer))
+        read(readers.body_of(answer))
     except PostCenterError as fault:
         return unrecognised(answer, cut(fault))
     return found
@@ -50,10 +51,10 @@ class TicketsByState:
         return vendor.tickets_by_state(self._state, deadline=deadline)
 
     def means(self, answer: Answer) -> Outcome:
-        return _postcenter_means(answer, api.ids_of)
+        return _postcenter_means(answer, readers.ids_of)
 
     def page(self, answer: Answer, cursor: Cursor, seen: Set[str]) -> Page:
-        ids = list(dict.fromkeys(one.strip().lower() for one in api.ids_of(answer.json())))
+        ids = list(dict.fromkeys(one.strip().lower() for one in readers.ids_of(answer.json())))
         fresh = [one for one in ids if self._span or one not in seen]
         if self._span or is_first(cursor):
             end_s = self._span.end_s if self._span else None
@@ -97,35 +98,35 @@ class TicketsByChannel:
         )
 
     def means(self, answer: Answer) -> Outcome:
-        return _postcenter_means(answer, api.tickets_of)
+        return _postcenter_means(answer, readers.tickets_of)
 
     def page(self, answer: Answer, cursor: Cursor, seen: Set[str]) -> Page:
         body = answer.json()
         rows = [row for row in body["tickets"] if self._span or within(self._changed_s(row), cursor["floor"], None)]
         payloads = [self._payload(row) for row in reversed(rows)]
-        following = api.next_page_of(body)
+        following = readers.next_page_of(body)
         if not following or not body["tickets"] or following == cursor.get("next"):
             return Page(payloads, through(cursor))
-        oldest = [at for row in body["tickets"] if (at := self._unix_s(api.ticket_of(row).created)) is not None]
+        oldest = [at for row in body["tickets"] if (at := self._unix_s(readers.ticket_of(row).created)) is not None]
         # Newest first: the rest lies before the oldest ticket of this page.
         at = cursor["from"] + max(0, cursor["to"] - max(cursor["from"], min(oldest, default=cursor["to"])))
         return Page(payloads, {**cursor, "next": following, "at": max(cursor["at"], at)})
 
     def _payload(self, row: Mapping[str, Any]) -> Payload:
-        found = api.ticket_of(row)
+        found = readers.ticket_of(row)
         updated = found.updated.isoformat() if found.updated else ""
         body = {**row, **(_CLOSED if found.state == "closed" else {})}
         return Payload(body, f"{found.id} {found.state} {updated}" if found.id and updated else "")
 
     def _changed_s(self, row: Mapping[str, Any]) -> int | None:
-        found = api.ticket_of(row)
+        found = readers.ticket_of(row)
         return self._unix_s(found.updated or found.created)
 
     def _unix_s(self, moment: datetime | None) -> int | None:
         return int(moment.replace(tzinfo=moment.tzinfo or self._zone).timestamp()) if moment else None
 
     def _local(self, moment_s: int) -> str:
-        return api.moment_text(datetime.fromtimestamp(moment_s, self._zone))
+        return readers.moment_text(datetime.fromtimestamp(moment_s, self._zone))
 
 
 def tickets(poll: Poll, zone: ZoneInfo, span: Span | None) -> Asking:
