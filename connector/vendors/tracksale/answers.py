@@ -14,7 +14,8 @@ from connector.core.states import AttemptState
 from connector.vendors.answers import blocked, cut, failed, held, refused, unrecognised
 from connector.vendors.numbers import count_of, number_of
 from connector.vendors.tracksale.matching import matched, name_of, ways_of
-from connector.vendors.tracksale.readers import fault_of, text_of, words_of
+from connector.vendors.tracksale.readers import fault_of, words_of
+from connector.vendors.tracksale.values import text_of
 
 
 def meaning(answer: Answer) -> Outcome | None:

@@ -17,7 +17,8 @@ from connector.core.http import Answer, Client, Deadline
 from connector.core.settings import Account, Secret
 from connector.vendors.call_checks import WrongCall, a_day, at_least_one, at_most, exactly_one
 from connector.vendors.numbers import number_of
-from connector.vendors.tracksale.readers import Dispatched, TracksaleError, body_of, dispatched_of
+from connector.vendors.tracksale.readers import Dispatched, body_of, dispatched_of
+from connector.vendors.tracksale.values import TracksaleError
 
 BASE_URL: Final = "https://api.tracksale.co"
 PAGED_URL: Final = "https://apiv3.track.co"

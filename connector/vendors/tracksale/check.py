@@ -9,7 +9,8 @@ from connector.core.outcomes import Outcome
 from connector.vendors.answers import delivered, unrecognised
 from connector.vendors.tracksale.answers import meaning
 from connector.vendors.tracksale.api import Tracksale
-from connector.vendors.tracksale.readers import TracksaleError, campaigns_of
+from connector.vendors.tracksale.readers import campaigns_of
+from connector.vendors.tracksale.values import TracksaleError
 
 
 def ask(vendor: Tracksale, deadline: Deadline) -> Answer:

@@ -30,7 +30,8 @@ from connector.vendors.tracksale.options import (
     NoteOptions,
     delay_s,
 )
-from connector.vendors.tracksale.readers import can_impact_of, counts_of, text_of
+from connector.vendors.tracksale.readers import can_impact_of, counts_of
+from connector.vendors.tracksale.values import text_of
 
 #: "now" is so far ahead of our clock: a time that is past when it arrives may be refused.
 AHEAD_S: Final = 5

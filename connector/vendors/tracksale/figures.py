@@ -17,7 +17,8 @@ from connector.vendors.caller import Caller
 from connector.vendors.spec import SurveyRow
 from connector.vendors.tracksale.answers import meaning
 from connector.vendors.tracksale.api import Tracksale
-from connector.vendors.tracksale.readers import Nps, Total, TracksaleError, body_of, nps_of, totals_of
+from connector.vendors.tracksale.readers import Nps, Total, body_of, nps_of, totals_of
+from connector.vendors.tracksale.values import TracksaleError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

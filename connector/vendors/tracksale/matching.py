@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from connector.vendors.tracksale.readers import tags_of, text_of
+from connector.vendors.tracksale.readers import tags_of
+from connector.vendors.tracksale.values import text_of
 
 
 def identities(customer: Mapping[str, Any]) -> set[tuple[str, str]]:

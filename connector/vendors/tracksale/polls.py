@@ -14,7 +14,8 @@ from connector.vendors.answers import cut, delivered, unrecognised
 from connector.vendors.polling import BACKFILL_STEP_S, ROOM_S, STEP_S, Cursor, Page, Span, through, within
 from connector.vendors.tracksale.answers import meaning
 from connector.vendors.tracksale.api import Tracksale
-from connector.vendors.tracksale.readers import TracksaleError, answers_of, body_of
+from connector.vendors.tracksale.readers import answers_of, body_of
+from connector.vendors.tracksale.values import TracksaleError
 
 
 class TracksaleAnswers:

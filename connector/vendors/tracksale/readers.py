@@ -6,20 +6,24 @@ list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
 
-from connector.core.errors import ConnectorError
 from connector.core.http import Answer
-from connector.core.log import masked
-from connector.vendors.numbers import figure_of, number_of
-
-
-class TracksaleError(ConnectorError):
-    """Tracksale refused, or answered what cannot be read: in its own words, which may be Portuguese."""
+from connector.vendors.numbers import number_of
+from connector.vendors.tracksale.values import (
+    TracksaleError,
+    flag_of,
+    list_of,
+    object_of,
+    objects_of,
+    read_as,
+    short,
+    text_of,
+)
 
 
 def fault_of(answer: Answer) -> str:
@@ -60,7 +64,7 @@ def body_of(answer: Answer) -> Any:
         return answer.json()
     if fault == "captcha":
         raise TracksaleError(f"Tracksale shows a CAPTCHA ({answer.status}): solve it in a browser, wait five minutes")
-    raise TracksaleError(f"Tracksale answered {answer.status}: {_cut(words_of(answer)) or 'nothing that can be read'}")
+    raise TracksaleError(f"Tracksale answered {answer.status}: {short(words_of(answer)) or 'nothing that can be read'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +107,16 @@ class Campaign:
 
 def campaigns_of(body: Any) -> list[Campaign]:
     """The campaigns of `Tracksale.campaigns`, or the one of `Tracksale.campaign`, in either of its forms."""
-    return [_campaign(found) for found in _listed(body, "code")]
+    return [_campaign(found) for found in list_of(body, "code")]
 
 
 def _campaign(found: Mapping[str, Any]) -> Campaign:
-    limits = _object(found.get("dispatch_limits"))
-    return _read(
+    limits = object_of(found.get("dispatch_limits"))
+    return read_as(
         Campaign,
         found,
-        questions=tuple(_read(Question, one) for one in _objects(found.get("questions"))),
-        dispatch_limits={name: _read(Limit, _object(limit)) for name, limit in limits.items()},
+        questions=tuple(read_as(Question, one) for one in objects_of(found.get("questions"))),
+        dispatch_limits={name: read_as(Limit, object_of(limit)) for name, limit in limits.items()},
     )
 
 
@@ -130,13 +134,13 @@ class Widget:
 
 def widget_of(body: Any) -> Widget:
     """The content of `Tracksale.widget`."""
-    found = _object(body)
-    limits = _object(found.get("limits"))
+    found = object_of(body)
+    limits = object_of(found.get("limits"))
     reached = limits.get("limit_reached")  # false, or null, if none is
-    return _read(
+    return read_as(
         Widget,
         found,
-        views={name: number_of(value) for name, value in _object(found.get("views")).items()},
+        views={name: number_of(value) for name, value in object_of(found.get("views")).items()},
         limits={name: number_of(limits.get(name)) for name in ("daily", "weekly", "monthly")},
         has_limit=flag_of(limits.get("has_limit")),
         limit_reached=reached if isinstance(reached, str) else "",
@@ -145,7 +149,7 @@ def widget_of(body: Any) -> Widget:
 
 def can_impact_of(body: Any) -> bool | None:
     """Whether the 90-day rule allows a survey of the customer; None if the answer is ambiguous."""
-    return flag_of(_object(body).get("can_impact"))
+    return flag_of(object_of(body).get("can_impact"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +164,13 @@ class Person:
 
 def links_of(body: Any) -> list[tuple[Person, str]]:
     """Each customer with the link, "" if there is none, of `Tracksale.survey_links`."""
-    customers = _objects(_object(body).get("customers"))
-    return [(_read(Person, customer), text_of(customer.get("survey_link"))) for customer in customers]
+    customers = objects_of(object_of(body).get("customers"))
+    return [(read_as(Person, customer), text_of(customer.get("survey_link"))) for customer in customers]
 
 
 def link_tags_of(body: Any) -> list[dict[str, str]]:
     """The tags of each customer of `links_of`, in the same order."""
-    return [tags_of(customer.get("tags")) for customer in _objects(_object(body).get("customers"))]
+    return [tags_of(customer.get("tags")) for customer in objects_of(object_of(body).get("customers"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,28 +190,30 @@ class Counts:
 
 def counts_of(body: Any) -> Counts:
     """The result of `Tracksale.dispatch`, `Tracksale.answer` and `Tracksale.answers`: it may fail in part."""
-    found = _object(body)
-    return _read(
+    found = object_of(body)
+    return read_as(
         Counts,
-        _object(found.get("status")),
+        object_of(found.get("status")),
         dispatch_code=text_of(found.get("dispatch_code")),
-        campaign_code=text_of(_object(found.get("campaign")).get("cod") or _object(found.get("campaign")).get("code")),
-        campaign_name=text_of(_object(found.get("campaign")).get("name")),
+        campaign_code=text_of(
+            object_of(found.get("campaign")).get("cod") or object_of(found.get("campaign")).get("code")
+        ),
+        campaign_name=text_of(object_of(found.get("campaign")).get("name")),
         msg=text_of(found.get("msg")),
-        duplicated_customers=tuple(_objects(found.get("duplicated_customers"))),
-        invalid_customers=tuple(_objects(found.get("invalid_customers"))),
+        duplicated_customers=tuple(objects_of(found.get("duplicated_customers"))),
+        invalid_customers=tuple(objects_of(found.get("invalid_customers"))),
     )
 
 
 def inserted_of(body: Any) -> list[tuple[int | None, Person]]:
     """The ids of the inserted answers, with their customers."""
-    answers = _objects(_object(body).get("answers"))
-    return [(number_of(answer.get("answer_id")), _read(Person, answer)) for answer in answers]
+    answers = objects_of(object_of(body).get("answers"))
+    return [(number_of(answer.get("answer_id")), read_as(Person, answer)) for answer in answers]
 
 
 def answer_id_of(body: Any) -> int | None:
     """Which answer a note was put on, or tags were filled of."""
-    return number_of(_object(body).get("answer_id"))
+    return number_of(object_of(body).get("answer_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +227,18 @@ class DraftLot:
 
 def lots_of(body: Any) -> list[DraftLot]:
     """The lots of `Tracksale.draft_lots`; none if ``lot`` is absent, null or empty."""
-    found = _object(body).get("lot")
-    return [_read(DraftLot, lot) for lot in _listed(found, "code")] if found else []
+    found = object_of(body).get("lot")
+    return [read_as(DraftLot, lot) for lot in list_of(found, "code")] if found else []
 
 
 def customers_of(body: Any) -> int | None:
     """How many a fired lot reaches: a number, or a text of one."""
-    return number_of(_object(body).get("customers"))
+    return number_of(object_of(body).get("customers"))
 
 
 def discarded_of(body: Any) -> bool | None:
     """Whether the lot is gone; None if the answer is ambiguous."""
-    return flag_of(_object(body).get("success"))
+    return flag_of(object_of(body).get("success"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,17 +265,17 @@ def dispatched_of(body: Any) -> list[Dispatched]:
     A page has a ``code`` of its own: raises `TracksaleError` if that reports a failure.
     """
     if isinstance(body, dict) and (code := number_of(body.get("code"))) is not None and not 200 <= code < 300:
-        raise TracksaleError(f"Tracksale answered {code}: {_cut(body.get('status'))}")
+        raise TracksaleError(f"Tracksale answered {code}: {short(body.get('status'))}")
     if isinstance(body, dict) and "data" in body:
-        entries = _listed(body["data"] or [], "customer")
-        return [_dispatched(entry, _object(entry.get("lot")), entry.get("customer")) for entry in entries]
-    lots = _listed(body, "customers")
-    return [_dispatched(lot, lot, one) for lot in lots for one in _objects(lot.get("customers"))]
+        entries = list_of(body["data"] or [], "customer")
+        return [_dispatched(entry, object_of(entry.get("lot")), entry.get("customer")) for entry in entries]
+    lots = list_of(body, "customers")
+    return [_dispatched(lot, lot, one) for lot in lots for one in objects_of(lot.get("customers"))]
 
 
 def _dispatched(entry: Mapping[str, Any], lot: Mapping[str, Any], customer: Any) -> Dispatched:
-    campaign, about = _object(entry.get("campaign")), _object(customer)
-    return _read(
+    campaign, about = object_of(entry.get("campaign")), object_of(customer)
+    return read_as(
         Dispatched,
         about,
         campaign_code=text_of(campaign.get("code")),
@@ -278,7 +284,7 @@ def _dispatched(entry: Mapping[str, Any], lot: Mapping[str, Any], customer: Any)
         lot_status=text_of(lot.get("status")),
         create_time=text_of(lot.get("create_time")),
         channel=text_of(lot.get("channel")),
-        person=_read(Person, about),
+        person=read_as(Person, about),
         tags=tags_of(about.get("tags") or entry.get("tags")),
     )
 
@@ -321,17 +327,17 @@ class SurveyAnswer:
 def answers_of(body: Any) -> list[SurveyAnswer]:
     """The rows of `Tracksale.report_answer`."""
     return [
-        _read(
+        read_as(
             SurveyAnswer,
             found,
-            person=_read(Person, found),
+            person=read_as(Person, found),
             tags=tags_of(found.get("tags")),
             justifications=tuple(labels_of(found.get("justifications"))),
             categories=tuple(labels_of(found.get("categories"))),
             **{name: found.get(name) for name in ("review", "nps_secondary", "open_question", "csat")},
             raw=found,
         )
-        for found in _listed(body, "id")
+        for found in list_of(body, "id")
     ]
 
 
@@ -339,7 +345,7 @@ def tags_of(value: Any) -> dict[str, str]:
     """{name: value} of a list of tags, or of an object that is one already."""
     if isinstance(value, dict) and not value.keys() >= {"name", "value"}:
         return {text_of(name): text_of(found) for name, found in value.items()}
-    return {text_of(tag.get("name")): text_of(tag.get("value")) for tag in _objects(value)}
+    return {text_of(tag.get("name")): text_of(tag.get("value")) for tag in objects_of(value)}
 
 
 def labels_of(value: Any) -> list[str]:
@@ -382,9 +388,9 @@ class Nps:
 
 def nps_of(body: Any) -> Nps:
     """The figures of `Tracksale.report_nps`."""
-    found = _object(body)
+    found = object_of(body)
     before = found.get("compare")
-    return _read(Nps, found, compare=_read(Nps, before, compare=None) if isinstance(before, dict) else None)
+    return read_as(Nps, found, compare=read_as(Nps, before, compare=None) if isinstance(before, dict) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,66 +406,4 @@ class Total:
 
 def totals_of(body: Any) -> list[Total]:
     """The totals of `Tracksale.report_category` and `Tracksale.report_status`."""
-    return [_read(Total, found) for found in _listed(body, "name")]
-
-
-# --- values in doubt ------------------------------------------------------------------------------------------------
-
-
-def text_of(value: Any) -> str:
-    """A text or a number as a text; "" for null and all else."""
-    if isinstance(value, str):
-        return value.strip()
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def flag_of(value: Any) -> bool | None:
-    """true, 1, "1" or "true", and their opposites; None otherwise."""
-    word = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
-    return _FLAGS.get(word)
-
-
-_FLAGS: Final = dict.fromkeys(("true", "1", "yes", "sim"), True) | dict.fromkeys(("false", "0", "no", "não"), False)
-
-
-#: By the type that a field is declared to have.
-_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "str": text_of,
-    "int | None": number_of,
-    "float | None": figure_of,
-    "bool | None": flag_of,
-}
-_Read = TypeVar("_Read")
-
-
-def _read(kind: type[_Read], found: Mapping[str, Any], **more: Any) -> _Read:
-    """A dataclass of the values that have its fields' names; ``more`` are those that are not simply read."""
-    names = {field.name: str(field.type) for field in fields(kind) if field.name not in more}  # type: ignore[arg-type]
-    return kind(**{name: _READERS[declared](found.get(name)) for name, declared in names.items()}, **more)
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    """An object, alone or the only one of a list; else an empty one."""
-    if isinstance(value, list) and len(value) == 1:
-        return _object(value[0])
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list, or the one that stands alone."""
-    found = [value] if isinstance(value, dict) else value
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _listed(value: Any, key: str) -> list[Mapping[str, Any]]:
-    """A list of objects, or a single one (recognised by its key) in its place; anything else is not an answer."""
-    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
-        return value
-    if isinstance(value, dict) and key in value:
-        return [value]
-    raise TracksaleError("Tracksale answered something else than a list: look at what it changed")
-
-
-def _cut(words: Any) -> str:
-    """The vendor's words on one line, short, without addresses of persons."""
-    return masked(" ".join(str(words or "").split())[:300])
+    return [read_as(Total, found) for found in list_of(body, "name")]
