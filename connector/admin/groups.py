@@ -64,7 +64,7 @@ class Causes:
 
 
 def causes(database: Database, since_ms: int) -> Causes:
-    """What failed since then, by its cause. ``since_ms``: milliseconds before now."""
+    """The failures since then, by cause. ``since_ms``: milliseconds before now."""
     with database.read() as conn:
         since = now_ms(conn) - since_ms
         found: dict[str, Group] = {}

@@ -1,4 +1,4 @@
-"""What a payload would become: events, records and the choices of routes, without a database and without sending."""
+"""A dry run of a payload: its events, records and the choices of routes, without a database and without sending."""
 
 from __future__ import annotations
 

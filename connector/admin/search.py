@@ -95,7 +95,7 @@ def last_contact(conn: Connection, hashes: Collection[str], reaching: Collection
 
 
 def person_key(text: str, settings: Settings) -> str:
-    """What a phone or an e-mail is called where nobody may read it; "" when the text is neither."""
+    """The masked form of a phone or an e-mail; "" when the text is neither."""
     numbers = [phone.e164 for phone in phones_of(text, settings)]
     one = numbers[0] if numbers else text if _EMAIL.fullmatch(text) else ""
     return hashed(settings.hash_key, "", one) or ""

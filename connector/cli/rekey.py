@@ -66,7 +66,7 @@ def rekey() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """What was done about the hashes. ``rows``: None if they were not written again; ``running``: what prevented it."""
+    """Whether the hashes were written again. ``rows``: None if they were not; ``running``: what prevented it."""
 
     is_changed: bool = False
     rows: int | None = None

@@ -58,7 +58,7 @@ def _problems(problems: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> None:
 
 
 def _alarms(alarms: Mapping[str, Any], zone: ZoneInfo) -> None:
-    """What people were told of, and whom no message reached yet."""
+    """The alarms that people know of, and the messages that could not be sent yet."""
     for one in alarms["now"]:
         facts = {"at": output.moment(one["begun_at"], zone), "said": output.local(one["said"], zone)}
         output.line(phrase("alarm since {at}: {said}", **facts), "yellow")

@@ -1,4 +1,4 @@
-"""What could not be read: events by their fault, and messages that queues gave back, to be put back."""
+"""Unreadable input: events by their fault, and messages that queues gave back, to be put back."""
 
 from __future__ import annotations
 

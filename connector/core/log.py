@@ -313,7 +313,7 @@ _foreign_texts: list[Callable[[str], str]] = []
 
 
 def show_foreign_by(shown: Callable[[str], str]) -> None:
-    """What a vendor said is shown by this function from now on; until then not at all."""
+    """Vendors' words are shown by this function from now on; until then not at all."""
     _foreign_texts[:] = [shown]
 
 

@@ -198,7 +198,7 @@ class ContactHours:
     saturday: Span
     sunday: Span
     holidays: Span
-    country: str  #: whose public holidays count; "": no holidays
+    country: str  #: country of the public holidays that count; "": no holidays
     region: str = ""  #: region whose own holidays count as well: "SP"
     categories: tuple[str, ...] = ("public",)  #: of holidays, as the calendar has them
     closed: frozenset[date] = frozenset()  #: configured days without contact

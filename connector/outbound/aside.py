@@ -1,5 +1,5 @@
-"""What lies aside is let in as soon as there is room: in a source's share of an account's day, in its limit, or in a
-ceiling of calls.
+"""Lets deliveries in that lie aside as soon as there is room: in a source's share of an account's day, in its limit,
+or in a ceiling of calls.
 
 The oldest of a source goes first, and no more at once than soon leaves: so nothing is moved back and forth.
 """

@@ -145,7 +145,7 @@ class _Turn:
     pace: Pace
     bulk_is_due: bool
     may_ask: bool  #: a question leaves a slot for what is sent
-    fetched_source: str | None  #: whose thin event was fetched last, while several sources wait
+    fetched_source: str | None  #: source of the last fetched thin event, while several sources wait
     whys: list[str] = field(default_factory=list)  #: of due deliveries that wait for their pace
 
 

@@ -284,7 +284,7 @@ def set_usage(conn: Connection, name: str, report: UsageReport) -> None:
 
 
 def fetched_in_turn(conn: Connection, name: str, source: str | None) -> None:
-    """Whose thin event is fetched; None if no several sources wait any more."""
+    """The source of the thin event that is fetched; None unless several sources wait."""
     conn.execute(update(accounts).where(_account_row.name == name).values(fetched_source=source))
 
 
@@ -297,7 +297,7 @@ def claimed(conn: Connection, name: str, lane: int, now: int) -> None:
 
 
 def claimed_in_turn(conn: Connection, name: str, lane: int, now: int, turn: int | None) -> None:
-    """The same; ``turn``: whose turn it was, None if no several sources wait any more."""
+    """The same; ``turn``: the number of the source that had its turn, None unless several sources wait."""
     _CLAIMED_IN_TURN.change(conn, {"called": name, "now": now, "from_lane": lane, "of_turn": turn})
 
 

@@ -389,7 +389,7 @@ _LINE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_cou
 
 
 def connect_options(url: str) -> dict[str, Any]:
-    """What libpq is told, as far as the URL does not say it."""
+    """The parameters of libpq that the URL does not give."""
     query = make_url(url).query
     return connect_timeout(url) | {name: value for name, value in _LINE.items() if name not in query}
 

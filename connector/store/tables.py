@@ -141,7 +141,7 @@ deliveries = Table(
     Column("reason_code", Text),  #: why it is in this state: `core.reasons.Code`
     Column("reason_facts", Text),  #: JSON: the facts of the code
     Column("place", Text),  #: where the person's phones may be: see `connector.core.places`; "" without a phone
-    Column("turn", Integer),  #: whose turn it takes: the number of its source, see `turns`; NULL: of an earlier release
+    Column("turn", Integer),  #: number of its source, see `turns`; NULL: of an earlier release
     #: the mark of the rule by which its numbers were judged; NULL: it calls nobody, or is of an earlier release
     Column("rule", Integer),
     has("deliveries", DeliveryState),

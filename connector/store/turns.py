@@ -267,7 +267,7 @@ class Used:
 
 
 def used(conn: Connection, account: str, source: str, now: int) -> Used:
-    """What counts now."""
+    """The calls that count now."""
     row = _USED.one(conn, {"of": account, "by": source, "since": now - DAY_MS})
     return Used(int(row[0] or 0), int(row[1] or 0))
 

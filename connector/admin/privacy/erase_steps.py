@@ -35,7 +35,7 @@ class NotCounted(ConnectorError):  # noqa: N818 - a refusal, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was found so far. ``plan``: proves to `erase` that it was counted to the end; "" before."""
+    """The count so far. ``plan``: proves to `erase` that it was counted to the end; "" before."""
 
     is_over: bool
     tally: Erased

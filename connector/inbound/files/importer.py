@@ -128,7 +128,7 @@ class Bulk:
     def _replace(
         self, arrivals: Sequence[tuple[int, Arrival]], replaced: Mapping[int, int]
     ) -> tuple[dict[int, str], dict[int, int]]:
-        """Makes room for corrected rows that are good. Line -> why it is left out; line -> whose place it takes."""
+        """Makes room for corrected rows that are good. Line -> why it is left out; line -> the row that it replaces."""
         if self._upload is None or not replaced:
             return {}, {}
         good = {line: arrival for line, arrival in arrivals if line in replaced and _is_good(arrival)}
@@ -256,7 +256,7 @@ def _hopeless(arrivals: Sequence[tuple[int, Arrival]], region: str) -> Connector
 
 
 def of_another_country(region: str) -> str:
-    """What to do where phones are of another country than the source's."""
+    """The advice where phones are of another country than the source's."""
     template = (
         "numbers without a country code are read as those of {region}: "
         "if they are another country's, give the source its region, or write them with their country code"

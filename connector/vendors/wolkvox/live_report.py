@@ -59,7 +59,7 @@ def live(database: Database, account: Account, caller: Caller) -> Live:
 
 
 def stored_report(database: Database, account: Account) -> CampaignReport:
-    """What was read last; asks nobody."""
+    """The last report that was read; makes no call."""
     found, _ = _stored(database, account)
     return CampaignReport(account.name, [], None) if found is None else _report(found)
 
