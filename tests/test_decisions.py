@@ -13,7 +13,7 @@ from connector.core.outcomes import Draft, Fate, Outcome, Verdict
 from connector.core.reasons import Code, Reason
 from connector.core.retry import LOOKS_AFTER_S, PROBE_GRACE_MS, PROVOKER_WAIT_MS, SAMPLE_WAIT_MS
 from connector.core.states import AttemptState, DeliveryState, Kind
-from connector.outbound import provoked, refusals, seen, settle
+from connector.outbound import probe_decisions, provoked, refusals, settle
 from connector.outbound.probe_decisions import Question
 from connector.outbound.provoked import Past, Provoker
 from connector.outbound.settle import Known
@@ -394,16 +394,16 @@ def question(
 
 
 def learnt(asked: Question, found: ProbeResult, *, believed: bool = True, now: int = LATE) -> Settlement:
-    return seen.decide_seen(asked, replace(ASKING, started_at=now), found, grounds(believed), now)
+    return probe_decisions.decide_seen(asked, replace(ASKING, started_at=now), found, grounds(believed), now)
 
 
-def grounds(believed: bool = True, **known: Any) -> seen.Grounds:
-    return seen.Grounds(believed, provoked.Known(**known))
+def grounds(believed: bool = True, **known: Any) -> probe_decisions.Grounds:
+    return probe_decisions.Grounds(believed, provoked.Known(**known))
 
 
-LANDED = Members(groups=[Group(state=DeliveryState.DELIVERED, reason=seen.LANDED)])
+LANDED = Members(groups=[Group(state=DeliveryState.DELIVERED, reason=probe_decisions.LANDED)])
 #: where they brought nothing before: see `provoked.decide_absent`
-ABSENT = Members(groups=[Group(state=DeliveryState.PENDING, reason=seen.ABSENT, due_at=LATE)])
+ABSENT = Members(groups=[Group(state=DeliveryState.PENDING, reason=probe_decisions.ABSENT, due_at=LATE)])
 
 
 def person(code: Code, **facts: Any) -> Members:
@@ -481,21 +481,24 @@ SEEN: dict[str, tuple[Question, ProbeResult, bool, Members, Ask | None]] = {
         question(all_or_nothing=False),
         ProbeResult(present={1: True, 2: False}),
         True,
-        Members(ones=[One(1, DeliveryState.DELIVERED, seen.LANDED, LATE)]),
+        Members(ones=[One(1, DeliveryState.DELIVERED, probe_decisions.LANDED, LATE)]),
         Ask(LATE + LOOKS_AFTER_S[0] * 1000, {"looks": 1}),
     ),
     "a report has all": (
         question(None, RECORDS[:1], all_or_nothing=False),
         ProbeResult(present={1: True}),
         True,
-        Members(ones=[One(1, DeliveryState.DELIVERED, seen.LANDED, LATE)]),
+        Members(ones=[One(1, DeliveryState.DELIVERED, probe_decisions.LANDED, LATE)]),
         Ask(None),
     ),
     "a report lags for good": (
         question({"looks": 99}, RECORDS[:2], all_or_nothing=False),
         ProbeResult(present={1: True}),
         True,
-        Members(ones=[One(1, DeliveryState.DELIVERED, seen.LANDED, LATE)], groups=person(Code.PROBE_NOT_SEEN).groups),
+        Members(
+            ones=[One(1, DeliveryState.DELIVERED, probe_decisions.LANDED, LATE)],
+            groups=person(Code.PROBE_NOT_SEEN).groups,
+        ),
         Ask(None),
     ),
 }
@@ -516,25 +519,25 @@ def test_absence_is_not_believed_before_the_vendor_has_had_its_time() -> None:
 
 def test_absence_counts_from_when_it_was_asked_for_not_from_when_the_answer_was_settled() -> None:
     asking = replace(ASKING, started_at=LATE - 1)
-    made = seen.decide_seen(question(), asking, ProbeResult(present={1: False}), grounds(), LATE + 60_000)
+    made = probe_decisions.decide_seen(question(), asking, ProbeResult(present={1: False}), grounds(), LATE + 60_000)
     assert (made.members, made.ask) == (Members(), Ask(LATE + 60_000, {"present": {}}))
 
 
 def test_an_unknown_call_ends_as_its_members_do() -> None:
     landed = learnt(question({"present": THREE}), ProbeResult(present={3: True}))
-    assert landed.also_ends == [End(7, ACCEPTED, words=str(seen.LANDED))]
+    assert landed.also_ends == [End(7, ACCEPTED, words=str(probe_decisions.LANDED))]
     assert (landed.destination, landed.wakes) == (DestinationChange(accepted=True), [1, 2, 3, 4])
     absent = learnt(question(exact=True), ProbeResult(present={1: False}))
-    assert (absent.also_ends, absent.unsent) == ([End(7, REJECTED, words=str(seen.ABSENT))], [1, 2, 3, 4])
+    assert (absent.also_ends, absent.unsent) == ([End(7, REJECTED, words=str(probe_decisions.ABSENT))], [1, 2, 3, 4])
 
 
 @pytest.mark.parametrize(
     ("answers", "code"), [({}, Code.PROBE_NOBODY_NEW), ({"present": {"1": True, "2": False}}, Code.PROBE_DISAGREES)]
 )
 def test_where_nobody_is_left_to_ask_what_was_learnt_decides(answers: Mapping[str, Any], code: Code) -> None:
-    made = seen.decide_unasked(question(answers), ASKING, grounds(), LATE)
+    made = probe_decisions.decide_unasked(question(answers), ASKING, grounds(), LATE)
     assert made.members == person(code)
-    assert made.end == End(9, AttemptState.NOT_SENT, words=seen.NOTHING_TO_ASK)
+    assert made.end == End(9, AttemptState.NOT_SENT, words=probe_decisions.NOTHING_TO_ASK)
 
 
 def test_a_question_without_an_answer_is_asked_again_later_each_time() -> None:
@@ -542,7 +545,7 @@ def test_a_question_without_an_answer_is_asked_again_later_each_time() -> None:
     waits = []
     asked = question()
     for _ in range(len(LOOKS_AFTER_S) + 2):
-        made = seen.decide_fault(asked, ASKING, ProbeResult(fault=fault), fault, 0, NOW)
+        made = probe_decisions.decide_fault(asked, ASKING, ProbeResult(fault=fault), fault, 0, NOW)
         assert made.ask is not None and made.ask.when is not None
         waits.append(made.ask.when - NOW)
         asked = question(made.ask.answers)
@@ -552,7 +555,9 @@ def test_a_question_without_an_answer_is_asked_again_later_each_time() -> None:
 def test_what_is_absent_goes_again_by_what_it_brought_before() -> None:
     known = {"members": BATCH, "reason": PROVOKED, "past": PAST, "accepted_at": PAST.since + 1}
     asking = replace(ASKING, started_at=LATE)
-    made = seen.decide_seen(question(exact=True), asking, ProbeResult(present={1: False}), grounds(**known), LATE)
+    made = probe_decisions.decide_seen(
+        question(exact=True), asking, ProbeResult(present={1: False}), grounds(**known), LATE
+    )
     reason = Reason(Code.PROVOKED_HALVED, {"size": 4, **PROVOKED.facts})
     assert made.members == Members(groups=(again(1, reason, LATE, last=2), again(2, reason, LATE, first=3)))
 
@@ -564,7 +569,7 @@ HELPS: dict[str, tuple[Question, ProbeResult, HelpNote | None]] = {
     "it must find": (
         question({"control": True}, control="find"),
         ProbeResult(present={1: False}),
-        HelpNote("find", HelpState.UNKNOWN, seen.BLIND),
+        HelpNote("find", HelpState.UNKNOWN, probe_decisions.BLIND),
     ),
     "it is not there": (
         question(control="find"),
@@ -728,7 +733,11 @@ def test_who_was_not_contacted_counts_against_no_cap() -> None:
 SENT_AGAIN = Reason(Code.PROBE_ABSENT, FAILED.facts)
 #: what the members brought before, and what becomes of them once it is certain that none landed.
 ABSENCES: dict[str, tuple[dict[str, Any], Members, DestinationChange | None]] = {
-    "nothing": ({}, Members(groups=[Group(state=DeliveryState.PENDING, reason=seen.ABSENT, due_at=NOW)]), None),
+    "nothing": (
+        {},
+        Members(groups=[Group(state=DeliveryState.PENDING, reason=probe_decisions.ABSENT, due_at=NOW)]),
+        None,
+    ),
     "an unknown answer": ({"reason": PROVOKED}, alone_until(NOW + 4 * SAMPLE_WAIT_MS), NOTED),
     "a failure, once": (
         {"reason": FAILED, "past": replace(PAST, times=1)},
@@ -758,4 +767,4 @@ ABSENCES: dict[str, tuple[dict[str, Any], Members, DestinationChange | None]] = 
 def test_what_did_not_land_goes_again_by_what_it_brought_before(name: str) -> None:
     known, became, destination = ABSENCES[name]
     given = provoked.Known(**{"members": LONE, "past": PAST} | known)
-    assert provoked.decide_absent(CALL, seen.ABSENT, given, NOW) == (became, destination)
+    assert provoked.decide_absent(CALL, probe_decisions.ABSENT, given, NOW) == (became, destination)

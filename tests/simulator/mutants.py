@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 
 from connector.core.quota import Used
 from connector.core.states import AttemptState, DeliveryState
-from connector.outbound import chain, claims, seen, settle
+from connector.outbound import chain, claims, probe_decisions, settle
 from connector.outbound.guards import people
 from connector.outbound.guards.place_hours import PlaceHoursGuard
 from connector.outbound.guards.suppression_list import SuppressionList
@@ -66,7 +66,7 @@ def _half_stored(conn: Connection, arrivals: Any, **values: Any) -> Any:
 MUTANTS: Mapping[str, Callable[[ExitStack], Any]] = {
     "an event is acknowledged before its commit": _patched(World, "acknowledges_early", True),
     "a delivery is lost on the way in": _patched(inbox, "store", _half_stored),
-    "absence is believed before the deadline": _patched(seen, "PROBE_GRACE_MS", -(10**8)),
+    "absence is believed before the deadline": _patched(probe_decisions, "PROBE_GRACE_MS", -(10**8)),
     "a dead worker's call is taken for never made": _patched(settle, "lapse", _sent_again),
     "a contact is not written into the ledger": _patched(people, "write_down", lambda members: None),
     "hours are not kept": _without_guard(PlaceHoursGuard),
