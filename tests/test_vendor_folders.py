@@ -23,6 +23,7 @@ MAY_NAME = {
         "cli/campaigns.py",
         "cli/demo.py",
         "cli/demo_config.py",
+        "cli/demo_stage.py",
         "cli/init.py",
         "cli/lots.py",
         "cli/nps.py",
