@@ -18,12 +18,13 @@ import orjson
 import pytest
 from sqlalchemy import Connection
 
+from connector.core.metrics import HELD
 from connector.core.settings import Secret, Settings, Source, Verify
 from connector.inbound.committer import Committer
 from connector.inbound.receiver import Receiver
 from connector.store.database import Database
 from connector.vendors.destinations import name_of
-from connector.web import asgi, health
+from connector.web import asgi, health, standby
 from connector.web.asgi import OF_ITS_OWN, Front
 from connector.web.uvicorn_server import Served
 from connector.web.wsgi import create_app
@@ -146,6 +147,95 @@ def test_a_head_in_pieces_is_waited_for(embedded: Embedded, blocked: threading.E
         line.sendall(b"vez HTTP/1.1\r\nHost: x\r\n\r\n")
         said = answered(line, 1)
         assert said.startswith(b"HTTP/1.1 200") and b"no-store" in said and b"nosniff" in said
+
+
+@pytest.fixture
+def kept(embedded: Embedded) -> Iterator[list[socket.socket]]:
+    """Connections that the loop has: each had an answer, but the last, which has sent nothing yet."""
+    lines = [connected(embedded.port) for _ in range(6)]
+    for line in lines[:-1]:
+        line.sendall(HEALTH)
+        assert answered(line, 1).startswith(b"HTTP/1.1 200")
+    until(lambda: HELD.labels("connections")._value.get() >= len(lines))
+    yield lines
+    for line in lines:
+        line.close()
+
+
+HEALTH = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_connections_that_are_kept_are_answered_while_the_loop_hangs(
+    embedded: Embedded, kept: list[socket.socket], blocked: threading.Event
+) -> None:
+    first, head, metrics, *others = kept
+    for line, asked in (
+        (first, HEALTH),
+        (head, HEALTH.replace(b"GET", b"HEAD")),
+        (metrics, HEALTH.replace(b"/livez", b"/metrics")),
+        (others[-1], HEALTH),
+    ):
+        line.sendall(asked)
+        said = to_the_end(line)
+        assert said.startswith(b"HTTP/1.1 200") and b"Connection: close" in said
+
+
+def test_what_else_comes_on_kept_connections_waits_for_the_loop_and_is_answered(
+    embedded: Embedded, kept: list[socket.socket], blocked: threading.Event
+) -> None:
+    asked = [
+        (request(lead(2)), [b"200"]),
+        (HEALTH + request(lead(3)), [b"200", b"200"]),
+        (HEALTH[:-2], []),
+        (request(b"x" * 70_000), [b"202"]),
+        (HEALTH.replace(b"livez", b"livez-not"), [b"404"]),
+        (b"nonsense\r\n\r\n", [b"400"]),
+    ]
+    for line, (some, _) in zip(kept, asked, strict=True):
+        line.sendall(some)
+    assert get(embedded.port, "/livez") == 200
+    time.sleep(3 * standby.BEAT_S)
+    for line in kept:
+        line.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            line.recv(1)
+        line.settimeout(30)
+    blocked.set()
+    kept[2].sendall(HEALTH[-2:])
+    for line, (_, expected) in zip(kept, asked, strict=True):
+        said = answered(line, len(expected) or 1)
+        assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == (expected or [b"200"])
+
+
+def test_nothing_is_answered_before_what_a_thread_beside_the_loop_answers(
+    embedded: Embedded, kept: list[socket.socket], blocked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, reached, answer = threading.Event(), threading.Event(), embedded.front.answer_beside
+
+    def slow(scope: Any) -> bytes:
+        reached.set()
+        assert release.wait(60)
+        return answer(scope)
+
+    monkeypatch.setattr(embedded.served._standby, "_answer", slow)
+    before = HELD.labels("connections")._value.get()
+    kept[0].sendall(HEALTH)
+    assert reached.wait(30)
+    kept[0].sendall(HEALTH.replace(b"livez", b"nothing"))
+    blocked.set()
+    until(lambda: HELD.labels("connections")._value.get() < before)
+    release.set()
+    with contextlib.suppress(ConnectionResetError):
+        assert [one[:3] for one in to_the_end(kept[0]).split(b"HTTP/1.1 ")[1:]] in ([], [b"200"])
+
+
+def to_the_end(line: socket.socket) -> bytes:
+    """What is said until the other side hangs up."""
+    line.settimeout(30)
+    said = b""
+    while some := line.recv(65536):
+        said += some
+    return said
 
 
 def test_threads_that_all_hang_delay_no_answer(embedded: Embedded) -> None:

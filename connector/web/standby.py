@@ -1,19 +1,21 @@
-"""Health and metrics while the server's own loop is busy: a thread beside it answers them on new connections.
+"""Health and metrics while the server's own loop is busy: a thread beside it answers them.
 
 The loop is asked for a sign of life forty times a second. While it owes one, this thread accepts in its place: it
-answers what asks for health or metrics, and keeps all others for the loop, unread. It never waits for a sender.
+answers what asks for health or metrics, and keeps all others for the loop, unread. It looks as well at connections of
+the loop that wait for their next request. It never waits for a sender.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
 
 import httptools
 
@@ -23,6 +25,15 @@ BEAT_S: Final = 0.025
 HEAD_S: Final = 0.5  #: for a head to come; what takes longer is left to the loop, which has limits for it
 HEAD_BYTES: Final = 8 * 1024  #: of a head that is answered here
 ANSWER_S: Final = 2.0  #: for an answer to be taken
+
+
+class Kept(Protocol):
+    """A connection of the loop that waits for a request, of which nothing has been read."""
+
+    descriptor: int  #: of its socket
+
+    def lend(self) -> None:
+        """It is answered here, and ends then."""
 
 
 class Standby:
@@ -45,12 +56,19 @@ class Standby:
         self._new: deque[tuple[socket.socket, float]] = deque()  #: accepted here, and when; not read yet
         self._kept: deque[socket.socket] = deque()  #: for the loop
         self._owes = False  #: the loop was asked for a sign of life, and has given none
+        self._waiting: Callable[[], Iterable[Kept]] = tuple
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop, adopt: Callable[[socket.socket], object]) -> None:
-        """Begins. ``adopt`` is called in the loop for each connection that is left to it."""
+    def start(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        adopt: Callable[[socket.socket], object],
+        waiting: Callable[[], Iterable[Kept]] = tuple,
+    ) -> None:
+        """Begins. ``adopt`` is called in the loop for each connection that is left to it; ``waiting`` by any thread."""
         self._listening.setblocking(False)
+        self._waiting = waiting
         self._thread = threading.Thread(target=self._run, args=(loop, adopt), name="standby", daemon=True)
         self._thread.start()
 
@@ -71,6 +89,7 @@ class Standby:
         while not self._stopping.wait(BEAT_S):
             if self._owes:
                 self._accept()
+                self._look_at_kept()
             self._look(is_late=self._owes)
             if not self._owes:
                 self._owes = True
@@ -116,6 +135,34 @@ class Standby:
             else:
                 self._kept.append(line)
 
+    def _look_at_kept(self) -> None:
+        """Answers on connections of the loop whose next request, or first one, waits unread."""
+        kept = {one.descriptor: one for one in self._waiting()}
+        ready = select.poll()
+        for descriptor in kept:
+            ready.register(descriptor, select.POLLIN)
+        for descriptor, _ in ready.poll(0):
+            with contextlib.suppress(OSError):
+                self._answer_on(kept[descriptor])
+
+    def _answer_on(self, one: Kept) -> None:
+        """Raises `OSError` if it has ended, or if the loop was faster."""
+        # Of the same socket: the loop may close its own at any time, and its number may become that of another.
+        line = socket.fromfd(one.descriptor, socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            seen = line.recv(HEAD_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            is_ours = seen.startswith(self._begins) and seen.find(b"\r\n\r\n") == len(seen) - 4
+            if is_ours and (scope := self._scope(seen)) is not None:
+                taken = line.recv(len(seen), socket.MSG_DONTWAIT)
+                one.lend()
+                if taken == seen:
+                    answered = line.dup()
+                    self._submit(scope["path"], lambda: self._say(answered, scope))
+                else:  # the loop answered, and the beginning of what came then was taken from it
+                    line.shutdown(socket.SHUT_RDWR)
+        finally:
+            line.close()
+
     def _scope(self, head: bytes) -> dict[str, Any] | None:
         """Of a whole head for one of our paths; None for any other, and for what is no HTTP."""
         found = _Found()
@@ -143,6 +190,7 @@ class Standby:
         with line, contextlib.suppress(OSError):
             line.settimeout(ANSWER_S)
             line.sendall(self._answer(scope))
+            line.shutdown(socket.SHUT_RDWR)  # the loop may have the same socket
 
 
 class _Found:

@@ -48,7 +48,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
+        self.descriptor = transport.get_extra_info("socket").fileno()
         self.held = 0
+        self._is_lent = False
         self.waits_since = self.loop.time()
         self._head_bytes = 0
         self._line = b""  # the beginning of a header's line, until its end has come
@@ -59,7 +61,20 @@ class Connection(HttpToolsProtocol):
         self.gate.leave(self)
         super().connection_lost(exc)
 
+    @property
+    def waits_unread(self) -> bool:
+        """No request is in hand, nothing of the next one was read, and nothing is left to write."""
+        is_idle = _is_over(self.cycle) and not self._head_bytes and not self._is_lent
+        return is_idle and not self.transport.is_closing() and not self.transport.get_write_buffer_size()
+
+    def lend(self) -> None:
+        """A thread beside the loop has read its next request, answers it and closes the connection."""
+        self._is_lent = True
+
     def data_received(self, data: bytes) -> None:
+        if self._is_lent:  # a further request before the answer: it must not be answered first
+            self.transport.abort()
+            return
         before = self.cycle
         if not _is_over(before):
             super().data_received(data)
@@ -192,7 +207,11 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._standby.start(asyncio.get_running_loop(), self._adopt)
+        self._standby.start(asyncio.get_running_loop(), self._adopt, self._waiting)
+
+    def _waiting(self) -> list[Connection]:
+        connections: set[Any] = self.server_state.connections.copy()
+        return [one for one in connections if one.waits_unread]
 
     def _adopt(self, line: socket.socket) -> None:
         """A connection that was accepted beside the loop, as one of its own."""
