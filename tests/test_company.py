@@ -191,6 +191,28 @@ def test_what_only_resembles_a_rule_gives_no_role(app: ConsoleApp, provider: Pro
     assert browser.get("/console/").status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"amr": ["pwd", "mfa"]}, 303),
+        ({"amr": ["hwk"]}, 303),
+        ({"acr": "mfa"}, 303),
+        ({"amr": "mfa"}, 403),
+        ({"amr": ["pwd", "MFA", 1], "acr": ["mfa"]}, 403),
+        ({}, 403),
+    ],
+)
+def test_a_demanded_method_is_named_by_the_provider(
+    database: Database, provider: Provider, said: dict[str, Any], status: int
+) -> None:
+    provider.claims = {"groups": ["leads-admins"]} | said
+    browser = Browser(console_of(database, oidc_of(provider, methods=("mfa", "hwk"))))
+    answer = signed_in(browser, provider)
+    assert answer.status_code == status
+    assert ("second factor" in answer.text) == (status == 403)
+    assert browser.get("/console/").status_code == (200 if status == 303 else 303)
+
+
 def test_a_role_is_the_configuration_s_of_now(database: Database, provider: Provider) -> None:
     provider.claims = {"groups": ["leads-team"]}
     browser = Browser(console_of(database, oidc_of(provider)))
@@ -317,6 +339,7 @@ enabled = true
 issuer = "https://login.example.com/realm"
 client_id = "console"
 client_secret = "${COMPANY_SECRET}"
+methods = ["mfa"]
 groups = { leads-team = "operator" }
 """
 
@@ -328,6 +351,7 @@ def test_it_is_read_from_the_configuration(tmp_path: Path) -> None:
     settings = loader.load(environment, config_path=str(file), destinations=destinations.SPECS)
     assert settings.console is not None and settings.console.oidc is not None
     assert settings.console.oidc.groups == {"leads-team": Role.OPERATOR}
+    assert settings.console.oidc.methods == ("mfa",)
     assert Secret("invented-secret") in settings.secrets
 
 
@@ -337,6 +361,7 @@ def test_it_is_read_from_the_configuration(tmp_path: Path) -> None:
         ('issuer = "https://login.example.com/realm"', 'issuer = "http://login.example.com"', "no https:// address"),
         ('client_id = "console"', "", "client_id: is required"),
         ('"operator"', '"boss"', "groups: must name roles"),
+        ('methods = ["mfa"]', "methods = []", "methods: must be a text or a list of texts"),
         ("groups = {", "others = {", "oidc"),
         ('groups = { leads-team = "operator" }', "", "nobody would have a role"),
         ('groups = { leads-team = "operator" }', 'groups = {x = "admin"}\nscope = "email"', 'must hold "openid"'),

@@ -10,7 +10,7 @@ from marshmallow import ValidationError, validates_schema
 
 from connector.config.faults import Faults, check_name
 from connector.config.reading import read_shape
-from connector.core.fields import Checked, Flag, Strict, Text, choice
+from connector.core.fields import Checked, Flag, Strict, Text, Words, choice
 from connector.core.settings import Console, Oidc, Person, Role, Secret
 from connector.core.text import is_loopback, is_url, listed, quote
 
@@ -48,6 +48,7 @@ class OidcShape(Strict):
     client_secret = Text(load_default="")
     scope = Text(load_default="openid profile email")
     groups_claim = Text(load_default="groups")
+    methods = Words(load_default=())
     groups = _Roles(load_default=dict)
     emails = _Roles(load_default=dict)
 
@@ -107,7 +108,9 @@ def _oidc(table: Any, faults: Faults) -> Oidc | None:
         faults.add((*place, "groups"), "nobody would have a role: write groups or emails with their roles")
     if faults.under(*place):
         return None
-    values = {name: data[name] for name in ("issuer", "client_id", "scope", "groups_claim", "groups", "emails")}
+    values = {
+        name: data[name] for name in ("issuer", "client_id", "scope", "groups_claim", "methods", "groups", "emails")
+    }
     return Oidc(**values, client_secret=Secret(data["client_secret"]))
 
 

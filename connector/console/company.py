@@ -104,6 +104,9 @@ class Company:
         if "code" not in query:
             raise NotSignedIn(phrase("The company's sign-in was refused or left: begin again, or use a key."))
         claims = self._claims(self._token(query["code"], cookie, back), cookie["nonce"])
+        if self._oidc.methods and not _methods(claims) & {*self._oidc.methods}:
+            log.warning("somebody signed in at the provider without a method that is demanded")
+            raise NotSignedIn(phrase("This console demands a stronger sign-in than yours: use your second factor."))
         rule = self._rule(claims)
         if rule is None:
             log.warning("somebody without a role signed in at the provider")
@@ -225,6 +228,13 @@ class Company:
 
 
 AWAY: Final = phrase("The company's sign-in does not answer as it should: use a key, or try again in a moment.")
+
+
+def _methods(claims: Mapping[str, Any]) -> set[str]:
+    """How the provider had somebody sign in: the methods that it names (RFC 8176), and the class of all together."""
+    methods, together = claims.get("amr"), claims.get("acr")
+    named = [*methods, together] if isinstance(methods, list) else [together]
+    return {one for one in named if isinstance(one, str)}
 
 
 def _is_for_us(claims: Mapping[str, Any], client_id: str) -> bool:

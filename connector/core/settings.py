@@ -377,6 +377,7 @@ class Oidc:
     client_secret: Secret = NO_SECRET
     scope: str = "openid profile email"
     groups_claim: str = "groups"
+    methods: tuple[str, ...] = ()  #: one of them must be shown to the provider: "mfa"; empty: as the provider demands
     groups: Mapping[str, Role] = field(default_factory=dict)
     emails: Mapping[str, Role] = field(default_factory=dict)
 
