@@ -14,11 +14,12 @@ from connector.admin.alarms.conditions import Looker
 from connector.admin.explain import explain
 from connector.admin.may import may
 from connector.admin.status import status
+from connector.core.caps import BY_NUMBER
 from connector.core.errors import ConfigError
 from connector.core.fields import NUMBERS
 from connector.core.quota import Wait
 from connector.core.reasons import Code
-from connector.core.settings import Account, Alarms, Source
+from connector.core.settings import Account, Alarms, Route, Source
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
 from connector.outbound.aside import Aside
@@ -30,10 +31,10 @@ from connector.store.database import Database, now_ms
 from connector.store.lanes import CEILING_LANES, LIVE, PARKED_LANES
 from connector.vendors.destinations import name_of, places
 from mappings import RECORDS
-from mappings.events import Phone
+from mappings.events import Customer, Phone
 from tests import outbound_steps
 from tests.config_texts import DIAL, DIALLER, LANDING, load_text
-from tests.outbound_steps import Out, accepted, code, dial, dialler, lead, refused
+from tests.outbound_steps import Out, accepted, code, dial, dialler, lead, refused, survey, surveys, ticket
 from tests.test_turns import OPEN, SECRET, SIGNED
 
 store, database = outbound_steps.store, outbound_steps.database
@@ -111,6 +112,86 @@ def test_what_is_called_is_said_by_the_destination_and_by_its_records() -> None:
     assert {name for name, one in DESTINATIONS.items() if one.calls} == {
         name for name, one in RECORDS.items() if getattr(one, "calls", False)
     }
+
+
+def messages(channel: str, **values: Any) -> Route:
+    """Leads surveyed in the channel."""
+    return survey(**{"on": ("lead.created",), "channel": channel, **values})
+
+
+def surveying(database: Database, channel: str, *sources: Source, **values: Any) -> Out:
+    account = surveys(phone_format="international", **{"numbers": ("mobile", "fixed"), **values})
+    out = Out(database, messages(channel), accounts=[account])
+    return reload(out, account, *sources)
+
+
+def phones_surveyed(claimed: Claim | Wait) -> list[str | None]:
+    assert isinstance(claimed, Claim), claimed
+    return [json.loads(record).get("phone") for _, record in claimed.records]
+
+
+@pytest.mark.parametrize("channel", BY_NUMBER)
+def test_a_survey_at_a_number_goes_to_those_that_the_account_allows(database: Database, channel: str) -> None:
+    premium = Phone(57, "19001234567")
+    out = surveying(database, channel, SIGNED)
+    put(out, "crm", (premium, ABROAD, FIXED), (MOBILE,), (ABROAD,))
+    assert phones_surveyed(out.claim("surveys")) == ["576012345678", "573001234567"]
+    [new] = out.router.deliveries("crm", lead(1, phones=(premium, ABROAD, FIXED)))
+    assert [one.partition(" is left out")[0] for one in new.notes] == [
+        "phones.0: a premium number",
+        "phones.1: a number of US",
+    ]
+    [dead] = out.deliveries("dead")
+    assert code(dead) == Code.NO_RECORD and "a number of US is left out" in str(dead.reason_facts)
+
+
+@pytest.mark.parametrize("channel", BY_NUMBER)
+@pytest.mark.parametrize("narrowed", ["account", "source"])
+def test_a_survey_at_a_number_is_judged_again_at_the_claim(database: Database, channel: str, narrowed: str) -> None:
+    wide: Any = {"countries": ("CO", "US")}
+    out = surveying(database, channel, SIGNED, **wide)
+    put(out, "crm", (ABROAD, MOBILE), (ABROAD,))
+    of_source: Any = {"countries": ("CO",)} if narrowed == "source" else {}
+    account = surveys(
+        phone_format="international", numbers=("mobile", "fixed"), **({} if narrowed == "account" else wide)
+    )
+    reload(out, account, replace(SIGNED, **of_source))
+    assert isinstance(out.claim("surveys"), Wait)
+    assert {code(row) for row in out.deliveries("pending")} == {Code.NUMBERS_AGAIN}
+    assert releases(out) == 2
+    assert phones_surveyed(out.claim("surveys")) == ["573001234567"]
+    [dead] = out.deliveries("dead")
+    assert code(dead) == Code.NO_RECORD
+
+
+def test_an_unsaid_channel_and_e_mail_reach_no_number(database: Database) -> None:
+    for channel in ("email", ""):
+        out = surveying(database, channel, SIGNED)
+        assert all(not one.number_rules and not one.reaches_numbers for one in out.places["surveys"].values())
+        [new] = out.router.deliveries("crm", lead(1, phones=(ABROAD,), email="ana@example.com"))
+        assert (new.rule, json.loads(new.record)["phone"], new.notes) == (None, "12125550123", ())
+
+
+def test_who_is_reached_at_a_number_and_has_none_left_is_not_surveyed_elsewhere(database: Database) -> None:
+    out = surveying(database, "sms", SIGNED)
+    [new] = out.router.deliveries("crm", lead(1, phones=(ABROAD,), email="ana@example.com"))
+    assert new.state == "dead" and "a number of US is left out" in str(new.reason)
+    router = Router(replace(out.settings, routes=(messages("sms", on=("ticket.closed",)),)), name_of)
+    [new] = router.deliveries("crm", ticket(1, customer=Customer(email="ana@example.com", phone=ABROAD)))
+    assert new.state == "dead" and "a number of US is left out" in str(new.reason)
+    [new] = router.deliveries("crm", ticket(1, customer=Customer(email="ana@example.com", phone=MOBILE)))
+    assert json.loads(new.record)["phone"] == "573001234567"
+
+
+def test_people_who_get_a_message_count_for_the_ceiling(database: Database) -> None:
+    out = surveying(database, "whatsapp", SIGNED, calls_per_day=(("all", 2),))
+    put(out, "crm", *people(3))
+    claimed = out.claim("surveys")
+    assert len(phones_surveyed(claimed)) == 2
+    assert [code(row) for row in out.deliveries("pending")] == [Code.CEILING_HELD]
+    answer = may(out.settings, database, "+12125550123", out.settings.routes[0], 10**13)
+    told = {one.guard: one for one in answer.verdicts}
+    assert not told["numbers"].may and "calls_per_day" in told
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ class _Asked:
         """Whether one of the phones may be called by the account; a source may say less."""
         rule = rule_of(self.settings.accounts[self.route.account], None, self.settings.locale.region)
         known = [phone for one in self.who if one.startswith("+") for phone in phones(one, self.settings)[:1]]
-        if self.place.calls and rule is not None and known:
+        if self.place.reaches_numbers and rule is not None and known:
             faults = [rule.fault(phone) for phone in known]
             yield Verdict(NumbersGuard.option, not all(faults), "; ".join(dict.fromkeys(filter(None, faults))))
 

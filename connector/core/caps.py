@@ -14,6 +14,7 @@ from connector.core.times import DAY_MS
 #: Why a person is contacted. `requested`: the person asked for the contact a short time ago.
 PURPOSES: Final = ("marketing", "requested", "service", "survey", "collection")
 CHANNELS: Final = ("voice", "sms", "whatsapp", "email")
+BY_NUMBER: Final = ("voice", "sms", "whatsapp")  #: those that reach a number, which costs by its country and kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from connector.core import keyed_hash
+from connector.core.caps import BY_NUMBER
 from connector.core.fields import results_in
 from connector.core.log import get
 from connector.core.openings import Clocked, PlaceRules
@@ -234,6 +235,8 @@ class Router:
             if not left_out:
                 raise
             raise Invalid((*invalid.errors, *(FieldError(*one.split(": ", 1)) for one in left_out))) from None
+        if left_out and prepared.route.channel in BY_NUMBER and not _reached_at(event):
+            raise Invalid(tuple(FieldError(*one.split(": ", 1)) for one in left_out))
         notes = (*rendered.notes, *left_out, *([note] if note else []))
         return replace(rendered, notes=notes) if notes else rendered
 
@@ -244,7 +247,7 @@ class Router:
 
     def _rule(self, prepared: _Prepared, source: str) -> tuple[NumberRule, int] | None:
         """The rule of callable numbers and its mark; a source may narrow the account's."""
-        if not getattr(prepared.mapping, "calls", False):
+        if not getattr(prepared.mapping, "calls", False) and prepared.route.channel not in BY_NUMBER:
             return None
         key = (prepared.route.account, source)
         if key not in self._rules_of:
@@ -386,6 +389,11 @@ def _wants(route: Route | Refusal, source: str, event_type: str) -> bool:
 def _phones(event: Event) -> list[Phone]:
     phones = (*event.phones, event.callback_phone) if isinstance(event, Lead) else (event.customer.phone,)
     return [phone for phone in phones if phone is not None]
+
+
+def _reached_at(event: Event) -> bool:
+    """Whether a number is left at which a message or a survey reaches the person."""
+    return bool(event.phones) if isinstance(event, Lead) else event.customer.phone is not None
 
 
 def _place(event: Event) -> str:

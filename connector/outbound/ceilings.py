@@ -72,7 +72,9 @@ def ceilings(place: Destination, used: Mapping[Called, int]) -> list[Ceiling]:
 
 def has_ceilings(place: Destination) -> bool:
     """Whether any is configured for the destination."""
-    return place.calls and bool(place.account.calls_per_day or any(one.calls_per_day for one in place.sources))
+    return place.reaches_numbers and bool(
+        place.account.calls_per_day or any(one.calls_per_day for one in place.sources)
+    )
 
 
 def called(place: Destination, where: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema
 from sqlalchemy import Connection
 
+from connector.core.caps import BY_NUMBER
 from connector.core.http import Answer, Deadline
 from connector.core.openings import Plan
 from connector.core.outcomes import Draft, Outcome
@@ -73,7 +74,7 @@ class Destination:
     trust: Mapping[str, int] = field(default_factory=dict)  #: rank of each source; empty where all prove alike
     sources: tuple[Source, ...] = ()  #: the sources of events that may come here, the more trusted first
     largest_batch: int = 1  #: of the account's destinations
-    #: marks of the rules by which numbers are judged, by the number of a source; None: of any other. Empty: no calls
+    #: marks of the rules by which numbers are judged, by the number of a source; None: of any other. Empty: none are
     number_rules: Mapping[int | None, int] = field(default_factory=dict)
     plan: Plan | None = None  #: the contact rules and its routes; None: only each route's own options apply
 
@@ -122,6 +123,11 @@ class Destination:
         planned = next(iter(self.plan.routes.values()), None) if self.plan else None
         route = next(iter(self.routes.values()), None)
         return planned.channel if planned else (route.channel if route else "") or self.by_channel
+
+    @property
+    def reaches_numbers(self) -> bool:
+        """Whether its records reach people at their numbers, which are judged and counted then."""
+        return self.calls or self.channel in BY_NUMBER
 
     @property
     def later_ms(self) -> int:

@@ -8,6 +8,7 @@ from typing import Final
 
 from marshmallow import Schema
 
+from connector.core.caps import BY_NUMBER
 from connector.core.errors import ConfigError
 from connector.core.openings import Plan, plan_of
 from connector.core.settings import TRUST, Route, Settings, Source
@@ -96,8 +97,13 @@ def _destination(
         followers=after | (before.followers if before else frozenset()),
         trust=_ranks(settings),
         sources=_sources(settings, [route, *(before.routes.values() if before else ())]),
-        number_rules=_number_rules(settings, route) if DESTINATIONS[route.to].calls else {},
+        number_rules=_number_rules(settings, route) if reaches_numbers(route) else {},
     )
+
+
+def reaches_numbers(route: Route) -> bool:
+    """Whether the route's records reach people at their numbers."""
+    return DESTINATIONS[route.to].calls or route.channel in BY_NUMBER
 
 
 def _number_rules(settings: Settings, route: Route) -> Mapping[int | None, int]:

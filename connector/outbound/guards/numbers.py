@@ -1,4 +1,4 @@
-"""Which numbers are called: judged where a record is made, and again at the claim, under the rule of that moment."""
+"""Which numbers are called, or get a message: judged where a record is made, and again at the claim, under its rule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connector.core.settings import Route
 from connector.core.states import Kind
 from connector.outbound.guards.base import Guard, Members
 from connector.store import turns
-from connector.vendors.destinations import DESTINATIONS
+from connector.vendors.destinations import reaches_numbers
 
 
 class NumbersGuard(Guard):
@@ -32,6 +32,6 @@ class NumbersGuard(Guard):
         return [], sum(turns.judge_again(members.conn, members.attempt, one, again, members.now) for one in others)
 
     def text(self, route: Route) -> str:
-        if not DESTINATIONS[route.to].calls:
+        if not reaches_numbers(route):
             return ""
         return phrase("numbers: those of the countries and kinds that its account and source allow")

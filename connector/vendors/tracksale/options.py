@@ -10,6 +10,7 @@ from marshmallow import ValidationError, validates_schema
 from connector.core.fields import (
     AccountOptions,
     Address,
+    Ceilings,
     Checked,
     Code,
     Codes,
@@ -20,9 +21,12 @@ from connector.core.fields import (
     Strict,
     Text,
     Whole,
+    Words,
     choice,
     is_path,
     is_word,
+    known_numbers,
+    known_regions,
 )
 from connector.core.text import seconds
 from connector.vendors.tracksale.api import PAGED_URL
@@ -37,6 +41,9 @@ class TracksaleAccount(AccountOptions):
     window_shared_with = Text(load_default="")
     requests_per_window = Whole(least=1, load_default=1000)
     window_seconds = Seconds(least=1, load_default=300.0)
+    countries = Words(load_default=(), validate=known_regions)
+    numbers = Words(load_default=("mobile", "fixed"), validate=known_numbers)
+    calls_per_day = Ceilings(load_default=())
     phone_format = Text(load_default="national", validate=choice("national", "e164", "international"))
 
 
