@@ -67,7 +67,7 @@ def rules(sb: Sandbox) -> list[str]:
     return [breach.rule for breach in sb.breaches]
 
 
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 300.0) -> None:
     """Waits for what another thread does; fails when it does not."""
     end = time.monotonic() + seconds
     while not true():

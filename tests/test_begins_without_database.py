@@ -70,10 +70,10 @@ class Site:
         return False
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(f"{self.at}{path}", timeout=30)
+        return requests.get(f"{self.at}{path}", timeout=120)
 
     def send(self, number: int, token: str = FORM_TOKEN) -> requests.Response:
-        return requests.post(f"{self.at}/webhooks/form", json=lead(number), headers={"X-Token": token}, timeout=30)
+        return requests.post(f"{self.at}/webhooks/form", json=lead(number), headers={"X-Token": token}, timeout=120)
 
     def stores(self, number: int) -> None:
         """Sends it until it is stored at once."""
@@ -143,7 +143,7 @@ def test_it_takes_webhooks_before_the_database_was_ever_there(site: Site, comman
         assert not site.sandbox.wolkvox.duplicates("1042")
     assert site.stored() == ["L-1", "L-2", "L-4"]
     process.terminate()
-    assert process.wait(40) == 0
+    assert process.wait(300) == 0
 
 
 @pytest.mark.parametrize("site", ["file"], indirect=True)
@@ -155,7 +155,7 @@ def test_a_process_that_waits_for_the_database_ends_in_order(site: Site, command
         site.serves()
         assert spooled(site.send(1))
     process.terminate()
-    assert process.wait(40) == 0
+    assert process.wait(300) == 0
     assert "Traceback" not in site.log.read_text()
 
 
@@ -177,7 +177,7 @@ def test_without_a_spool_it_ends_with_one_line(site: Site, command: str) -> None
     """Its supervisor starts it again."""
     config = Path(site.environ["CONNECTOR_CONFIG"])
     config.write_text(config.read_text().partition("[spool]")[0])
-    assert site.start(command).wait(60) == 1
+    assert site.start(command).wait(300) == 1
     assert re.fullmatch(r"connector: the database cannot be used now: .*\n", site.log.read_text())
 
 
@@ -225,7 +225,7 @@ def test_killed_between_the_spool_and_the_answer_it_is_there_once(site: Site, tm
     assert spooled(site.send(1))
     with pytest.raises(requests.ConnectionError):
         site.send(2)
-    assert doomed.wait(40) == -signal.SIGKILL
+    assert doomed.wait(300) == -signal.SIGKILL
     site.start("web")
     site.serves()
     assert spooled(site.send(2))

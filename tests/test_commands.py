@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import update
 
 from connector.cli import COMMANDS, group, outline, output, questions
+from connector.cli.given_file import FileFault
 from connector.cli.root import connector as command
 from connector.store import attempts, tables
 from connector.store.database import Database, now_ms
@@ -689,8 +690,8 @@ def parse(line: list[str]) -> None:
         here, line = found, line[1:]
     try:
         here.make_context(str(here.name), list(line), parent=context)
-    except click.BadParameter as fault:
-        assert not isinstance(fault, click.MissingParameter) and "does not exist" in str(fault), fault
+    except FileFault as fault:
+        assert "there is no file" in fault.message
     except click.exceptions.NoArgsIsHelpError:
         pass
 

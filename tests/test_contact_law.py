@@ -10,6 +10,7 @@ import pytest
 
 from connector.core import law
 from connector.core.openings import PlaceRules
+from connector.core.phrases import Phrase
 from connector.core.places import areas
 from connector.core.settings import ContactRules
 
@@ -125,3 +126,8 @@ def test_where_nothing_is_known_of_a_law_nobody_waits():
     for place in ("PR", "DO", "GB", "DE"):
         assert RULES.closed(place, "marketing", night) is None
         assert RULES.caps(place, "voice", "marketing") == ()
+
+
+def test_what_is_unclear_in_a_law_can_be_said_in_every_language() -> None:
+    unclear = [row.unclear for row in law.ROWS if row.unclear]
+    assert unclear and all(isinstance(one, Phrase) for one in unclear)

@@ -770,7 +770,7 @@ def test_two_workers_fetch_each_once_and_never_more_at_a_time_than_is_allowed(
     assert set(world.fetches()) == {"accepted"}
 
 
-def _until(true: Callable[[], bool], seconds: float = 30) -> None:
+def _until(true: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it never came true"

@@ -644,8 +644,8 @@ def test_the_first_purge_waits_for_whoever_has_begun_to_store(run: Run, world: W
             purging.result(1.0)
         assert [row.forgotten_at for row in world.events()] == [None]
         go_on.set()
-        assert storing.result(30) == ["duplicate"]
-        purging.result(30)
+        assert storing.result(300) == ["duplicate"]
+        purging.result(300)
     assert len(world.events()) == 1
     assert world.events()[0].forgotten_at
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
 from connector.cli import output
 from connector.core.phrases import joined, mapped, names, phrase, plural
 from connector.core.reasons import ENGLISH, Code, Reason, because
+from connector.languages import catalogue as catalogue_module
 from connector.languages.catalogue import LANGUAGES, catalogue, known, of_environment, of_request, read
 from tests import catalogues, said_texts
 from tests.catalogues import FOLDER, messages, of_module
@@ -111,3 +115,25 @@ def test_whatever_a_command_prints_can_be_said_in_every_language() -> None:
 
 def test_errors_that_people_of_a_call_centre_meet_can_be_said_in_every_language() -> None:
     assert [*said_texts.raised()] == []
+
+
+def test_a_catalogue_is_read_by_babel_only_after_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "es.po"
+    shutil.copy(FOLDER / "es.po", path)
+    first = read(path)
+    with monkeypatch.context() as without:
+        without.setattr(catalogue_module, "_read", lambda _: pytest.fail("it was read before"))
+        assert read(path) == first
+    path.write_text(path.read_text() + '\nmsgid "what is new"\nmsgstr "lo que es nuevo"\n')
+    assert read(path) == first | {"what is new": ("lo que es nuevo",)}
+
+
+def test_a_catalogue_that_was_kept_in_part_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "es.po"
+    shutil.copy(FOLDER / "es.po", path)
+    first = read(path)
+    (kept,) = (tmp_path / "__pycache__").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-9])
+    assert read(path) == first

@@ -74,7 +74,7 @@ def test_a_body_is_answered_once_all_its_parts_are_durable(database: Database) -
     with locked(str(database_url_of(database))):
         committer.hand_over([(several, reply)])
         committer.hand_over([(few, quick)])
-    assert [one.event_id for one in reply.result(30)] == [one.event_id for one in several]
+    assert [one.event_id for one in reply.result(300)] == [one.event_id for one in several]
     committer.close()
     assert order == ["crm", "pub"]
     assert counting.begun == 3
@@ -98,7 +98,7 @@ def test_a_body_whose_part_fails_is_told_once_and_the_rest_is_not_tried(
     several, reply = waiting("pub", 3 * OF_ONE)
     committer.hand_over([(several, reply)])
     with pytest.raises(StoreUnavailable):
-        reply.result(30)
+        reply.result(300)
     assert len(committer.put([arrival(1, source="crm")])) == 1
     committer.close()
     assert calls == [OF_ONE, OF_ONE, 1]

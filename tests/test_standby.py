@@ -71,7 +71,7 @@ def embedded(sqlite_url: str, is_public: bool) -> Iterator[Embedded]:
     server.close()
 
 
-def get(port: int, path: str, *, timeout_s: float = 30, method: str = "GET", **headers: str) -> int:
+def get(port: int, path: str, *, timeout_s: float = 120, method: str = "GET", **headers: str) -> int:
     """The status; 0 if nobody answers."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
@@ -99,7 +99,7 @@ def blocked(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[thr
     monkeypatch.setattr(Receiver, "read_all", slow)
     with connected(embedded.port) as line:
         line.sendall(request(lead(1)))
-        assert reached.wait(30)
+        assert reached.wait(120)
         yield release
         release.set()
         assert answered(line, 1).startswith(b"HTTP/1.1 2")

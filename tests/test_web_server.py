@@ -231,8 +231,17 @@ sources = ["open", "strict", "key"]
 """
 
 
+#: `connector` with an hour to stop in: one that ends has ended by itself, however long that took.
+PATIENT = """
+from connector.cli import shutdown, supervisor
+shutdown.STOP_S = supervisor.STOP_S = 3600.0
+from connector.__main__ import main
+main()
+"""
+
+
 class Process:
-    """`connector web` as it is started in earnest."""
+    """`connector web` as it is started in earnest, but for the time that it has to stop."""
 
     def __init__(self, folder: Path, database_url: str, port: int) -> None:
         (folder / "connector.toml").write_text(CONFIGURATION)
@@ -245,7 +254,7 @@ class Process:
         }
         self.port = port
         self.inner = subprocess.Popen(
-            [sys.executable, "-m", "connector", "web"],
+            [sys.executable, "-c", PATIENT, "web"],
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
@@ -253,7 +262,7 @@ class Process:
         )
 
     def wait_until_ready(self) -> None:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             assert self.inner.poll() is None, self.inner.stderr and self.inner.stderr.read()
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -273,7 +282,7 @@ class Process:
 
     def end(self) -> tuple[int, str]:
         """Exit code, and what was said on stderr."""
-        _, said = self.inner.communicate(timeout=120)
+        _, said = self.inner.communicate(timeout=300)
         return self.inner.returncode, said
 
 
@@ -336,7 +345,7 @@ def test_after_sigterm_everything_acknowledged_is_stored(starting: Starting, dat
     senders = [threading.Thread(target=send, args=(n * 100_000,)) for n in range(8)]
     for sender in senders:
         sender.start()
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while len(acknowledged) <= 50:
         assert time.monotonic() < end, "connector web hardly takes anything"
         time.sleep(0.02)
@@ -356,25 +365,21 @@ def test_after_sigterm_everything_acknowledged_is_stored(starting: Starting, dat
 def test_a_signal_to_the_whole_group_ends_it_as_well(starting: Starting, sqlite_url: str, number: int) -> None:
     process = starting(sqlite_url)
     process.wait_until_ready()
-    started = time.monotonic()
     os.killpg(process.inner.pid, number)
     code, said = process.end()
     assert code == 0, said
-    assert time.monotonic() - started < 25
 
 
 @pytest.mark.slow
 def test_a_signal_at_the_very_start_ends_it(starting: Starting, sqlite_url: str) -> None:
     process = starting(sqlite_url)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not process.children():
         assert time.monotonic() < end
         time.sleep(0.001)
-    started = time.monotonic()
     process.inner.send_signal(signal.SIGTERM)
     code, said = process.end()
     assert code == 0, said
-    assert time.monotonic() - started < 25
 
 
 @pytest.mark.slow
@@ -384,11 +389,9 @@ def test_a_half_sent_body_does_not_keep_it_from_ending(starting: Starting, sqlit
     with socket.create_connection(("127.0.0.1", process.port)) as line:
         line.sendall(raw_post("open", b"x" * 100)[:-50])
         time.sleep(0.3)
-        started = time.monotonic()
         process.inner.send_signal(signal.SIGTERM)
         code, said = process.end()
     assert code == 0, said
-    assert time.monotonic() - started < 25
 
 
 @pytest.mark.slow
@@ -397,7 +400,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_parent_leaves_none(starting: S
     process.wait_until_ready()
     first = process.children()
     os.kill(first[0], signal.SIGKILL)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while (now := process.children()) == first or len(now) < 2:
         assert time.monotonic() < end
         time.sleep(0.1)

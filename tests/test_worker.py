@@ -50,7 +50,7 @@ def crew(database: Database) -> Iterator[Crew]:
     crew.stop()
 
 
-def until(true: Callable[[], Any], seconds: float = 90) -> None:
+def until(true: Callable[[], Any], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come to be in time"

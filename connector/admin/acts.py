@@ -114,8 +114,13 @@ def sentence(row: Any) -> str:
     """ "ana paused dialler: maintenance until 14:00"."""
     template, facts = SAID.get(row.what, UNKNOWN), _facts(row)
     did = Phrase(template.format_map(facts), template, {name: facts[name] for name in names(template)})
-    before = phrase("; it was {before}", before=state_word(row.before)) if row.before else ""
-    return joined([f"{row.who} ", did, before, f": {row.why}" if row.why else ""])
+    return joined([f"{row.who} ", did, _before(row.before), f": {row.why}" if row.why else ""])
+
+
+def _before(stood_: str) -> str:
+    """ "; it was dead: 400" of what `stood` has kept."""
+    state, _, why = stood_.partition(": ")
+    return phrase("; it was {before}", before=joined([state_word(state), why], ": ")) if state else ""
 
 
 def _facts(row: Any) -> dict[str, Any]:

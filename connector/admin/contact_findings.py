@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from connector.core import calendars, contact_hours, law
 from connector.core.openings import PlaceRules
-from connector.core.phrases import phrase
+from connector.core.phrases import joined, phrase
 from connector.core.settings import ContactHours, ContactRules, Route, Settings
 from connector.core.times import HOUR_MS
 
@@ -53,9 +53,9 @@ def _of_rules(settings: Settings, today: date) -> Iterator[Found]:
     if (today - law.READ).days > calendars.OLD_AFTER_DAYS:
         template = "the law was read on {day}, more than a year ago: ask a lawyer what changed"
         yield CONTACT, "warning", phrase(template, day=str(law.READ))
-    unclear = list(dict.fromkeys(f"{row.place}: {row.unclear}" for row in mine if row.unclear))
+    unclear = dict.fromkeys(joined([row.place, row.unclear], ": ") for row in mine if row.unclear)
     if unclear:
-        yield CONTACT, "ok", phrase("read the safe way: {what}", what="; ".join(unclear))
+        yield CONTACT, "ok", phrase("read the safe way: {what}", what=joined(unclear, "; "))
     yield from _of_lists(rules, mine, {route.purpose for route in reaching})
     if home in NUMBERS_SHOWN:
         template = "the number shown to the person is not the connector's to check: {what}"

@@ -15,6 +15,7 @@ import orjson
 
 from connector.admin.acts import record
 from connector.cli import app, output
+from connector.cli.given_file import GivenFile
 from connector.cli.progress import bar
 from connector.core.errors import ConnectorError, StoreUnavailable, said_of
 from connector.core.phrases import joined, phrase, plural
@@ -38,7 +39,7 @@ AGAIN = "what came before is stored: the same command goes on from there"
 
 @click.command("import")
 @click.argument("source")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=GivenFile())
 @click.option("--type", "event_type", default="", help="What rows of a table are that do not say, as ticket.closed.")
 @click.option("--columns", multiple=True, metavar="FIELD=COLUMN", help="What a column is: “phones=Nº de celular”.")
 @click.option(
@@ -78,7 +79,6 @@ def import_(
     connector import landing leads.csv --columns "phones=Nº de celular"
     connector import tickets closed.csv --type ticket.closed --dry-run
     """
-    _demand_file(file)
     settings = app.settings()
     found = _source(settings, source)
     if not dry_run:
@@ -99,13 +99,6 @@ def import_(
         output.as_json(_as_json(how | _columns(rows), tally))
     else:
         _print(how, tally, (found.locale or settings.locale).region)
-
-
-def _demand_file(file: Path) -> None:
-    """Ends the command if there is none: that is wrong usage."""
-    if not file.is_file():
-        click.echo(f"connector: {output.printable(f'there is no file {file}')}", err=True)
-        sys.exit(2)
 
 
 def _columns(rows: Reading) -> dict[str, Any]:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from connector.admin.mapped import mapped, mapped_again
 from connector.admin.stored import source_named, stored_event
 from connector.cli import app, output
+from connector.cli.given_file import GivenFile
 from connector.core.errors import ConnectorError
 from connector.core.phrases import joined, phrase
 from connector.core.states import DeliveryState, EventState, state_word
 from connector.inbound.captured import captured
 
+STDIN: Final = Path("-")
+
 
 @click.command("map")
 @click.argument("source", required=False)
-@click.argument("file", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", metavar="[FILE]", required=False, type=GivenFile(dash=True, pipe=True))
 @click.option("--from", "stored", metavar="EVENT", help="The stored payload of an event, e45, instead of a file.")
 @app.json_option
-def map_(source: str | None, file: str | None, stored: str | None, as_json: bool) -> None:
+def map_(source: str | None, file: Path | None, stored: str | None, as_json: bool) -> None:
     """Shows what a payload would become.
 
     The event and each route's record, or every field's error; and for each route why it takes the event or does not.
@@ -37,7 +40,7 @@ def map_(source: str | None, file: str | None, stored: str | None, as_json: bool
     """
     if (file is None) is (stored is None) or (stored is None and source is None):
         raise click.UsageError(phrase("give a SOURCE and a FILE, or --from with an event: connector map --from e45"))
-    found = _of_event(stored, source or "") if stored is not None else _of_file(source or "", file or "")
+    found = _of_event(stored, source or "") if stored is not None else _of_file(source or "", file or Path("-"))
     if as_json:
         output.as_json(found)
     else:
@@ -50,12 +53,12 @@ def map_(source: str | None, file: str | None, stored: str | None, as_json: bool
         sys.exit(1)
 
 
-def _of_file(source: str, file: str) -> dict[str, Any]:
+def _of_file(source: str, file: Path) -> dict[str, Any]:
     settings = app.settings()
     configured = source_named(settings, source)
-    if file == "-":
+    if file == STDIN:
         return mapped(settings, configured, _bytes(file), "")
-    request = captured(_bytes(file), Path(file).suffix.lower())
+    request = captured(_bytes(file), file.suffix.lower())
     return mapped(settings, configured, request.body, request.content_type, request.headers)
 
 
@@ -65,9 +68,9 @@ def _of_event(text: str, source: str) -> dict[str, Any]:
         return mapped_again(here.settings, stored)
 
 
-def _bytes(file: str) -> bytes:
+def _bytes(file: Path) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
     except OSError as fault:
         raise ConnectorError(phrase("{file} cannot be read: {why}", file=file, why=fault.strerror or "")) from fault
 

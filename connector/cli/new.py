@@ -16,6 +16,7 @@ from connector.admin.new_sender import proving, writing
 from connector.admin.new_sender.guess import Guess, guess
 from connector.admin.new_sender.writing import Sender
 from connector.cli import app, env_file, output
+from connector.cli.given_file import GivenFile
 from connector.cli.group import ROOT, fail
 from connector.config import own_senders
 from connector.core.errors import ConnectorError, Unreadable, UnsupportedType
@@ -38,7 +39,7 @@ def new() -> None:
 
 @new.command()
 @click.argument("name")
-@click.argument("payload", metavar="PAYLOAD", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("payload", metavar="PAYLOAD", type=GivenFile())
 @click.option("--type", "event_type", type=click.Choice(EVENT_TYPES), default=EVENT_TYPES[0], show_default=True)
 def sender(name: str, payload: Path, event_type: str) -> None:
     """Writes a sender's mapping, configuration and tests.

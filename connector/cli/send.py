@@ -18,6 +18,7 @@ import orjson
 import requests
 
 from connector.cli import app, output
+from connector.cli.given_file import GivenFile
 from connector.cli.group import fail
 from connector.core.errors import ConnectorError
 from connector.core.phrases import phrase
@@ -71,7 +72,7 @@ class Request:
 
 @click.command()
 @click.argument("source")
-@click.argument("file", required=False, metavar="[FILE]", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, metavar="[FILE]", type=GivenFile(pipe=True))
 @click.option("--sample", is_flag=True, help="An invented payload of now, where the source reads our own JSON.")
 @click.option("--to", metavar="URL", default="", help="Where the connector listens; http://127.0.0.1:PORT if left out.")
 @click.option(
@@ -138,7 +139,11 @@ def _sample(source: Source) -> tuple[bytes, str]:
 
 def _caught(file: Path) -> tuple[bytes, str]:
     """A body and its content type; of a whole request its own."""
-    request = captured(file.read_bytes(), file.suffix.lower())
+    try:
+        raw = file.read_bytes()
+    except OSError as fault:
+        raise ConnectorError(phrase("{file} cannot be read: {why}", file=file, why=fault.strerror or "")) from fault
+    request = captured(raw, file.suffix.lower())
     return request.body, request.content_type
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from connector.admin.privacy.people_file import Line, PeopleFile
 from connector.admin.privacy.person import NOBODY, locale_of, named
 from connector.cli import app, output, registries
 from connector.cli.app import Surroundings
+from connector.cli.given_file import GivenFile
 from connector.cli.group import fail
 from connector.cli.may import all_asked_for
 from connector.core.caps import CHANNELS
@@ -159,7 +159,7 @@ def list_(as_json: bool) -> None:
 
 
 @suppress.command("import")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=GivenFile())
 @click.option("--reason", default="", help="Why, for readers of the list. No personal data.")
 @click.option("--columns", multiple=True, metavar="FIELD=COLUMN", help="What a column is: “phones=Nº”, “-=Factura”.")
 @click.option("--region", default="", help="The country of numbers without a code, where it is not the configured one.")
@@ -189,9 +189,6 @@ def import_(
     connector suppress import do-not-call.xlsx --reason "list of May"
     connector suppress import rne.csv --list rne --of 2026-11-01 --replace
     """
-    if not file.is_file():
-        click.echo(f"connector: {output.printable(f'there is no file {file}')}", err=True)
-        sys.exit(2)
     if name:
         with app.opened() as here, opened(file, encoding) as text_file:
             _import_registry(here, PeopleFile(text_file, _locale(here, region), wish_of(columns)), name, day, replaces)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 from zoneinfo import TZPATH
 
+from connector.core.phrases import phrase
+
+HOLIDAYS: Final = phrase("public holidays")
+ZONES: Final = phrase("time zones")
 OLD_AFTER_DAYS: Final = 365
 #: Paraguay's clock (2024) and that of Aysén in Chile (2025) are wrong in versions before this one.
 LEAST_ZONES: Final = "2025b"
@@ -29,28 +33,32 @@ class Calendar:
 
     def warning(self, today: date) -> str:
         """The fault of the calendar as a sentence; "" if there is none."""
-        if self.name == "time zones" and self.version < LEAST_ZONES:
-            return (
-                f"time zones {self.version or 'of an unknown version'}: older than {LEAST_ZONES}, and the clocks of"
-                " Paraguay and southern Chile are wrong in them: update tzdata on this machine, or set PYTHONTZPATH to"
-                " an empty text, so that the Python package is read"
+        if self.name == ZONES and self.version < LEAST_ZONES:
+            said = (
+                "time zones {version}: older than {least}, and the clocks of Paraguay and southern Chile are wrong in"
+                " them: update tzdata on this machine, or set PYTHONTZPATH to an empty text, so that the Python package"
+                " is read"
             )
+            return phrase(said, version=self.version or phrase("of an unknown version"), least=LEAST_ZONES)
         if self.since is not None and (today - self.since).days > OLD_AFTER_DAYS:
-            return f"{self.name} {self.version}: more than a year old; update the package"
+            said = "{calendar} {version}: more than a year old; update the package"
+            return phrase(said, calendar=self.name, version=self.version)
         return ""
 
 
 def public_holidays() -> Calendar:
     """The installed release of `holidays`."""
+    from importlib import metadata  # slow to load
+
     version = metadata.version("holidays")
     found = re.match(r"0\.(\d+)", version)
     since = _RELEASE[1] + (int(found[1]) - _RELEASE[0]) * _EVERY if found else None
-    return Calendar("public holidays", version, since)
+    return Calendar(HOLIDAYS, version, since)
 
 
 def time_zones() -> Calendar:
     """The data of `zoneinfo`: the machine's own if there is one, otherwise the package `tzdata`."""
-    return Calendar("time zones", _zones_version(), None)
+    return Calendar(ZONES, _zones_version(), None)
 
 
 def _zones_version() -> str:

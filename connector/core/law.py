@@ -12,6 +12,7 @@ from datetime import date
 from typing import Final
 
 from connector.core.caps import Cap
+from connector.core.phrases import joined, phrase
 from connector.core.settings import ContactHours, Span
 from connector.core.times import DAY_MS
 
@@ -51,7 +52,7 @@ _ADS: Final = ("marketing", "survey", "requested")
 _COLLECTION: Final = ("collection",)
 _CAPPED: Final = ("marketing", "survey", "collection")
 _MESSAGES: Final = ("sms", "whatsapp", "email")
-_OTHERS: Final = "the law gives hours for another purpose only; they are kept for this one too"
+_OTHERS: Final = phrase("the law gives hours for another purpose only; they are kept for this one too")
 
 
 def _hours(place: str, weekdays: str, saturday: str = "", sunday: str = "", *, holidays: str = "") -> ContactHours:
@@ -106,7 +107,7 @@ ROWS: Final[tuple[Row, ...]] = (
         place="CO",
         hours=_hours("CO", "7-19", "8-15"),
         source="Ley 2300 de 2023, articles 3 and 5",
-        unclear="whether surveys and service notices are covered; they are kept within the same hours",
+        unclear=phrase("whether surveys and service notices are covered; they are kept within the same hours"),
     ),
     Row(
         place="CO",
@@ -125,14 +126,16 @@ ROWS: Final[tuple[Row, ...]] = (
             ),
         ),
         source="Ley 2300 de 2023, article 4",
-        unclear='whether a week is the calendar\'s or any seven days; any seven days, or [contact] week = "calendar"',
+        unclear=phrase(
+            'whether a week is the calendar\'s or any seven days; any seven days, or [contact] week = "calendar"'
+        ),
     ),
     _registry("CO", "rne", "Circular 16 of the SIC (2024), registry of the CRC"),
     Row(
         place="BR",
         hours=_hours("BR", "8-20", "8-14"),
         source="no federal law of calling hours; those that most states with a law share",
-        unclear="the hours are those of the states that have any, kept in the whole country",
+        unclear=phrase("the hours are those of the states that have any, kept in the whole country"),
     ),
     Row(place="BR-RJ", purposes=_ADS, hours=_hours("BR-RJ", "8-18"), source="Lei RJ 7.853/18"),
     Row(place="BR-RJ", purposes=_COLLECTION, hours=_hours("BR-RJ", "9-19"), source="Lei RJ 7.868/18"),
@@ -142,14 +145,14 @@ ROWS: Final[tuple[Row, ...]] = (
         purposes=_ADS,
         hours=_hours("BR-PE", "8-20", "9-15"),
         source="Lei PE 13.796/2009",
-        unclear="the text was replaced in 2019; the old hours are kept",
+        unclear=phrase("the text was replaced in 2019; the old hours are kept"),
     ),
     Row(
         place="BR-MS",
         purposes=_ADS,
         hours=_hours("BR-MS", "8-18"),
         source="bill of Mato Grosso do Sul of 2025",
-        unclear="passed; its sanction was not found",
+        unclear=phrase("passed; its sanction was not found"),
     ),
     Row(place="BR-SP", purposes=_COLLECTION, hours=_hours("BR-SP", "8-20", "8-14"), source="Lei SP 15.426/14"),
     Row(place="BR-ES", purposes=_COLLECTION, hours=_hours("BR-ES", "8-19"), source="Lei ES 10.626/17"),
@@ -159,7 +162,7 @@ ROWS: Final[tuple[Row, ...]] = (
         place="MX",
         hours=_hours("MX", "7-22"),
         source="rules for collection offices (Condusef)",
-        unclear=f"{_OTHERS}; narrower hours for advertising were only bills (2019, 2025)",
+        unclear=joined([_OTHERS, phrase("narrower hours for advertising were only bills (2019, 2025)")], "; "),
     ),
     Row(place="PE", hours=_hours("PE", "7-20"), source="Ley 29571, article 62", unclear=_OTHERS),
     Row(place="PE", purposes=("marketing",), demands_proof=True, source="Ley 32323 (2025-05-10)"),
@@ -197,25 +200,25 @@ ROWS: Final[tuple[Row, ...]] = (
             ),
         ),
         source="Ley 21.320 (2021)",
-        unclear="whether a week is the calendar's or any seven days; any seven days",
+        unclear=phrase("whether a week is the calendar's or any seven days; any seven days"),
     ),
     Row(
         place="AR",
         hours=_hours("AR", "8-20", "9-13"),
         source="Ley 26.951 asks for reasonable hours",
-        unclear="no figures in the law; these are the connector's own",
+        unclear=phrase("no figures in the law; these are the connector's own"),
     ),
     Row(
         place="UY",
         hours=_hours("UY", "9-21", "9-17"),
         source="URSEC, registry No Llame (2022)",
-        unclear="one source; the hours of advertising are kept for every purpose",
+        unclear=phrase("one source; the hours of advertising are kept for every purpose"),
     ),
     Row(
         place="PY",
         hours=_hours("PY", "8-18"),
         source="SEDECO, registry No Molestar",
-        unclear="one source; the hours of advertising are kept for every purpose",
+        unclear=phrase("one source; the hours of advertising are kept for every purpose"),
     ),
     Row(
         place="EC",
@@ -228,7 +231,7 @@ ROWS: Final[tuple[Row, ...]] = (
         purposes=_COLLECTION,
         caps=(Cap(name="EC: collection once a day", most=1, per="day", countries=("EC",), purposes=_COLLECTION),),
         source="rules for collection of the Superintendencia de Bancos (2026)",
-        unclear="whether once a day is meant for each way or over all; over all",
+        unclear=phrase("whether once a day is meant for each way or over all; over all"),
     ),
     Row(place="ES", hours=_hours("ES", "9-21"), source="LGDCU, article 96.2", unclear=_OTHERS),
     Row(
@@ -236,7 +239,7 @@ ROWS: Final[tuple[Row, ...]] = (
         purposes=("marketing",),
         demands_proof=True,
         source="LGT 66.1.b and AEPD circular 1/2023",
-        unclear="another basis than consent is possible; consent is demanded",
+        unclear=phrase("another basis than consent is possible; consent is demanded"),
     ),
     Row(place="US", hours=_every_day("US", "8-21"), source="47 CFR 64.1200(c)(1)"),
     *(
@@ -261,7 +264,7 @@ ROWS: Final[tuple[Row, ...]] = (
                 ),
             ),
             source=_FLORIDA,
-            unclear="the law counts by subject; every contact for advertising is counted",
+            unclear=phrase("the law counts by subject; every contact for advertising is counted"),
         )
         for place in ("US-FL", "US-OK")
     ),
@@ -280,22 +283,27 @@ ROWS: Final[tuple[Row, ...]] = (
             ),
         ),
         source="12 CFR 1006.14(b)",
-        unclear="the wait of seven days after a conversation cannot be known here",
+        unclear=phrase("the wait of seven days after a conversation cannot be known here"),
     ),
-    _registry("BR", "nao_me_perturbe", "registry Não Me Perturbe (telecoms, credit)", unclear="for two trades only"),
+    _registry(
+        "BR",
+        "nao_me_perturbe",
+        "registry Não Me Perturbe (telecoms, credit)",
+        unclear=phrase("for two trades only"),
+    ),
     _registry("BR-SP", "procon_sp", "Lei SP 13.226/08, registry Não Me Ligue", days=30),
     _registry("MX", "repep", "registry of Profeco; an entry counts after 30 days"),
     _registry(
         "MX",
         "reus",
         "registry of Condusef; an entry counts after 45 days, for two years, for phone and e-mail",
-        unclear="for financial services only",
+        unclear=phrase("for financial services only"),
     ),
     _registry(
         "ES",
         "lista_robinson",
         "registry of Adigital; an entry has its full effect after two months",
-        unclear="express consent, which advertising needs there in any case, goes before it",
+        unclear=phrase("express consent, which advertising needs there in any case, goes before it"),
     ),
     _registry("CL", "no_molestar", "Ley 19.496, article 28 B, registry of SERNAC", days=1),
     _registry("AR", "no_llame", "Ley 26.951, registry of the AAIP", days=30),

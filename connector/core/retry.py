@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import tenacity
-
+from connector.core.answer import Answer, NoAnswer, NotSent
 from connector.core.errors import StoreUnavailable
-from connector.core.http import Answer, NoAnswer, NotSent
+
+if TYPE_CHECKING:  # loaded when something is repeated: most commands repeat nothing
+    import tenacity
 
 # Accounts and destinations
 WAIT_MAX_S: Final = 600.0  #: the longest exponential wait
@@ -68,6 +68,8 @@ def retry_after_s(answer: Answer, *, now: datetime | None = None) -> float | Non
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), RETRY_AFTER_MAX_S)
+    from email.utils import parsedate_to_datetime
+
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -76,21 +78,22 @@ def retry_after_s(answer: Answer, *, now: datetime | None = None) -> float | Non
     return min(max(0.0, (aware - (now or datetime.now(UTC))).total_seconds()), RETRY_AFTER_MAX_S)
 
 
-_wait = tenacity.wait_exponential_jitter(multiplier=1, max=WAIT_MAX_S, jitter=1)
-
-
 WaitS = Callable[[int], float]  #: how long to wait (seconds) after so many faults in a row
 
 
 def wait_s(faults: int) -> float:
     """How long the outbox waits after this many faults in a row: exponential with jitter, ten minutes at most."""
+    import tenacity
+
     state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
     state.attempt_number = max(1, min(faults, 30))
-    return float(_wait(state))
+    return float(tenacity.wait_exponential_jitter(multiplier=1, max=WAIT_MAX_S, jitter=1)(state))
 
 
 def tries(*, repeatable: bool) -> tenacity.Retrying:
     """Quick repeats, within seconds, of requests that provably were not sent or are safe to repeat."""
+    import tenacity
+
     worth = (NotSent, NoAnswer) if repeatable else (NotSent,)
     return tenacity.Retrying(
         stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(5),
@@ -102,6 +105,8 @@ def tries(*, repeatable: bool) -> tenacity.Retrying:
 
 def patiently(settle: Callable[[], None]) -> None:
     """Stores the result of a call, however long the database is away: a known outcome must not become unknown."""
+    import tenacity
+
     tenacity.Retrying(
         stop=tenacity.stop_after_delay(SETTLE_PATIENCE_S),
         wait=tenacity.wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.1),

@@ -1,13 +1,23 @@
-"""The catalogues: es.po and pt.po beside this file; English is in the code. Read once, by Babel, on demand."""
+"""The catalogues: es.po and pt.po beside this file; English is in the code.
+
+Babel reads them on demand. What it has read is kept beside the byte code, as Python keeps that: a command in Spanish
+starts as soon as one in English.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import re
 import string
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, Final
+
+import orjson
 
 from connector.core.phrases import Phrase
 
@@ -82,8 +92,33 @@ def catalogue(language: str) -> Catalogue:
     return Catalogue(language, read(_FOLDER / f"{language}.po"))
 
 
-def read(path: Path) -> dict[str, tuple[str, ...]]:
-    """The entries of a .po file: template -> its translation, or those for one and for many."""
+Messages = dict[str, tuple[str, ...]]  #: template -> its translation, or those for one and for many
+
+
+def read(path: Path) -> Messages:
+    """The entries of a .po file, as they were kept if it has not changed since."""
+    stand, kept = path.stat(), Path(cache_from_source(str(path.with_suffix(".json"))))
+    of = [stand.st_mtime_ns, stand.st_size]
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = orjson.loads(kept.read_bytes())
+        if found["of"] == of:
+            return {template: tuple(texts) for template, texts in found["messages"].items()}
+    messages = _read(path)
+    if not sys.dont_write_bytecode:
+        _keep(kept, orjson.dumps({"of": of, "messages": messages}))
+    return messages
+
+
+def _keep(kept: Path, content: bytes) -> None:
+    """Whole or not at all; not where nothing may be written."""
+    new = kept.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(exist_ok=True)
+        new.write_bytes(content)
+        new.replace(kept)
+
+
+def _read(path: Path) -> Messages:
     from babel.messages.pofile import read_po
 
     with path.open("rb") as file:

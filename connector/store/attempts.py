@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from statistics import median
 from typing import Any, Final
 
 import orjson
@@ -143,6 +142,8 @@ def usual_ms(conn: Connection, account: str) -> int | None:
     answered = _attempt.state.in_((AttemptState.ACCEPTED, AttemptState.REJECTED))
     query = select(_attempt.ended_at - _attempt.started_at).where(_attempt.account == account, answered)
     newest = query.where(_attempt.ended_at.is_not(None)).order_by(_attempt.ended_at.desc()).limit(USUAL_OF)
+    from statistics import median
+
     found = list(conn.execute(newest).scalars())
     return int(median(found)) if found else None
 

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
 from tests.bench import load, places, serving, steps
-from tests.bench.places import PYTHON, Broken, Running
+from tests.bench.places import Broken, Running
 from tests.bench.report import Report, at_most, limit
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 CONNECTIONS = (1, 16, 64)
 IDLE_S = 20.0
 PARTS = (("web", "work"), ("run",))
-COLD = 5  #: times a short command is started; the fastest is kept
 
 
 def cpu_s(pid: int) -> float:
@@ -63,7 +60,7 @@ def database_s(kind: str, url: str) -> float:
 
 
 def cost(report: Report, kinds: Sequence[str], seconds: float) -> None:
-    """Processor time of a lead, of idleness, and of short commands."""
+    """Processor time of a lead, and of idleness."""
     for kind in kinds:
         seen: dict[tuple[str, int], float] = {}
         for parts in PARTS:
@@ -73,8 +70,6 @@ def cost(report: Report, kinds: Sequence[str], seconds: float) -> None:
             two, one = (seen[" + ".join(parts), connections] for parts in PARTS)
             work = f"processor time of a lead, {kind}, {connections} connections, run"
             report.add(at_most(work, one, two, 1.3, unit="ms", of="web + work"))
-    with places.folder() as at:
-        _cold(report, at)
 
 
 def _of_leads(
@@ -135,26 +130,3 @@ def _idle(report: Report, name: str, running: Sequence[Running]) -> None:
     memory = sum(one.measure() for one in running)
     report.add(limit(f"idle, processor time a minute, {name}", used * 1000, 1000, unit="ms"))
     report.add(limit(f"idle, memory, {name}", memory, 250, unit="MB"))
-
-
-def _cold(report: Report, at: Path) -> None:
-    """Short commands from a process that does not exist yet, on a database of a few rows."""
-    with serving.connector("sqlite", at) as connector:
-        for command, most in ((["--help"], 150), (["status"], 400)):
-            times = [_command_s(command, connector.environment) for _ in range(COLD)]
-            work = f"processor time of connector {' '.join(command)}, cold"
-            note = f"median {statistics.median(times) * 1000:.0f} ms"
-            report.add(limit(work, min(times) * 1000, most, unit="ms", note=note))
-
-
-def _command_s(command: Sequence[str], environment: Mapping[str, str]) -> float:
-    process = subprocess.Popen(
-        [PYTHON, "-m", "connector", *command],
-        cwd=places.ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return used.ru_utime + used.ru_stime

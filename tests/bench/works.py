@@ -17,6 +17,7 @@ from mappings.base import Locale, Rendering
 from mappings.records.wolkvox import Row as WolkvoxRow
 from mappings.senders.lead import LeadMapping
 from tests.bench import beside, contacting, leads, load, paging, places, serving, slow_fsync, steps, storing
+from tests.bench.cold import cold
 from tests.bench.cost import cost
 from tests.bench.files import files
 from tests.bench.greedy import greedy
@@ -527,4 +528,5 @@ WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "console": console,
     "beside": beside_leads,
     "cost": lambda report, _at, size: cost(report, size.kinds, size.seconds),
+    "cold": lambda report, at, size: cold(report, at, size.kinds),
 }

@@ -235,8 +235,8 @@ class Looker:
         today = datetime.fromtimestamp(now / 1000, UTC).date()
         for one in (calendars.public_holidays(), calendars.time_zones()):
             if one.warning(today):
-                facts = {"calendar": one.name, "version": one.version}
-                yield Condition(kind=AlarmKind.CALENDAR_OLD, about=one.name, facts=facts)
+                facts = {"calendar": str(one.name), "version": one.version}
+                yield Condition(kind=AlarmKind.CALENDAR_OLD, about=str(one.name), facts=facts)
         if self._settings.contact and (today - law.READ).days > calendars.OLD_AFTER_DAYS:
             facts = {"calendar": "law", "version": str(law.READ)}
             yield Condition(kind=AlarmKind.CALENDAR_OLD, about="law", facts=facts)
