@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from connector.cli import outline, output
+from connector.cli import outline, output, put_off
 from connector.core.errors import ConfigError, ConnectorError, said_of
 from connector.core.phrases import Phrase, phrase
 
@@ -52,6 +52,7 @@ class Commands(click.Group):
         if ctx.resilient_parsing and (outlined := outline.command_named(cmd_name)):
             return outlined
         try:
+            put_off.load_marshmallow()
             found = getattr(import_module(f"connector.cli.{entry.module}"), entry.name)
             if not gc.isenabled():  # `main` has put collecting off: what is loaded by now stays for good
                 gc.freeze()

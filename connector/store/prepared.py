@@ -103,6 +103,12 @@ def _processed(row: Sequence[Any], results: Sequence[tuple[int, Callable[[Any], 
     return values
 
 
+def _lists_of(statement: Any) -> list[str]:
+    """The names of the lists that each execution brings."""
+    binds = [one for one in visitors.iterate(statement) if isinstance(one, BindParameter)]
+    return sorted({one.key for one in binds if one.expanding and one.required})
+
+
 class Prepared:
     """A statement of SQLAlchemy's, or SQL text. Each execution brings the values, by the names of its `bindparam`."""
 
@@ -111,8 +117,9 @@ class Prepared:
     def __init__(self, statement: Any) -> None:
         self.statement: Final[Any] = text(statement) if isinstance(statement, str) else statement
         self._forms: Final[dict[Any, _Form]] = {}
-        binds = [one for one in visitors.iterate(self.statement) if isinstance(one, BindParameter)]
-        self._lists: Final = sorted({one.key for one in binds if one.expanding and one.required})
+        self._lists: list[str] | None = (
+            None  # found at the first use: most statements are never used by a short command
+        )
 
     def all(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Sequence[Any]:
         """All rows, with named columns."""
@@ -157,6 +164,8 @@ class Prepared:
     def _run(self, conn: Connection, values: Mapping[str, Any]) -> tuple[_Form, Any]:
         dialect = conn.dialect
         key: Any = dialect.name
+        if self._lists is None:
+            self._lists = _lists_of(self.statement)
         if self._lists:
             key = (key, *(len(values[name]) for name in self._lists))
         form = self._forms.get(key)
