@@ -519,6 +519,23 @@ def test_a_short_value_does_not_garble_the_words_around_it(faults):
     ]
 
 
+@pytest.mark.parametrize("vendor", ["tracksale", "lost", ""])
+def test_a_no_is_told_only_to_a_vendor_that_blocks_numbers(faults, vendor):
+    text = (
+        SURVEYS.replace('"tracksale"', f'"{vendor}"')
+        + """
+[[routes]]
+name = "said no"
+on = "lead.refused"
+to = "do_not_contact.add"
+tell = ["surveys"]
+"""
+    )
+    told = f'routes."said no".tell: "surveys" is an account of {vendor}: only wolkvox can be told'
+    found = [fault for fault in faults(text) if ".tell" in fault]
+    assert found == ([told] if vendor else [])
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     path = str(tmp_path / "none.toml")
     with pytest.raises(ConfigError) as caught:

@@ -161,20 +161,27 @@ def _refusals(tables: dict[str, Any], faults: Faults) -> tuple[tuple[Refusal, ..
         for account in data.get("tell", ()):
             check_known("account", account, tables["accounts"], (*place, "tell"), faults)
             vendor = text_of(tables["accounts"].get(account), "vendor")
-            if vendor and vendor != "wolkvox":
-                faults.add((*place, "tell"), f"{quote(account)} is an account of {vendor}: only wolkvox can be told")
+            if vendor and not _block_operation(vendor):
+                able = ", ".join(name for name, one in VENDORS.items() if one.block)
+                faults.add((*place, "tell"), f"{quote(account)} is an account of {vendor}: only {able} can be told")
         if not faults.under(*place):
             found.append(Refusal(**{key: data[key] for key in ("name", "on", "sources", "tell")}))
     telling = [
-        Route(name=f"{one.name} (tell {account})", on=one.on, sources=one.sources, to=TELLING, account=account)
+        Route(name=f"{one.name} (tell {account})", on=one.on, sources=one.sources, to=to, account=account)
         for one in found
         for account in one.tell
+        if (to := _block_operation(text_of(tables["accounts"].get(account), "vendor")))
     ]
     return tuple(found), tuple(telling)
 
 
+def _block_operation(vendor: str) -> str:
+    """The operation that makes a vendor block numbers: "wolkvox.add_dnc"; "" if there is none."""
+    operation = VENDORS[vendor].block if vendor in VENDORS else ""
+    return f"{vendor}.{operation}" if operation else ""
+
+
 REFUSING = "do_not_contact.add"  #: where a route sends a "no" to
-TELLING = "wolkvox.add_dnc"
 
 
 def _account(name: str, table: Any, locale: Locale, faults: Faults) -> Account | None:

@@ -308,7 +308,7 @@ ENGLISH: Final[Mapping[Code, str]] = {
     Code.BLOCKED_CAPTCHA: (
         "{said}: solve the CAPTCHA in a browser from this machine's address, wait five minutes, then resume"
     ),
-    Code.BLOCKED_LICENCES: "{said}: free records or buy licences in wolkvox, then resume",
+    Code.BLOCKED_LICENCES: "{said}: free records or buy licences from the vendor, then resume",
     Code.BLOCKED_UNSEEN: "{count} reads in a row found nothing ({said}): {remedy}",
     Code.BLOCKED_UNKNOWN_ANSWER: "an answer that is not known ({said}): look at what the vendor changed, then resume",
     Code.HELD_RATE: "{said}",

@@ -114,6 +114,7 @@ class Vendor:
     destinations: Mapping[str, type[Destination]] = field(default_factory=dict)  #: by operation: "add_record"
     polls: Mapping[str, PollCall] = field(default_factory=dict)  #: by operation: "answers"
     lookups: Mapping[str, Lookup] = field(default_factory=dict)  #: by `Lookup.kind`
+    block: str = ""  #: the operation that makes it block numbers: "add_dnc"; "": it has none
     counter: Counter | None = None
     simulator: Simulator | None = None
     campaigns: Campaigns | None = None

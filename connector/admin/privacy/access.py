@@ -35,7 +35,7 @@ def kept_of(settings: Settings, database: Database, person: Person) -> dict[str,
             "lists": _registries(conn, settings, ways),
             "events": [_event(conn, row) for row in _events(conn, finding.found)],
             "contacts": [_contact(row) for row in contacts.of_person(conn, ways)],
-            "not_here": "data that wolkvox, Tracksale and other vendors keep of the records sent to them: ask them",
+            "not_here": "data that vendors keep of the records sent to them: ask them",
         }
 
 

@@ -20,6 +20,7 @@ SPEC: Final = Vendor(
     limits=limits,
     check=Check(ask=lookups.ask_token_info, means=lookups.checked),
     destinations={"add_record": AddRecord, "add_dnc": AddDnc},
+    block="add_dnc",
     lookups={"report": lookups.REPORT},
     counter=lookups.COUNTER,
     campaigns=Campaigns(stored=live_report.stored_report, read=live_report.new_report),
