@@ -180,6 +180,30 @@ def test_connections_that_are_kept_are_answered_while_the_loop_hangs(
         assert said.startswith(b"HTTP/1.1 200") and b"Connection: close" in said
 
 
+def test_a_connection_that_is_not_set_up_yet_harms_no_other(embedded: Embedded, blocked: threading.Event) -> None:
+    connections: set[Any] = embedded.served._server.server_state.connections
+    half_made = embedded.served._server._protocol()
+    connections.add(half_made)
+    assert [get(embedded.port, "/livez") for _ in range(3)] == [200] * 3
+    connections.discard(half_made)
+
+
+def test_a_look_that_fails_is_not_the_last(
+    embedded: Embedded, blocked: threading.Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look, failed = embedded.served._standby._look_at_kept, []
+
+    def failing() -> None:
+        if not failed:
+            failed.append(True)
+            raise ValueError("invented")
+        look()
+
+    monkeypatch.setattr(embedded.served._standby, "_look_at_kept", failing)
+    assert [get(embedded.port, "/livez") for _ in range(3)] == [200] * 3
+    assert failed and "could not be looked at" in capsys.readouterr().err
+
+
 def test_what_else_comes_on_kept_connections_waits_for_the_loop_and_is_answered(
     embedded: Embedded, kept: list[socket.socket], blocked: threading.Event
 ) -> None:

@@ -19,12 +19,15 @@ from typing import Any, Final, Protocol
 
 import httptools
 
+from connector.core.log import get
 from connector.web.limits import most_connections
 
 BEAT_S: Final = 0.025
 HEAD_S: Final = 0.5  #: for a head to come; what takes longer is left to the loop, which has limits for it
 HEAD_BYTES: Final = 8 * 1024  #: of a head that is answered here
 ANSWER_S: Final = 2.0  #: for an answer to be taken
+
+log = get("web")
 
 
 class Kept(Protocol):
@@ -87,16 +90,22 @@ class Standby:
                 adopt(self._kept.popleft())
 
         while not self._stopping.wait(BEAT_S):
-            if self._owes:
-                self._accept()
-                self._look_at_kept()
-            self._look(is_late=self._owes)
+            try:
+                self._turn()
+            except Exception:  # the loop needs somebody beside it as long as it is there
+                log.exception("what waits beside the loop could not be looked at")
             if not self._owes:
                 self._owes = True
                 try:
                     loop.call_soon_threadsafe(beat)
                 except RuntimeError:  # the loop has ended
                     return
+
+    def _turn(self) -> None:
+        if self._owes:
+            self._accept()
+            self._look_at_kept()
+        self._look(is_late=self._owes)
 
     def _accept(self) -> None:
         """Takes what waits to be accepted; the oldest goes where they are too many."""

@@ -44,17 +44,18 @@ class Connection(HttpToolsProtocol):
     """
 
     gate: Gate  #: of the server: a class of its own for each
+    descriptor = -1  #: of its socket; -1: it is not set up yet
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
-        self.descriptor = transport.get_extra_info("socket").fileno()
         self.held = 0
         self._is_lent = False
         self.waits_since = self.loop.time()
         self._head_bytes = 0
         self._line = b""  # the beginning of a header's line, until its end has come
         self._announced = 0
+        self.descriptor = transport.get_extra_info("socket").fileno()  # last: another thread may look from now on
         self.gate.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -63,7 +64,9 @@ class Connection(HttpToolsProtocol):
 
     @property
     def waits_unread(self) -> bool:
-        """No request is in hand, nothing of the next one was read, and nothing is left to write."""
+        """No request is in hand, nothing of the next one was read, and nothing is left to write. Any thread may ask."""
+        if self.descriptor < 0:
+            return False
         is_idle = _is_over(self.cycle) and not self._head_bytes and not self._is_lent
         return is_idle and not self.transport.is_closing() and not self.transport.get_write_buffer_size()
 
