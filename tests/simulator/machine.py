@@ -38,7 +38,7 @@ class Process:
     is_dead: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Thread:
     """One line of steps of a process."""
 
@@ -183,29 +183,32 @@ class Machine:
         """Goes on until the moment, or until everybody has ended, or (looked at when all sleep) all is over."""
         self._scheduler = greenlet.getcurrent()
         while self.steps < most_steps:
-            self._threads = [thread for thread in self._threads if not thread.run.dead]
             if not self._threads:
                 return
-            ready = [thread for thread in self._threads if self._is_ready(thread)]
+            now_ms = self.now_ms
+            ready = [one for one in self._threads if one.wakes_ms <= now_ms or (one.waits_for and one.waits_for())]
             if not ready:
-                soonest = min(thread.wakes_ms for thread in self._threads)
-                if soonest > self.now_ms + 1000 and is_over():
+                # What is waited for is changed by steps, not by time: only sleeps can end now.
+                soonest = min([one.wakes_ms for one in self._threads])
+                if soonest > now_ms + 1000 and is_over():
                     return
                 if soonest > until_ms:
                     self.now_ms = until_ms
                     return
-                self.now_ms = max(self.now_ms, soonest)
-                continue
-            self.steps += 1
-            self.on_time()
-            self._current = self.chance.choice(ready)
-            self._current.run.switch()
-            self._current = None
-            self.after_step()
+                self.now_ms = max(now_ms, soonest)
+                ready = [one for one in self._threads if one.wakes_ms <= self.now_ms]
+            self._step(self.chance.choice(ready))
         raise Stuck(f"no end after {most_steps} steps")
 
-    def _is_ready(self, thread: Thread) -> bool:
-        return thread.wakes_ms <= self.now_ms or (thread.waits_for is not None and thread.waits_for())
+    def _step(self, thread: Thread) -> None:
+        self.steps += 1
+        self.on_time()
+        self._current = thread
+        thread.run.switch()
+        self._current = None
+        if thread.run.dead:
+            self._threads.remove(thread)
+        self.after_step()
 
     def end(self) -> None:
         """Whoever is left goes."""
@@ -238,5 +241,13 @@ def clocks_of(machine: Machine) -> Iterator[None]:
             sleep=sleeps,
         ),
     ):
-        machine.on_time = lambda: traveller.move_to(machine.wall_ms() / 1000)
+        shown_ms = machine.wall_ms()
+
+        def move() -> None:
+            nonlocal shown_ms
+            if (now_ms := machine.wall_ms()) != shown_ms:
+                shown_ms = now_ms
+                traveller.move_to(now_ms / 1000)
+
+        machine.on_time = move
         yield

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import secrets
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +22,7 @@ from connector.store import processes
 from connector.vendors import destinations
 from tests.simulator.databases import copied
 from tests.simulator.invariants import Broken, Judge
+from tests.simulator.kept import receivers_kept
 from tests.simulator.machine import Machine, Stuck, clocks_of
 from tests.simulator.orders import former_release
 from tests.simulator.scenario import CALM_MS, CONFIG, TROUBLE_MS, Plan, drawn
@@ -48,7 +51,7 @@ def play(plan: Plan, template: str) -> Played:
     random.seed(plan.seed)
     machine = Machine(random.Random(f"machine {plan.seed}"), plan.start_ms, deaths=_copies(plan))
     vendors = Vendors(machine, plan.faults, calm_ms=TROUBLE_MS)
-    with copied(template) as url:
+    with copied(template) as url, _uncollected():
         database = SwitchedDatabase(url, machine)
         try:
             with ExitStack() as stack:
@@ -61,6 +64,7 @@ def play(plan: Plan, template: str) -> Played:
                     stack.enter_context(mock.patch.object(calling, "worker_name", world.worker_name))
                 stack.enter_context(mock.patch.object(processes, "ALIVE_MS", round(2000 * SWEEP_S)))
                 stack.enter_context(former_release(world))
+                receivers_kept(stack)
                 judge = Judge(world)
                 machine.after_step = judge.after_step
                 world.start()
@@ -81,6 +85,16 @@ def play(plan: Plan, template: str) -> Played:
     played.deaths, played.steps, played.calls = len(machine.died), machine.steps, vendors.calls
     played.effects, played.story = len(vendors.effects), machine.told
     return played
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Looking for garbage again and again costs a tenth of a play, which leaves little of it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _copies(plan: Plan) -> list:
@@ -108,3 +122,5 @@ def prepare(template: str) -> None:
     log.configure("CRITICAL")
     logging.disable(logging.CRITICAL)
     play(drawn(0), template)
+    gc.collect()
+    gc.freeze()

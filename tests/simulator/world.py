@@ -24,7 +24,6 @@ from connector.admin.resolve import resolve
 from connector.core.errors import ConnectorError
 from connector.core.quota import Wait
 from connector.core.settings import Settings
-from connector.core.states import EventState
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
 from connector.outbound import claims, routes
@@ -38,7 +37,6 @@ from connector.outbound.worker import ask_budgets, prepare
 from connector.store import database as databases
 from connector.store import inbox, processes, suppression_list, tables
 from connector.store.database import Database, now_ms
-from connector.store.outbox import SETTLED
 from connector.store.processes import Role
 from connector.store.suppression_list import Entry
 from connector.vendors import VENDORS
@@ -46,6 +44,8 @@ from connector.vendors.destinations import Places, name_of, places
 from connector.vendors.limits import deadline as deadline_of
 from connector.vendors.limits import limits
 from tests.simulator import orders
+from tests.simulator.kept import prepared, statements_kept
+from tests.simulator.looks import EVENT_IDS, OPEN, rows_of
 from tests.simulator.machine import Machine, Process
 from tests.simulator.scenario import CALM_MS, TROUBLE_MS, Act, Arrival, Plan
 from tests.simulator.vendors import VENDOR_S, Vendors
@@ -69,7 +69,8 @@ class SwitchedDatabase(Database):
     version = 0  #: of everything that was committed
 
     def __init__(self, url: str, machine: Machine) -> None:
-        super().__init__(url)
+        with statements_kept():
+            super().__init__(url)
         self.machine = machine
         if not self.is_sqlite:
             self.engine.update_execution_options(connector_clock=machine.wall_ms)
@@ -236,7 +237,7 @@ class World:
     # the way in
 
     def _serve(self) -> None:
-        receiver = Receiver(self.settings, Router(self.settings, name_of))
+        _, receiver = prepared(self.settings)
         while self.due:
             arrival = self.due[0]
             self.machine.wait(lambda: False, max(0, arrival.at_ms - self.machine.now_ms) / 1000)
@@ -267,8 +268,7 @@ class World:
         self._beat(process, settings)
         prepare(settings, database, found)
         ask_budgets(settings, database)
-        router = Router(settings, name_of)
-        receiver = Receiver(settings, router)
+        router, receiver = prepared(settings)
         for account in settings.accounts.values():
             client = VENDORS[account.vendor].client(account)
             line = Line(database, account, dict(found[account.name]), client, "a1b2c3", settings, receiver)
@@ -315,7 +315,7 @@ class World:
         if self.machine.now_ms < TROUBLE_MS:
             return False
         with self.database.aside() as conn:
-            found = {*conn.execute(select(tables.events.c.event_id)).scalars()}
+            found = {*conn.execute(EVENT_IDS).scalars()}
         return all(
             any(one.startswith(ticket_id(ticket, self.plan.start_ms)) for one in found)
             for ticket in self.closed_tickets
@@ -454,17 +454,13 @@ class World:
             return False
         if not self._has_polled():
             return False
-        waiting = select(tables.events.c.id).where(tables.events.c.state == EventState.WAITING).limit(1)
-        open_ones = select(tables.deliveries.c.id).where(tables.deliveries.c.state.not_in(SETTLED)).limit(1)
-        started = select(tables.attempts.c.id).where(tables.attempts.c.state == "started").limit(1)
         with self.database.aside() as conn:
-            return all(conn.execute(query).first() is None for query in (open_ones, started, waiting))
+            return all(conn.execute(query).first() is None for query in OPEN)
 
     def rows(self, table: Any, *states: str) -> list[Any]:
         """Rows of a table, in these states or all, oldest first."""
-        query = select(table).order_by(table.c.id)
         with self.database.aside() as conn:
-            return list(conn.execute(query.where(table.c.state.in_(states)) if states else query))
+            return list(conn.execute(rows_of(table, states)))
 
     def closed(self) -> list[str]:
         """The accounts that somebody has to open, or of which a destination is stopped."""
