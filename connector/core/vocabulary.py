@@ -26,26 +26,26 @@ due duplicate duplicated duplicates each either else email emails empty enabled 
 enough enter entity entry error errors every exact example exceed exceeded exceeds exception exclusive executed exist
 existing exists expected expiration expire expired extension extra fail failed fails failure false fault faults
 feature few field fields figures file fill filled fills filter find finish finished first fix flag following for
-forbidden form format found free from full function gateway get give given global go goes gone good greater group had
-half handled hang hangs has have header headers held hello help here hidden high hit hits hold holds host hour hours
-how html http https human id identification identifier identifiers ids if ignored import in inactive included
-incomplete incorrect info information input inserted instead int integer internal into invalid is iso issue it item
-items its itself json just keep kept key keys kind know known language large larger last late later latest lead leads
-least left length less level licence licences license licenses like limit limited limits line lines link list listed
-lists load loaded lock locked login logs long longer look lookup loop lot lots machine made mail maintenance make
-malformed many mark match matches max maximum maybe means media message messages method middle milliseconds min
-minimum minute minutes missing moment month months more most moved much multiple must name named names need needed
-needs negative network never new next no nobody non none nor not note notes nothing notification now null number
-numbers numeric object objects of off ok old on once one ones only open operation option optional options or order
-other others otherwise our out outcome outside over own owner page paged pages parameter parameters parse part partial
-parts password path pattern payload payment pending per percentage period permission permissions permitted person
-phone phones place plain plan please point policy positive possible post present previous priority private privileges
-problem process processed processing product profile progress project properties property provided proxy put query
-question questions queue quota quotas range rate reached read reason receive received recipient record recorded
-records redirect reference refused regardless region register registered reject rejected related remaining remove
-removed repeat repeated reply report reports request requested requests require required requires resend reset
-resource response result results resume retry return returned revoked right rights role route row rows rule rules same
-saved schedule scheduled scheme scope score second seconds secret see seem select selected send sender sends sent
+forbidden forgotten form format found free from full function gateway get give given global go goes gone good greater
+group had half handled hang hangs has have header headers held hello help here hidden high hit hits hold holds host
+hour hours how html http https human id identification identifier identifiers ids if ignored import in inactive
+included incomplete incorrect info information input inserted instead int integer internal into invalid is iso issue
+it item items its itself json just keep kept key keys kind know known language large larger last late later latest
+lead leads least left length less level licence licences license licenses like limit limited limits line lines link
+list listed lists load loaded lock locked login logs long longer look lookup loop lot lots machine made mail
+maintenance make malformed many mark match matches max maximum maybe means media message messages method middle
+milliseconds min minimum minute minutes missing moment month months more most moved much multiple must name named
+names need needed needs negative network never new next no nobody non none nor not note notes nothing notification now
+null number numbers numeric object objects of off ok old on once one ones only open operation option optional options
+or order other others otherwise our out outcome outside over own owner page paged pages parameter parameters parse
+part partial parts password path pattern payload payment pending per percentage period permission permissions
+permitted person phone phones place plain plan please point policy positive possible post present previous priority
+private privileges problem process processed processing product profile progress project properties property provided
+proxy put query question questions queue quota quotas range rate reached read reason receive received recipient record
+recorded records redirect reference refused regardless region register registered reject rejected related remaining
+remove removed repeat repeated reply report reports request requested requests require required requires resend reset
+resource response rest result results resume retry return returned revoked right rights role route row rows rule rules
+same saved schedule scheduled scheme scope score second seconds secret see seem select selected send sender sends sent
 server service session set sets several short should show sign signature signed simultaneous since single size skill
 slash slot slow small sms so some something soon source space spaces specified stage start started state states status
 stay step still stop stopped store string strings subject submitted success successful successfully such supported
