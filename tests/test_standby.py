@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -186,6 +187,16 @@ def test_a_connection_that_is_not_set_up_yet_harms_no_other(embedded: Embedded, 
     connections.add(half_made)
     assert [get(embedded.port, "/livez") for _ in range(3)] == [200] * 3
     connections.discard(half_made)
+
+
+@pytest.mark.parametrize("ends", ["refuse", "send_400_response"])
+def test_who_is_hung_up_on_gets_no_answer_to_what_is_in_hand(embedded: Embedded, ends: str) -> None:
+    connection: Any = embedded.served._server._protocol()
+    connection.transport = Mock(is_closing=lambda: False)
+    connection.cycle = Mock(response_complete=False, response_started=False, disconnected=False)
+    getattr(connection, ends)(*((408, "invented") if ends == "refuse" else ("invented",)))
+    assert connection.cycle.disconnected is True and connection.transport.close.called
+    assert connection.transport.write.call_count == 1
 
 
 def test_a_look_that_fails_is_not_the_last(

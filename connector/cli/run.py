@@ -15,6 +15,7 @@ from connector.cli.shutdown import Ending
 from connector.cli.together import Together
 from connector.cli.web_part import WebPart
 from connector.core import log
+from connector.core.memory import keep_what_is_loaded
 from connector.core.phrases import phrase
 from connector.core.settings import Settings
 from connector.inbound.committer import Committer
@@ -50,6 +51,7 @@ def run() -> None:
         there = there or beginning.ready_in_time(settings, ending)
         if there is not None:
             together.begin(there)
+            keep_what_is_loaded()
             ending.wait(together.ended)
     finally:
         together.stop(ending)

@@ -97,7 +97,7 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """As every refusal looks."""
         self.transport.write(_problem(400))
-        self.transport.close()
+        self._hang_up()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -158,6 +158,12 @@ class Connection(HttpToolsProtocol):
             return
         if _is_over(self.cycle) or not self.cycle.response_started:
             self.transport.write(_problem(status))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Ends the connection; a request in hand must not be answered on it any more."""
+        if not _is_over(self.cycle):
+            self.cycle.disconnected = True
         self.transport.close()
 
     def hold(self, size: int) -> None:
