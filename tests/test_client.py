@@ -24,6 +24,7 @@ from connector.core import http as module
 from connector.core.errors import StoreUnavailable
 from connector.core.http import Answer, Client, Deadline, NoAnswer, NotSent
 from connector.core.retry import patiently, retry_after_s, tries, wait_s
+from connector.core.watchdog import Watchdog
 
 TOKEN = "s3cr3t-t0ken"
 PHONE = "573000000001"
@@ -720,3 +721,47 @@ def test_what_is_known_is_written_down_however_long_the_database_is_away() -> No
 
     patiently(settle)
     assert away == []
+
+
+# --- the watchdog ---------------------------------------------------------------------------------------------------
+
+
+def test_the_watchdog_ends_what_is_due_and_nothing_that_was_removed() -> None:
+    dog, ended, over = Watchdog(), list[str](), threading.Event()
+    dog.add(3600, lambda: ended.append("late"))
+    removed = dog.add(0.05, lambda: ended.append("removed"))
+    dog.remove(removed)
+    dog.add(0.1, lambda: ended.append("first"))  # earlier than all it knows
+    dog.add(0.3, over.set)
+    assert over.wait(60)
+    assert ended == ["first"]
+
+
+def test_the_watchdog_wakes_for_an_entry_after_a_rest() -> None:
+    dog, first, second = Watchdog(), threading.Event(), threading.Event()
+    dog.add(0, first.set)
+    assert first.wait(60)
+    dog.add(0, second.set)
+    assert second.wait(60)
+
+
+def test_calls_share_one_thread_for_their_deadlines() -> None:
+    with vendor(keeping(OK, [])) as played:
+        client = Client({}, timeout_s=60)
+        client.call("GET", played.url)
+        watching = [one.name for one in threading.enumerate()].count("watchdog")
+        client.call("GET", played.url)
+        assert [one.name for one in threading.enumerate()].count("watchdog") == watching
+        client.close()
+
+
+def test_proxies_are_read_from_the_environment_once_for_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    with vendor(keeping(OK, [])) as proxy, vendor(keeping(OK, [])) as direct:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        client = Client({}, timeout_s=60)
+        assert client.call("GET", "http://vendor.example/a").status == 200
+        assert client.call("GET", f"{direct.url}/b").status == 200
+        assert client.call("GET", "http://vendor.example/c").status == 200
+        client.close()
+    assert (proxy.connections, direct.connections) == (1, 1)

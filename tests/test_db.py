@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import socket
@@ -37,6 +38,7 @@ from connector.store.database import (
     now_ms,
 )
 from connector.store.migrate import migrate
+from connector.store.pulses import Pulses
 from connector.store.tables import accounts, deliveries, events, facts, metadata
 from connector.store.watch import Wake
 from tests.conftest import POSTGRES, as_sqlalchemy
@@ -457,6 +459,33 @@ def test_a_commit_elsewhere_wakes_who_waits(database: Database) -> None:
     quiet(wake)
     another.close()
     wake.close()
+
+
+def test_a_transaction_on_a_file_is_announced(sqlite_url: str) -> None:
+    database, another = Database(sqlite_url), Database(sqlite_url)
+    assert database.lock_path is not None
+    with contextlib.closing(Pulses(database.lock_path, 60)) as pulses:
+        assert pulses.wait()  # its own proof
+        with another.write() as conn:
+            insert_rows(conn, events, [ROW])
+        assert pulses.wait()
+    database.close()
+    another.close()
+
+
+def test_where_nothing_is_announced_a_commit_is_seen_too(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.store.database.pulse", lambda _: None)
+    monkeypatch.setattr("connector.store.pulses._PROOF_MS", 0)
+    monkeypatch.setattr("connector.store.pulses.os.pwrite", lambda *_: 0)
+    database, another = Database(sqlite_url), Database(sqlite_url)
+    wake = Wake(database)
+    seen = quiet(wake)
+    with another.write() as conn:
+        insert_rows(conn, events, [ROW])
+    assert woken(wake, seen)
+    wake.close()
+    database.close()
+    another.close()
 
 
 def test_a_watch_that_lost_its_connection_watches_again(postgres_url: str, postgres_server: psycopg.Connection) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from connector.core import tracing
 from connector.core.answer import Answer, Deadline, NoAnswer, NotSent
 from connector.core.rows import Rows, TooLarge
+from connector.core.watchdog import watchdog
 
 if TYPE_CHECKING:  # `requests` and `urllib3` are loaded with the first client: most commands call nobody
     import requests
@@ -29,14 +30,13 @@ REPORT_BYTES: Final = 256 * 1024 * 1024  #: of a report: wolkvox's documented li
 
 
 class Client:
-    """One account's HTTP session. TLS is verified, proxies come from the environment, redirects are not followed.
+    """One account's HTTP session. TLS is verified, proxies come from the environment, redirects are not followed, and
+    cookies are not kept.
 
     ``credentials`` are the headers that carry the token; they are never logged. Threads may share a client.
     """
 
     def __init__(self, credentials: Mapping[str, str], *, timeout_s: float = 65.0) -> None:
-        from http.cookiejar import DefaultCookiePolicy
-
         from connector.core import connections
 
         self.timeout_s: Final = timeout_s
@@ -45,7 +45,6 @@ class Client:
         # Encode headers as UTF-8 even if the token is not ASCII: then the vendor refuses a bad token, not the encoder.
         as_sent = {name: text.encode().decode("latin-1") for name, text in credentials.items()}
         self._session.auth = connections.Headers(as_sent)
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = "connector"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, connections.Transport(pool_maxsize=16, max_retries=0))
@@ -66,9 +65,7 @@ class Client:
         """
         until = deadline or Deadline.after(self.timeout_s)
         call = self._calls.current.call = self._calls.Call(until)
-        watchdog = threading.Timer(max(0.0, until.left_s()), _shut, (call,))
-        watchdog.daemon = True
-        watchdog.start()
+        watched = watchdog.add(until.left_s(), partial(_shut, call))
         try:
             with tracing.call(method, url) as span:
                 answer = self._ask(method, url, params, body, call, is_report=is_report)
@@ -78,7 +75,7 @@ class Client:
             why = _LATE if call.was_cut or until.left_s() <= 0 else _why(fault)
             raise (NoAnswer(f"no answer: {why}") if call.writing else NotSent(f"not sent: {why}")) from fault
         finally:
-            watchdog.cancel()
+            watchdog.remove(watched)
             call.connection = call.sock = self._calls.current.call = None
 
     def _ask(
@@ -92,16 +89,7 @@ class Client:
         is_report: bool,
     ) -> Answer:
         left_s = max(0.01, call.deadline.left_s())
-        response = self._session.request(
-            method,
-            url,
-            params=params,
-            data=body,
-            headers={"Content-Type": "application/json"} if body is not None else None,
-            timeout=(min(CONNECT_TIMEOUT_S, left_s), left_s),
-            allow_redirects=False,
-            stream=True,
-        )
+        response = self._session.ask(method, url, params, body, (min(CONNECT_TIMEOUT_S, left_s), left_s))
         with response:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, headers, _read(response, call, is_report=is_report))
@@ -147,7 +135,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _shut(call: Call) -> None:
-    """Called by the watchdog thread at the deadline: ends the call's current wait."""
+    """Called by the watchdog's thread at the deadline: ends the call's current wait."""
     sock = call.sock or getattr(call.connection, "sock", None)
     if sock is None:
         return

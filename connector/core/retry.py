@@ -6,6 +6,8 @@ Quick repeats, within seconds, are `tries`. Everything longer goes back to the d
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -90,6 +92,7 @@ def wait_s(faults: int) -> float:
     return float(tenacity.wait_exponential_jitter(multiplier=1, max=WAIT_MAX_S, jitter=1)(state))
 
 
+@functools.cache
 def tries(*, repeatable: bool) -> tenacity.Retrying:
     """Quick repeats, within seconds, of requests that provably were not sent or are safe to repeat."""
     import tenacity
@@ -105,6 +108,9 @@ def tries(*, repeatable: bool) -> tenacity.Retrying:
 
 def patiently(settle: Callable[[], None]) -> None:
     """Stores the result of a call, however long the database is away: a known outcome must not become unknown."""
+    with contextlib.suppress(StoreUnavailable):
+        settle()
+        return
     import tenacity
 
     tenacity.Retrying(

@@ -40,6 +40,7 @@ from connector.core.text import without_nul
 from connector.store import patience
 from connector.store.encrypted_column import sealed_rows
 from connector.store.prepared import Prepared
+from connector.store.pulses import pulse
 from connector.store.tables import facts
 
 _FOLD_MS: Final = 1000  #: how long readers are waited for
@@ -65,6 +66,7 @@ class Database:
         self.url: Final = url
         self._threads = threading.Lock()
         self._lock_fd: int | None = None
+        self.lock_path: Final = Path(f"{self.path}.lock") if self.path is not None else None
         self.closed: Final = threading.Event()  #: loops that look at it again and again end with it
         if self.path is not None:
             self._prepare_folder(self.path)
@@ -109,6 +111,7 @@ class Database:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
             try:
                 yield
+                pulse(self._lock_fd)
             finally:
                 fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 

@@ -1,13 +1,14 @@
 """Wakes sleeping workers when something was stored or settled, by any process on the same database.
 
-SQLite: the file's own change counter, polled often (a few microseconds each). Postgres: LISTEN on a connection.
+SQLite: the file's own change counter, read after each of our transactions (see `pulse`), and now and then for others'.
+Postgres: LISTEN on a connection.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
-import time
 from typing import Final
 
 import tenacity
@@ -15,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.log import get
 from connector.store.database import CHANNEL, Database, connect_options
+from connector.store.pulses import Clock, Pulses
 
-LOOK_EVERY_S: Final = 0.004
+LOOK_EVERY_S: Final = 0.004  #: where transactions are not announced
+LOOK_NOW_AND_THEN_S: Final = 0.05  #: where they are, for those of other programs
 
 log = get("wake")
 
@@ -70,7 +73,7 @@ class Wake:
         self._stopped.wait(seconds)
 
     def _watch_file(self) -> None:
-        with self._database.engine.connect() as conn:
+        with self._database.engine.connect() as conn, contextlib.closing(self._pulses()) as pulses:
             cursor = conn.connection.cursor()
             conn.rollback()
             last = None
@@ -79,7 +82,14 @@ class Wake:
                 if version != last:
                     last = version
                     self.ring()
-                time.sleep(LOOK_EVERY_S)
+                pulses.wait()
+
+    def _pulses(self) -> Pulses | Clock:
+        path = self._database.lock_path
+        try:
+            return Clock(LOOK_EVERY_S) if path is None else Pulses(path, LOOK_NOW_AND_THEN_S)
+        except OSError:  # not Linux, or a file system that announces nothing
+            return Clock(LOOK_EVERY_S)
 
     def _watch_channel(self) -> None:
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
