@@ -21,7 +21,7 @@ from tests.conftest import missing
 AMQP_URL = os.environ.get("TEST_AMQP_URL") or "amqp://guest:guest@127.0.0.1:5672/%2F"
 
 
-def wait_until(true: Callable[[], Any], timeout_s: float = 120.0) -> None:
+def wait_until(true: Callable[[], Any], timeout_s: float = 300.0) -> None:
     """Returns as soon as it is true, and fails when it is not in time."""
     end = time.monotonic() + timeout_s
     while not true():

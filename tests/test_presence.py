@@ -141,7 +141,7 @@ def test_a_call_that_is_older_than_that_gives_its_slot_back_now(workers: Make) -
 
 
 def test_absence_is_still_not_believed_before_the_deadline(workers: Make, sandbox: Sandbox) -> None:
-    account = dialler(sandbox.url, timeout_s=65.0)
+    account = dialler(sandbox.url, timeout_s=900.0)
     first, second = (workers(dial(), accounts=[account]) for _ in range(2))
     second.out.finds()
     first.out.put(leads(1))
@@ -150,9 +150,9 @@ def test_absence_is_still_not_believed_before_the_deadline(workers: Make, sandbo
     second.looks()
     second.out.drain()
     assert second.out.kinds() == [("send", "unknown"), ("probe", "accepted")]
-    second.out.later(64)
+    second.out.later(600)
     assert second.out.drain() == []
-    second.out.later(3)
+    second.out.later(302)
     second.out.drain()
     assert second.out.kinds()[2:] == [("probe", "accepted"), ("send", "accepted")]
     assert sandbox.wolkvox.count("1042") == 1
