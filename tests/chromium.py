@@ -91,9 +91,11 @@ class Pages:
         return bool(found)
 
     def picture(self, file: Path) -> None:
-        """All of the page; small where the file is a .webp."""
-        how = {"format": file.suffix[1:], "captureBeyondViewport": True}
-        how |= {"quality": 55} if file.suffix == ".webp" else {}
+        """The page from its head to its foot; of a .webp, which is small, what a reader sees first."""
+        size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        how: dict[str, Any] = {"format": file.suffix[1:], "captureBeyondViewport": True}
+        whole = {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
+        how |= {"quality": 55} if file.suffix == ".webp" else whole
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", how)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(base64.b64decode(shot["data"]))

@@ -31,7 +31,11 @@ ABOUT: Final = """Webhooks in, and an API beside the console: what it shows and 
 
 Addresses take ids of ours (`d123`, `e45`) and nothing that may name somebody: a phone, an e-mail, a name or a
 sender's id goes in the body of a search. Answers show persons masked.
-Every error is `application/problem+json` (RFC 9457)."""
+Every error is `application/problem+json` (RFC 9457).
+
+An act may bear an `Idempotency-Key`: asked again within a day with the same key and body it is not done again, and
+answered as the first time (`Idempotent-Replayed: true`). An act that was refused frees its key. Reads have an `ETag`:
+shown as `If-None-Match`, 304 says that nothing but the time of reading differs."""
 
 #: Status -> what it means, wherever it is answered.
 REFUSALS: Final[Mapping[str, str]] = {
@@ -40,10 +44,11 @@ REFUSALS: Final[Mapping[str, str]] = {
     "403": "the agreed token is not shown; the role may not do this; or the API is closed, because nobody has a key",
     "404": "nothing is at this address, or nothing is called so",
     "405": "the address takes another method",
+    "409": "an act of this `Idempotency-Key` goes on, or its end is not known; or guards keep members of the lot back",
     "411": "the length is not said",
     "413": "too large",
     "415": "of no type that is read",
-    "422": "read, and invalid: kept, and sent nowhere",
+    "422": "read, and invalid: kept, and sent nowhere; or an `Idempotency-Key` that was used for another act",
     "429": "more than the source may send: again after `Retry-After`",
     "503": "nothing can be stored or read now, and nothing was: again after `Retry-After`",
 }
@@ -300,10 +305,10 @@ def _acts() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "/api/deliveries/{number}/resolve", {"post": _act(settled, "Resolved", "Outcome", delivery)}
     yield "/api/attempts/{number}/resolve", {"post": _act("the same for all of a call", "Resolved", "Outcome", attempt)}
     revealed = "the event with its person, unmasked; that somebody looked is kept"
-    yield "/api/events/{number}/reveal", {"post": _act(revealed, None, "Look", event)}
+    yield "/api/events/{number}/reveal", {"post": _act(revealed, None, "Look", event, keyed=False)}
     people = "/api/do-not-contact"
     asked = "whether a person is on the list, and what adding them would end"
-    yield f"{people}/check", {"post": _act(asked, "Listed", "Named")}
+    yield f"{people}/check", {"post": _act(asked, "Listed", "Named", keyed=False)}
     yield f"{people}/add", {"post": _act("puts a person on the list", "Listed", "NamedWhy")}
     yield f"{people}/remove", {"post": _act("takes a person off the list", "Listed", "NamedWhy")}
     failed = _read("what failed, by its cause", "Causes", "400 401 403 503")
@@ -317,22 +322,41 @@ def _acts() -> Iterator[tuple[str, dict[str, Any]]]:
     source = _parameter("name", "path", {"type": "string"}, "of a source with a queue")
     back = "puts the messages back that its queue gave back"
     yield "/api/sources/{name}/redrive", {"post": _act(back, "PutBack", "Why", source)}
+    yield from _lots()
     erased = "counts what names a person; with the plan of that it is forgotten: again until it is over"
     yield "/api/erase", {"post": _act(erased, "Erasing", "Erasure")}
 
 
-def _act(said: str, schema: str | None, body: str, *parameters: dict[str, Any], done: str = "200") -> dict[str, Any]:
-    answers = _answers({done: (JSON, schema)}, "400 401 403 404 411 413 503")
-    asked = {"required": body not in ("Why", "Period", "Again"), "content": {JSON: {"schema": _reference(body)}}}
-    made = {"summary": said, **_behind("key"), "requestBody": asked, **answers}
-    return {**made, "parameters": list(parameters)} if parameters else made
+def _lots() -> Iterator[tuple[str, dict[str, Any]]]:
+    parts = [_parameter(name, "path", {"type": "string"}) for name in ("account", "campaign", "lot")]
+    yield "/api/lots", {"get": _read("the draft lots that this database knows", "Lots", "401 403 503")}
+    lot = "/api/lots/{account}/{campaign}/{lot}"
+    looked = "the lot as its vendor has it now, and whom guards keep back"
+    yield f"{lot}/look", {"post": _act(looked, "Lot", "AtTime", *parts, keyed=False)}
+    fired = "surveys everybody in it, if it is as it was shown"
+    yield f"{lot}/fire", {"post": _act(fired, "LotActed", "ToFire", *parts)}
+    discarded = "takes everybody out of it, if it is as it was shown"
+    yield f"{lot}/discard", {"post": _act(discarded, "LotActed", "Shown", *parts)}
+
+
+def _act(
+    said: str, schema: str | None, body: str, *parameters: dict[str, Any], done: str = "200", keyed: bool = True
+) -> dict[str, Any]:
+    """``keyed``: asked again with its `Idempotency-Key` it is not done again."""
+    refused = "400 401 403 404 409 411 413 422 503" if keyed else "400 401 403 404 411 413 503"
+    asked = {"required": body not in ("Why", "Period", "Again", "AtTime")}
+    asked |= {"content": {JSON: {"schema": _reference(body)}}}
+    made = {"summary": said, **_behind("key"), "requestBody": asked, **_answers({done: (JSON, schema)}, refused)}
+    given = [*parameters, *([ONCE] if keyed else [])]
+    return {**made, "parameters": given} if given else made
 
 
 def _read(said: str, schema: str | None, refused: str, *, many: bool = False) -> dict[str, Any]:
     made = {"summary": said, **_behind("key"), **_answers({"200": (JSON, schema)}, refused)}
+    content = made["responses"]["200"]
+    content["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "of reads: show it as If-None-Match"}}
     if many:
-        content = made["responses"]["200"]["content"][JSON]
-        content["schema"] = {"type": "array", "items": content["schema"]}
+        content["content"][JSON]["schema"] = {"type": "array", "items": content["content"][JSON]["schema"]}
     return made
 
 
@@ -363,3 +387,11 @@ def _reference(schema: str) -> dict[str, str]:
 def _parameter(name: str, where: str, schema: dict[str, Any], said: str = "") -> dict[str, Any]:
     described = {"description": said} if said else {}
     return {"name": name, "in": where, "required": where == "path", "schema": schema, **described}
+
+
+ONCE: Final = _parameter(
+    "Idempotency-Key",
+    "header",
+    {"type": "string", "maxLength": 257, "pattern": r'^("[!#-~]{1,255}"|[!#-~]{1,255})$'},
+    "your name of this act: asked again within a day with the same body, the first answer is given again",
+)

@@ -23,6 +23,7 @@ from connector.core.states import (
     DestinationState,
     EventState,
     Kind,
+    LotState,
     NoticeState,
     PlanState,
     words,
@@ -709,6 +710,65 @@ class Unread(Schema):
     events = texts("e45: the newest of them")
 
 
+class KnownLot(Schema):
+    account = text()
+    campaign = text()
+    lot = text()
+    state = of(LotState)
+    ours = whole("deliveries of ours in it")
+    changed_at = moment()
+    asked = text("fire or discard, while it is not known whether that was done", null=True)
+    fires_at = moment(null=True)
+
+
+class Lots(Schema):
+    lots = some(KnownLot, "as this database knows them, the latest first")
+
+
+class KeptBack(Schema):
+    delivery = text("d123")
+    why = text()
+    until = moment("null: for good", null=True)
+
+
+class Lot(Schema):
+    """A draft lot as its vendor has it now."""
+
+    account = text()
+    campaign = text()
+    lot = text()
+    state = of(LotState)
+    customers = whole("null: not said by the vendor", null=True)
+    created = text("as the vendor writes it")
+    ours = whole("put there by the connector")
+    others = whole("put there by others", null=True)
+    may_not_be_contacted = some(KeptBack, "members that a guard keeps back")
+    others_listed = whole("of others, and on the do-not-contact list")
+
+
+class AtTime(Why):
+    at = optional("when it is to be fired; empty: now")
+
+
+class Shown(Schema):
+    """The lot as it was shown: if it is another by now, nothing is done."""
+
+    customers = fields.Integer(required=True, allow_none=True, validate=validate.Range(0))
+    created = fields.String(required=True, validate=validate.Length(0, 200))
+    why = optional("a reason, in words")
+
+
+class ToFire(Shown):
+    at = optional("when; empty: now")
+    anyway = fields.Boolean(metadata=_said("although a guard keeps somebody back: with a reason"))
+
+
+class LotActed(Schema):
+    lot = text()
+    state = of(LotState)
+    customers = whole(null=True)
+
+
 class PutBack(Schema):
     put_back = whole("how many messages")
 
@@ -730,6 +790,7 @@ class Plan(Schema):
     destination = text()
     deliveries = whole()
     looked_at = whole("of them; planned: by way of trial")
+    calls = whole("planned: that it takes of its account, at least; null: it cannot be sent any more", null=True)
     sent = whole("planned: would be")
     kept = counts("why others stay as they are")
     ended_at = moment(null=True)
@@ -746,6 +807,7 @@ NAMED: Final[tuple[type[Schema], ...]] = (
     *(Problem, One, Many, Alive, Ready, Delivery, Found, Wanted, Explained, Status),
     *(Call, Events, Pace, History, Simulation),
     *(Why, Again, Outcome, Look, Named, NamedWhy, Period, Erasure),
+    *(Lots, Lot, AtTime, Shown, ToFire, LotActed),
     *(PutBack, Standing, Replayed, Resolved, Listed, Causes, Plan, Erasing),
 )
 ROLES: Final = words(*Role)

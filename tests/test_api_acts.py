@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,13 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from connector.admin.plans import Carrier
+from connector.admin.privacy.retention import Schedule
+from connector.core.errors import StoreUnavailable
 from connector.core.reasons import Code, Reason
 from connector.core.settings import Secret, Settings
 from connector.core.states import AttemptState, Kind
-from connector.store import accounts, plans, reasons, tables
+from connector.core.times import DAY_MS
+from connector.store import accounts, api_answers, plans, reasons, tables
 from connector.store.database import Database, now_ms
 from connector.vendors import destinations
 from tests.conforming import conforms
@@ -52,10 +56,13 @@ def client(settings: Settings, world: World) -> Iterator[FlaskClient]:
         yield made
 
 
-def ask(client: FlaskClient, path: str, body: Any = None, *, who: str = "ana", method: str = "") -> TestResponse:
-    """A request with a key; ``body``: an object, or bytes as they are."""
+def ask(
+    client: FlaskClient, path: str, body: Any = None, *, who: str = "ana", method: str = "", **more: str
+) -> TestResponse:
+    """A request with a key; ``body``: an object, or bytes as they are; ``more``: headers."""
     given = body if isinstance(body, bytes | None) else orjson.dumps(body)
-    headers = {"Authorization": f"Bearer {KEYS[who]}"} if who else {}
+    headers = {name.replace("_", "-"): text for name, text in more.items()}
+    headers |= {"Authorization": f"Bearer {KEYS[who]}"} if who else {}
     return client.open(path, method=method or ("GET" if body is None else "POST"), data=given, headers=headers)
 
 
@@ -127,6 +134,10 @@ ADDRESSES: dict[str, tuple[str, str, str]] = {
     "/api/plans/<int:number>/begin": ("/api/plans/1/begin", "POST", "ana"),
     "/api/plans/<int:number>/stop": ("/api/plans/1/stop", "POST", "ana"),
     "/api/erase": ("/api/erase", "POST", "root"),
+    "/api/lots": ("/api/lots", "GET", "vera"),
+    "/api/lots/<account>/<campaign>/<lot>/look": ("/api/lots/surveys/26/x/look", "POST", "ana"),
+    "/api/lots/<account>/<campaign>/<lot>/fire": ("/api/lots/surveys/26/x/fire", "POST", "ana"),
+    "/api/lots/<account>/<campaign>/<lot>/discard": ("/api/lots/surveys/26/x/discard", "POST", "ana"),
     "/api/sources/<name>/redrive": ("/api/sources/queued/redrive", "POST", "ana"),
 }
 LESSER = {"ana": "vera", "root": "ana"}
@@ -336,3 +347,108 @@ def test_a_person_is_counted_and_then_forgotten_by_an_administrator(client: Flas
     assert (done["phase"], done["tally"]["events"]) == ("erased", 1)
     assert [(who, what) for who, what, _ in decided(world)] == [("root", "suppress"), ("root", "erase")]
     assert world.states() == {"pending": 1, "suppressed": 1}
+
+
+# --- asked again ----------------------------------------------------------------------------------------------------
+
+PAUSE = "/api/accounts/dialler/pause"
+RESUME = "/api/accounts/dialler/resume"
+
+
+def keyed(client: FlaskClient, key: str, path: str, body: Any, *, who: str = "ana") -> TestResponse:
+    return ask(client, path, body, who=who, Idempotency_Key=key)
+
+
+def test_an_act_asked_again_with_its_key_is_answered_again_and_not_done_again(
+    client: FlaskClient, world: World
+) -> None:
+    stands(world, "delivered", 1)
+    path, body = "/api/deliveries/d1/replay", {"force": True, "why": "asked for it"}
+    first = keyed(client, "k-1", path, body, who="root")
+    assert first.status_code == 200 and state(world) == "pending" and "Idempotent-Replayed" not in first.headers
+    stands(world, "delivered", 1)
+    written_otherwise = b'{ "why": "asked for it",  "force": true }'
+    again = keyed(client, '"k-1"', path, written_otherwise, who="root")
+    assert (again.status_code, again.get_json(), again.headers["Idempotent-Replayed"]) == (
+        200,
+        first.get_json(),
+        "true",
+    )
+    assert state(world) == "delivered" and len(decided(world)) == 1, "the person is not contacted a second time"
+    assert keyed(client, "k-2", path, body, who="root").status_code == 200 and state(world) == "pending"
+
+
+def test_a_key_is_of_one_person_one_address_and_one_body(client: FlaskClient, world: World) -> None:
+    assert keyed(client, "k", PAUSE, {"why": "token"}).status_code == 200
+    assert "another" in assert_problem(keyed(client, "k", PAUSE, {"why": "other"}), 422)["detail"]
+    assert_problem(keyed(client, "k", RESUME, {"why": "token"}), 422)
+    assert world.account().state == "paused" and len(decided(world)) == 1
+    assert keyed(client, "k", RESUME, {"why": "token"}, who="root").status_code == 200
+    assert world.account().state == "open"
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", '"', '"a', "k" * 256, "ñ"])
+def test_a_key_that_cannot_be_one_is_refused_and_nothing_done(client: FlaskClient, world: World, key: str) -> None:
+    assert_problem(keyed(client, key, PAUSE, {"why": "token"}), 400)
+    assert not decided(world)
+
+
+def test_what_was_refused_frees_its_key(client: FlaskClient, world: World) -> None:
+    assert_problem(keyed(client, "k", PAUSE, {}), 400)
+    assert keyed(client, "k", PAUSE, {"why": "token"}).status_code == 200
+    assert_problem(keyed(client, "v", RESUME, {}, who="vera"), 403)
+    assert len(decided(world)) == 1
+
+
+def test_an_act_whose_end_nobody_saw_is_not_begun_again(
+    client: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise StoreUnavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api_answers, "keep", broken)
+        assert_problem(keyed(client, "k", PAUSE, {"why": "token"}), 503)
+    told_so = assert_problem(keyed(client, "k", PAUSE, {"why": "token"}), 409)
+    assert "/api/history" in told_so["detail"] and len(decided(world)) == 1
+
+
+def test_an_answer_is_kept_for_a_day_and_holds_nobody(client: FlaskClient, world: World) -> None:
+    body = {"text": PERSON, "why": "asked"}
+    assert keyed(client, "k", "/api/do-not-contact/add", body).status_code == 200
+    with world.database.read() as conn:
+        [row] = conn.execute(select(tables.api_answers)).all()
+    assert "0000001" not in str(row) and len(row.key) == len(row.asked) == 64
+    with world.database.write() as conn:
+        conn.execute(update(tables.api_answers).values(at=now_ms(conn) - DAY_MS - 1))
+    Schedule(world.settings, world.database, threading.Event()).run_once()
+    with world.database.read() as conn:
+        assert not conn.execute(select(tables.api_answers)).all()
+
+
+def test_what_looks_or_reveals_looks_again(client: FlaskClient, world: World) -> None:
+    for _ in range(2):
+        assert keyed(client, "k", "/api/events/e1/reveal", {"why": "on the line"}).status_code == 200
+    assert len(decided(world)) == 2
+    assert keyed(client, "k", "/api/do-not-contact/check", {"text": PERSON}).status_code == 200
+
+
+# --- read again -----------------------------------------------------------------------------------------------------
+
+READS = [path for path, method, _ in ADDRESSES.values() if method == "GET" and "/a1" not in path and "/1" not in path]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_a_read_names_its_state_and_is_empty_to_who_knows_it(client: FlaskClient, world: World, path: str) -> None:
+    first = ask(client, path)
+    assert first.status_code == 200
+    same = ask(client, path, If_None_Match=first.headers["ETag"])
+    assert (same.status_code, same.get_data()) == (304, b"") and same.headers["ETag"] == first.headers["ETag"]
+    assert ask(client, path, If_None_Match='"other"').status_code == 200
+    assert_problem(ask(client, path, who="", If_None_Match=first.headers["ETag"]), 401)
+
+
+def test_a_read_of_what_changed_is_told(client: FlaskClient, world: World) -> None:
+    tag = ask(client, "/api/deliveries").headers["ETag"]
+    stands(world, "dead", 1)
+    assert ask(client, "/api/deliveries", If_None_Match=tag).status_code == 200

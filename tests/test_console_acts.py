@@ -161,6 +161,7 @@ def test_what_failed_alike_is_one_cause_and_is_sent_again_as_it_was_shown(app: C
     world.receive("landing", one(30))
     stands(world, "dead")  # one more fails after the plan was made
     shown = browser.get(planned).text
+    assert re.search(r"calls that it takes at least</dt><dd>1( of the [\d,]+ left today)?</dd>", shown)
     assert "Send 4" in shown and "What fails from now on is not part of it" in shown
     carrier = Carrier(world.settings, world.database)
     assert carrier.step() > 0 and world.states() == {"dead": 5}, "nothing goes before it is begun"

@@ -15,10 +15,13 @@ from connector.core.settings import Console
 from connector.store.database import Database
 from connector.vendors import destinations
 from connector.vendors.sandbox.exchange import Sandbox
+from tests.conforming import conforms
 from tests.connector_steps import World, environment
+from tests.test_api_acts import ask, told
 from tests.test_console import PEOPLE, Browser
 from tests.test_console_acts import decided
 from tests.test_lots import ROUTE, by_hand, drafted, of_26
+from tests.web_client import assert_problem, web
 
 
 @pytest.fixture
@@ -127,3 +130,44 @@ def test_answers_are_read_by_a_button_and_a_vendor_that_refuses_is_told(world: W
     refused = there.post("/console/surveys").text
     assert "It could not be read again" in refused and "26" in refused, "what was read before stays"
     assert world.account("surveys").state == "blocked"
+
+
+def test_the_api_shows_fires_and_discards_a_lot_as_it_was_shown(world: World, sandbox: Sandbox) -> None:
+    code = drafted(world, 3)
+    with web(world.settings) as client:
+        [known] = conforms("Lots", told(client, "/api/lots", who="vera"))["lots"]
+        assert (known["lot"], known["ours"], known["state"]) == (code, 3, "draft")
+        at = f"/api/lots/surveys/26/{code}"
+        shown = conforms("Lot", told(client, f"{at}/look", {}))
+        assert (shown["customers"], shown["ours"], shown["others"], shown["may_not_be_contacted"]) == (3, 3, 0, [])
+        seen = {"customers": shown["customers"], "created": shown["created"], "why": "complete"}
+        by_hand(sandbox, 2)
+        for what in ("fire", "discard"):
+            assert "changed since" in assert_problem(ask(client, f"{at}/{what}", seen), 400)["detail"]
+            assert_problem(ask(client, f"{at}/{what}", {"why": "x"}), 400)
+            assert_problem(ask(client, f"{at}/{what}", seen | {"customers": "3"}), 400)
+        assert not decided(world)
+        seen |= {"customers": told(client, f"{at}/look", {})["customers"]}
+        for _ in range(2):
+            fired = ask(client, f"{at}/fire", seen, Idempotency_Key="once")
+            assert conforms("LotActed", fired.get_json()) == {
+                "lot": code,
+                "state": "fired",
+                "customers": seen["customers"],
+            }
+        assert decided(world) == [("ana", "fire", "complete")]
+        assert "no draft any more" in assert_problem(ask(client, f"{at}/look", {}), 400)["detail"]
+        assert_problem(ask(client, "/api/lots/dialler/26/x/look", {}), 400)
+
+
+def test_the_api_fires_whom_a_guard_keeps_back_only_with_a_reason(world: World) -> None:
+    code = drafted(world, 2)
+    with web(world.settings) as client:
+        told(client, "/api/do-not-contact/add", {"text": "zoe1@example.com", "why": "asked"})
+        at = f"/api/lots/surveys/26/{code}"
+        shown = conforms("Lot", told(client, f"{at}/look", {}))
+        assert len(shown["may_not_be_contacted"]) == 1 and shown["may_not_be_contacted"][0]["why"]
+        seen = {"customers": 2, "created": shown["created"]}
+        assert_problem(ask(client, f"{at}/fire", seen), 409)
+        assert_problem(ask(client, f"{at}/fire", seen | {"anyway": True}), 409)
+        assert conforms("LotActed", told(client, f"{at}/discard", seen))["state"] == "discarded"

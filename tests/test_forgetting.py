@@ -223,6 +223,7 @@ REASON = ("reason", "reason_code", "reason_facts")  #: the facts lose what quote
 STAYS = {
     "alarms": {"kind", "about", "state", "severity", "facts"},  # names of the configuration, counts, masked words
     "alarm_notices": {"addressee", "occasion", "state", "words"},
+    "api_answers": {"key", "asked", "answer"},  # keyed hashes, and what the API told, persons masked
     "hours": {"source", "route", "account", "state", "waits"},
     "search_keys": {"hash"},
     "processes": {"id", "roles", "host", "version", "config"},

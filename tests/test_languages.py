@@ -75,6 +75,18 @@ def test_thousands_are_set_apart_as_the_language_does() -> None:
     assert catalogue("pt").say(some) == "12.000 eventos em 24 h"
 
 
+def test_tenths_are_set_apart_as_the_language_does() -> None:
+    some = phrase(" after {seconds:.2f} s", seconds=0.05)
+    assert (some, catalogue("es").say(some), catalogue("pt").say(some)) == (
+        " after 0.05 s",
+        " tras 0,05 s",
+        " após 0,05 s",
+    )
+    assert [catalogue(one).number(1234.5) for one in ("en", "es", "pt")] == ["1,234.5", "1.234,5", "1.234,5"]
+    took = output.duration(4.25)
+    assert (took, catalogue("es").say(took), catalogue("pt").say(took)) == ("4.2 s", "4,2 s", "4,2 s")
+
+
 def test_what_is_masked_or_joined_stays_a_phrase() -> None:
     said = joined(["d1: ", phrase("called {event_id} by its sender", event_id="x@y.co")])
     hidden = mapped(said, lambda text: text.replace("x@y.co", "***"))

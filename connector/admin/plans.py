@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ from connector.store import plans
 from connector.store.acts import What
 from connector.store.database import Database, now_ms
 from connector.store.plans import Plan
+from connector.vendors import destinations
 
 GOOD_FOR_MS: Final = 10 * 60 * 1000  #: how long after planning it may be begun
 TRIED: Final = 200  #: deliveries of a plan that the preview checks
@@ -54,6 +56,13 @@ def preview(database: Database, settings: Settings, plan: Plan) -> Preview:
     some = plan.deliveries[:TRIED]
     sent, reasons = _counted(_replayed(database, settings, some, _by(plan), dry_run=True))
     return Preview(len(some), sent, dict(reasons))
+
+
+def calls_of(settings: Settings, plan: Plan, preview: Preview) -> int | None:
+    """How many calls it takes at least, with all that was not checked; None: nothing leads to its destination now."""
+    place = destinations.places(settings).get(plan.about.partition("/")[0], {}).get(plan.about)
+    most = preview.sent + len(plan.deliveries) - preview.looked_at
+    return None if place is None else math.ceil(most / max(1, place.batch_size))
 
 
 def begin(database: Database, number: int, by: By) -> None:

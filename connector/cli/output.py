@@ -214,7 +214,7 @@ def duration(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return phrase("{seconds:.1f} s", seconds=seconds)
     minutes = int(seconds // 60)
     if minutes < 60:
         return f"{minutes} min"

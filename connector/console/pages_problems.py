@@ -77,7 +77,15 @@ def show_plan(number: int) -> Response:
     preview = plans.preview(app.database, app.settings, plan) if plan.state == "planned" else None
     reasons = preview.kept if preview else plan.kept
     facts = {"plan": plan, "total": len(plan.deliveries), "preview": preview, "kept": reasons}
+    facts |= {"calls": plans.calls_of(app.settings, plan, preview) if preview else None, "left": _left(plan)}
     return page("plan.html", **facts, made_at=iso(plan.made_at), ended_at=iso(plan.ended_at))  # type: ignore[arg-type]
+
+
+def _left(plan: Plan) -> int | None:
+    """The calls that the plan's account has left today, as Now shows them; None if nothing counts them."""
+    of = plan.about.partition("/")[0]
+    accounts = here().snapshot.read().found["accounts"]
+    return next((one["budget"]["left"] for one in accounts if one["account"] == of and one.get("budget")), None)
 
 
 def _plan(number: int) -> Plan:

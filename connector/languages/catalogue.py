@@ -26,7 +26,8 @@ LANGUAGES: Final[Mapping[str, str]] = {"es": "Español", "pt": "Português", "en
 #: Region -> the language of most of its people.
 _OF_REGION: Final[Mapping[str, str]] = {"BR": "pt", "PT": "pt", "US": "en", "GB": "en"}
 _FOLDER: Final = Path(__file__).parent
-_POINT: Final = {"en": ",", "es": ".", "pt": "."}  #: between thousands
+#: What stands between thousands, and before tenths, as Python writes them -> as a language does.
+_MARKS: Final = {"en": {}, "es": str.maketrans(",.", ".,"), "pt": str.maketrans(",.", ".,")}
 
 
 class Catalogue:
@@ -63,12 +64,16 @@ class Catalogue:
         return self.chosen(one, many, number)
 
     def number(self, value: float) -> str:
-        """ "1,204" or "1.204"."""
-        return f"{value:,}".replace(",", _POINT[self.language])
+        """ "1,204.5" or "1.204,5"."""
+        return self.marked(f"{value:,}")
+
+    def marked(self, number: str) -> str:
+        """A number as Python writes it, with the marks of this language."""
+        return number.translate(_MARKS[self.language])
 
 
 class _Filler(string.Formatter):
-    """Fills in a template; phrases among the facts are translated, thousands separated."""
+    """Fills in a template; phrases among the facts are translated, numbers written as its language does."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -81,6 +86,8 @@ class _Filler(string.Formatter):
             return self._catalogue.say(value)
         if format_spec == ",":
             return self._catalogue.number(value)
+        if isinstance(value, float):
+            return self._catalogue.marked(str(super().format_field(value, format_spec)))
         return str(super().format_field(value, format_spec))
 
 

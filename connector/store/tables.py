@@ -23,6 +23,7 @@ from sqlalchemy import (
 from connector.core.states import AccountState, AttemptState, DeliveryState, DestinationState, EventState, LotState
 from connector.store.alarm_tables import alarm_notices as alarm_notices
 from connector.store.alarm_tables import alarms as alarms
+from connector.store.answer_tables import api_answers as api_answers
 from connector.store.counting_tables import country_calls as country_calls
 from connector.store.counting_tables import once_keys as once_keys
 from connector.store.counting_tables import source_calls as source_calls

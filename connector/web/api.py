@@ -35,12 +35,15 @@ from connector.core.times import unix_ms
 from connector.store.acts import What
 from connector.store.database import Database
 from connector.web import documents
-from connector.web.api_acts import ActsApi
+from connector.web.api_acts import LOOKS, ActsApi
+from connector.web.api_lots import LotsApi
 from connector.web.app import Application
 from connector.web.bearer import behind_key, person_of
+from connector.web.given import LONGEST_BODY as LONGEST_ACT
+from connector.web.once import Once
 from connector.web.request import body as raw_body
 from connector.web.request import query
-from connector.web.responses import problem, reply
+from connector.web.responses import problem, reply, unless_known
 
 CLOSED: Final = "closed: set CONNECTOR_ADMIN_TOKEN to open it"
 ELSEWHERE: Final = 'no phone, e-mail, name or sender\'s id stands in an address: POST {"text": "…"} to /api/search'
@@ -182,17 +185,23 @@ def install(app: Application, settings: Settings, database: Database) -> None:
     app.serve("/api/history", _gated(people, api.history), "GET")
     app.serve("/api/simulate", _gated(people, api.simulate), "POST")
     app.serve("/api/search", _gated(people, api.search), "POST")
-    for path, (view, method) in ActsApi(settings, database, people).routes().items():
-        app.serve(path, _gated(people, view), method)
+    once = Once(database, settings.hash_key, LONGEST_ACT)
+    acts = {**ActsApi(settings, database, people).routes(), **LotsApi(settings, database, people).routes()}
+    for path, (view, method) in acts.items():
+        keyed = once if method == "POST" and path not in LOOKS else None
+        app.serve(path, _gated(people, view, keyed), method)
     app.serve("/api/openapi.json", _gated(people, api.openapi), "GET")
     app.serve("/api/asyncapi.json", _gated(people, api.asyncapi), "GET")
     app.serve("/api/<path:rest>", _gated(people, api.nothing), *METHODS)
 
 
-def _gated(people: People, view: Callable[..., Response]) -> Callable[..., Response]:
-    """The view behind the check of the key; its refusals are answered as they are."""
+def _gated(people: People, view: Callable[..., Response], once: Once | None = None) -> Callable[..., Response]:
+    """The view behind the check of the key; its refusals are answered as they are.
 
-    def answered(**parts: Any) -> Response:
+    ``once``: it acts, and not again for the same `Idempotency-Key`. Reads are told to those who do not know the answer.
+    """
+
+    def tried(**parts: Any) -> Response:
         try:
             return view(**parts)
         except NotThere as fault:
@@ -203,5 +212,11 @@ def _gated(people: People, view: Callable[..., Response]) -> Callable[..., Respo
             raise
         except ConnectorError as fault:
             return problem(400, str(fault))
+
+    def answered(**parts: Any) -> Response:
+        if once is not None:
+            person = person_of(people)
+            return once.act(person.name if person else "", tried, parts)
+        return unless_known(tried(**parts), request) if request.method == "GET" else tried(**parts)
 
     return behind_key(people, answered, closed=lambda **_: problem(403, CLOSED))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-import orjson
 from flask import Response, request
 
 from connector.admin import accounts, plans, suppression
@@ -36,12 +35,18 @@ from connector.store.acts import What
 from connector.store.database import Database
 from connector.store.plans import Plan
 from connector.web.bearer import person_of
-from connector.web.request import body as raw_body
+from connector.web.given import flag as flag_of
+from connector.web.given import given as given_body
+from connector.web.given import text as text_of
 from connector.web.request import query
 from connector.web.responses import reply
 
-LONGEST_BODY: Final = 8192  #: bytes
-LONGEST_TEXT: Final = 200  #: characters of a person, or of a reason
+#: Those that change nothing: asked again they look again.
+LOOKS: Final = {
+    "/api/do-not-contact/check",
+    "/api/events/<number>/reveal",
+    "/api/lots/<account>/<campaign>/<lot>/look",
+}
 LANDED: Final[Mapping[str, bool]] = {"landed": True, "absent": False}
 
 
@@ -78,18 +83,18 @@ class ActsApi:
 
     def pause(self, name: str) -> Response:
         """``{"why"}``: no call of the account starts any more."""
-        accounts.pause(self._database, self._settings, name, self._by(_given(), demand_why=True))
+        accounts.pause(self._database, self._settings, name, self._by(given_body(), demand_why=True))
         return reply({"account": name, "state": AccountState.PAUSED})
 
     def resume(self, name: str) -> Response:
         """``{"why"}``: its calls go on, and those to its stopped destinations."""
-        before = accounts.resume(self._database, self._settings, name, self._by(_given()))
+        before = accounts.resume(self._database, self._settings, name, self._by(given_body()))
         return reply({"account": name, "state": AccountState.OPEN, "before": before.state})
 
     def replay(self, number: str) -> Response:
         """``{"why", "dry_run", "force"}``: sends it again; ``force``: although it was delivered, for administrators."""
-        given = _given()
-        force, dry_run = _flag(given, "force"), _flag(given, "dry_run")
+        given = given_body()
+        force, dry_run = flag_of(given, "force"), flag_of(given, "dry_run")
         by = self._by(given)
         by.demand(What.RESEND if force else What.REPLAY)
         wish = Wish(dry_run=dry_run, force=force, ended_too=True, late_too=True)
@@ -100,7 +105,7 @@ class ActsApi:
 
     def resolve(self, number: str) -> Response:
         """``{"how": "landed" or "absent", "why"}``: settles an uncertain one as a person found out."""
-        given = _given()
+        given = given_body()
         landed, by = _landed(given), self._by(given)
         by.demand(What.LANDED)
         resolve(self._settings, self._database, _own(number, "d"), by, landed=landed)
@@ -108,7 +113,7 @@ class ActsApi:
 
     def resolve_all(self, number: str) -> Response:
         """The same for all of one call."""
-        given = _given()
+        given = given_body()
         landed, by = _landed(given), self._by(given)
         by.demand(What.LANDED)
         settled = resolve_attempt(self._settings, self._database, _own(number, "a"), by, landed=landed)
@@ -116,8 +121,8 @@ class ActsApi:
 
     def reveal(self, number: str) -> Response:
         """``{"why", "words"}``: the event with its person, once the act is on record."""
-        given, event = _given(), _own(number, "e")
-        why, words = _text(given, "why"), masked(_text(given, "words"))
+        given, event = given_body(), _own(number, "e")
+        why, words = text_of(given, "why"), masked(text_of(given, "words"))
         by = self._by(given)
         by.demand(What.REVEAL)
         return reply(revealing.reveal(self._database, self._settings, event, by, why, words))
@@ -126,28 +131,28 @@ class ActsApi:
 
     def check(self) -> Response:
         """``{"text"}``: whether a phone or an e-mail is on the list, and which deliveries adding it would end."""
-        return reply(_asked(suppression.look_up(self._database, self._settings, _person(_given()))))
+        return reply(_asked(suppression.look_up(self._database, self._settings, _person(given_body()))))
 
     def add(self) -> Response:
         """``{"text", "why"}``: puts a person on the list."""
-        given = _given()
+        given = given_body()
         return reply(_asked(suppression.add(self._database, self._settings, _person(given), self._by(given))))
 
     def remove(self) -> Response:
         """``{"text", "why"}``: takes a person off it."""
-        given = _given()
+        given = given_body()
         return reply(_asked(suppression.remove(self._database, self._settings, _person(given), self._by(given))))
 
     def erase(self) -> Response:
         """``{"text"}`` counts; with ``plan`` and ``why`` it erases. Again with ``tally`` until it is over."""
-        given = _given()
-        text, plan, by = _person(given), _text(given, "plan"), self._by(given)
+        given = given_body()
+        text, plan, by = _person(given), text_of(given, "plan"), self._by(given)
         tally = given.get("tally") or {}
         if not isinstance(tally, dict):
             raise ConnectorError('tally: the "tally" of the answer before, as it was')
         before = erase_steps.tally_of(tally) if tally else Erased()
         if plan:
-            never_again = _flag(given, "never_again")
+            never_again = flag_of(given, "never_again")
             step = erase_steps.erase(
                 self._settings, self._database, text, by, before, plan=plan, never_again=never_again
             )
@@ -160,7 +165,7 @@ class ActsApi:
 
     def redrive(self, name: str) -> Response:
         """``{"why"}``: puts the messages back that the source's queue gave back."""
-        by = self._by(_given())
+        by = self._by(given_body())
         return reply({"put_back": redrive(self._database, self._settings, name, by)})
 
     # Many
@@ -174,7 +179,7 @@ class ActsApi:
 
     def make_plan(self, cause: str) -> Response:
         """``{"since"}``: freezes what failed for this cause; nothing is sent yet."""
-        given, by = _given(), self._by({})
+        given, by = given_body(), self._by({})
         by.demand(What.REPLAY)
         since_ms = PERIODS[_since(given)]
         number = plans.make(self._database, of_id(self._database, cause, since_ms), since_ms, by)
@@ -187,13 +192,13 @@ class ActsApi:
     def begin(self, number: int) -> Response:
         """``{"why"}``: begins it; once more changes nothing."""
         self._there(number)
-        plans.begin(self._database, number, self._by(_given()))
+        plans.begin(self._database, number, self._by(given_body()))
         return reply(self._plan(number))
 
     def stop(self, number: int) -> Response:
         """Stops it after the step under way."""
         self._there(number)
-        plans.stop(self._database, number, self._by(_given()))
+        plans.stop(self._database, number, self._by(given_body()))
         return reply(self._plan(number))
 
     def _there(self, number: int) -> Plan:
@@ -216,6 +221,7 @@ class ActsApi:
             "destination": plan.about,
             "deliveries": len(plan.deliveries),
             "looked_at": preview.looked_at if preview else plan.done,
+            "calls": plans.calls_of(self._settings, plan, preview) if preview else None,
             "sent": preview.sent if preview else plan.sent,
             "kept": {str(why): number for why, number in (preview.kept if preview else plan.kept).items()},
             "ended_at": iso(plan.ended_at),
@@ -223,42 +229,14 @@ class ActsApi:
 
     def _by(self, given: Mapping[str, Any], *, demand_why: bool = False) -> By:
         """The person of the key, with the reason that the body gives."""
-        person, why = person_of(self._people), _text(given, "why")
+        person, why = person_of(self._people), text_of(given, "why")
         if demand_why and not why:
             raise ConnectorError('why: the next person wants to know; {"why": "…"} as JSON')
         return By(person.name, why, person.role) if person else By("nobody", why, Role.VIEWER)
 
 
-def _given() -> dict[str, Any]:
-    """The JSON object of the body; none is an empty one."""
-    raw = raw_body(request.environ, LONGEST_BODY)
-    if not raw.strip():
-        return {}
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise ConnectorError("send a JSON object, or nothing")
-    return body
-
-
-def _text(given: Mapping[str, Any], name: str) -> str:
-    text = given.get(name, "")
-    if not isinstance(text, str) or len(text) > (4 * LONGEST_TEXT if name == "plan" else LONGEST_TEXT) or "\0" in text:
-        raise ConnectorError(f"{name}: a text of at most {LONGEST_TEXT} characters")
-    return text.strip()
-
-
-def _flag(given: Mapping[str, Any], name: str) -> bool:
-    flag = given.get(name, False)
-    if not isinstance(flag, bool):
-        raise ConnectorError(f"{name}: true or false")
-    return flag
-
-
 def _person(given: Mapping[str, Any]) -> str:
-    text = _text(given, "text")
+    text = text_of(given, "text")
     if not text:
         raise ConnectorError('send {"text": "…"} as JSON: a phone or an e-mail')
     return text

@@ -15,12 +15,12 @@ from connector.core.log import get
 from connector.core.loops import STOP_S, Loops
 from connector.core.retry import ERASED_EVERY_S
 from connector.core.settings import Settings
-from connector.store import contacts, facts
+from connector.store import api_answers, contacts, facts
 from connector.store.database import Database, now_ms
 
 BEGUN: Final = "purge_begun"  #: the fact: when the last scheduled purge began, unix ms
 
-CONTACTS_EVERY_S: Final = 3600.0
+CONTACTS_EVERY_S: Final = 3600.0  #: what else is forgotten by its age
 
 log = get("purging")
 
@@ -53,6 +53,7 @@ class Schedule:
         self._database = database
         self._stopping = stopping
         self._contacts_s = 0.0  #: monotonic: when the ledger of contacts is purged next
+        self._answers_s = 0.0  #: monotonic: when answers of the API are forgotten next
         every_s = settings.retention.every_s if settings.retention else ERASED_EVERY_S
         self.look_every_s: Final = min(ERASED_EVERY_S, every_s)
 
@@ -60,6 +61,7 @@ class Schedule:
         """Raises `ConnectorError`."""
         forget.sweep(self._database, self._settings.hash_key, erased_only=True)
         self._forget_contacts()
+        self._forget_answers()
         if self._settings.retention and self._takes_turn(int(self._settings.retention.every_s * 1000)):
             self._purge(int(self._settings.retention.purge_after_s * 1000))
 
@@ -75,6 +77,14 @@ class Schedule:
             now = now_ms(conn)
             contacts.purge(conn, now - longest)
             contacts.purge_proofs(conn, now - int(rules.keep_proof_s * 1000))
+
+    def _forget_answers(self) -> None:
+        """Answers to acts over the API, a day after: once an hour, also where nobody acts there any more."""
+        if time.monotonic() < self._answers_s:
+            return
+        self._answers_s = time.monotonic() + CONTACTS_EVERY_S
+        with self._database.write() as conn:
+            api_answers.forget(conn, now_ms(conn))
 
     def _takes_turn(self, every_ms: int) -> bool:
         """Whether this process does it this time: one of all processes does."""
