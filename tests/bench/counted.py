@@ -11,13 +11,16 @@ import functools
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Engine
 
 from connector.core import at_rest
+from connector.core.http import Client
 from connector.core.settings import Secret
 from connector.inbound.router import Router
 from connector.outbound import claims
@@ -154,6 +157,35 @@ def mapped() -> Iterator[tuple[str, int]]:
     yield "a lead is mapped: calls", _median(seen[50:])
 
 
+class _Vendor(BaseHTTPRequestHandler):
+    """Answers every request alike."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is logged."""
+
+
+def called() -> Iterator[tuple[str, int]]:
+    """A request to a vendor and its answer, on a kept connection; in the thread that makes the call."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Vendor) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client, counter = Client({"token": "of the bench"}), Counter()
+        url = f"http://127.0.0.1:{server.server_port}/api"
+        step = functools.partial(client.call, "POST", url, params={"campaign": "1"}, body=b"[]")
+        seen = [counter.calls(step) for _ in range(WARM + TURNS)]
+        client.close()
+        server.shutdown()
+    yield "a call to a vendor: calls", _median(seen[WARM:])
+
+
 def loaded() -> Iterator[tuple[str, int]]:
     """Modules that a short command loads before it does anything."""
     for name, command in (("--help", ["--help"]), ("status --help", ["status", "--help"])):
@@ -170,7 +202,7 @@ def loaded() -> Iterator[tuple[str, int]]:
 
 def figures(kinds: tuple[str, ...]) -> Figures:
     """All of them, by name."""
-    found = dict(mapped()) | dict(loaded())
+    found = dict(mapped()) | dict(called()) | dict(loaded())
     for kind in kinds:
         for under, contact, keys in KINDS:
             at_rest.configure(keys)
