@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from connector.web import asgi, health, standby
 from connector.web.asgi import OF_ITS_OWN, Front
 from connector.web.uvicorn_server import Served
 from connector.web.wsgi import create_app
-from tests.test_served import answered, connected, lead, request
+from tests.test_served import answered, connected, lead, request, until_the_end
 
 SOURCES = {"open": Source(name="open", mapping="lead", verify=Verify(scheme="none"))}
 
@@ -193,10 +194,22 @@ def test_a_connection_that_is_not_set_up_yet_harms_no_other(embedded: Embedded, 
 def test_who_is_hung_up_on_gets_no_answer_to_what_is_in_hand(embedded: Embedded, ends: str) -> None:
     connection: Any = embedded.served._server._protocol()
     connection.transport = Mock(is_closing=lambda: False)
-    connection.cycle = Mock(response_complete=False, response_started=False, disconnected=False)
+    first, last = (Mock(response_complete=False, response_started=False, disconnected=False) for _ in range(2))
+    connection.cycle, connection._in_hand = last, deque([first, last])
     getattr(connection, ends)(*((408, "invented") if ends == "refuse" else ("invented",)))
-    assert connection.cycle.disconnected is True and connection.transport.close.called
+    assert first.disconnected is last.disconnected is True and connection.transport.close.called
     assert connection.transport.write.call_count == 1
+
+
+def test_who_sends_ahead_and_then_nonsense_leaves_no_error(
+    embedded: Embedded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(20):
+        with connected(embedded.port) as line:
+            line.sendall(request(lead(number)) + request(lead(number))[:-1] + b"}\r\nnonsense\r\n\r\n")
+            assert b"HTTP/1.1 400" in until_the_end(line)
+    assert get(embedded.port, "/livez") == 200
+    assert "Exception in ASGI" not in capsys.readouterr().err
 
 
 def test_a_look_that_fails_is_not_the_last(

@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
@@ -50,6 +51,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
         self.held = 0
+        self._in_hand: deque[Any] = deque()  #: cycles without a complete response; uvicorn knows only the last
         self._is_lent = False
         self.waits_since = self.loop.time()
         self._head_bytes = 0
@@ -60,6 +62,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gate.leave(self)
+        self._disconnect()
         super().connection_lost(exc)
 
     @property
@@ -122,13 +125,18 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.waits_since = self.loop.time()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self._in_hand.append(self.cycle)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.waits_since = _NEVER
 
     def on_response_complete(self) -> None:
+        if self._in_hand:
+            self._in_hand.popleft()
         super().on_response_complete()
         self.waits_since = self.loop.time()
 
@@ -161,10 +169,14 @@ class Connection(HttpToolsProtocol):
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """Ends the connection; a request in hand must not be answered on it any more."""
-        if not _is_over(self.cycle):
-            self.cycle.disconnected = True
+        self._disconnect()
         self.transport.close()
+
+    def _disconnect(self) -> None:
+        """Requests in hand, also those sent ahead, are answered on this connection no more."""
+        for cycle in self._in_hand:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def hold(self, size: int) -> None:
         """Counts further bytes of a body that is not proved yet."""
