@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, and_, delete, func, literal_column, select, text
 
 from connector.core.caps import Contact
 from connector.core.reasons import Code
@@ -23,7 +23,15 @@ from connector.store import attempt_list
 from connector.store.database import EACH, each_of, insert_rows
 from connector.store.prepared import Prepared
 from connector.store.schema import states_sql
-from connector.store.tables import IS_CLAIMED, IS_PENDING, call_proofs, contact_proofs, contacts, deliveries
+from connector.store.tables import (
+    IS_CLAIMED,
+    IS_PENDING,
+    WAY_BEGINS,
+    call_proofs,
+    contact_proofs,
+    contacts,
+    deliveries,
+)
 
 LOCK: Final = "contacts"  #: always taken after an account's lock
 ROUNDS: Final = 8  #: how far it is followed which phones and e-mails belong together
@@ -56,27 +64,47 @@ def members(conn: Connection, attempt: int, since: int | None) -> list[Alike]:
     """
     parameters = {"attempt": attempt} if since is None else {"attempt": attempt, "since": since}
     rows = _MEMBERS[conn.dialect.name, since is not None].tuples(conn, parameters)
-    return [Alike(route, place, bool(late), _read(people)) for route, place, late, _, people in rows]
+    return [Alike(route, place, bool(late), _read(*people)) for route, place, late, _, *people in rows]
 
 
-def _read(people: str) -> list[Member]:
-    rows = orjson.loads(people)
-    rows.sort()  # by the id, as no two are alike
-    return [*map(Member._make, rows)]
+def _read(numbers: str, firsts: str, further: str | None) -> list[Member]:
+    """Of nearly everybody one way is known, and no consent: two lists of plain texts are read fastest."""
+    known = orjson.loads(further) if further else {}
+    people = sorted(zip(map(int, numbers.split(",")), firsts.split(","), strict=True))
+    if known:
+        return [_member(number, first, known.get(str(number))) for number, first in people]
+    return [_NEW_MEMBER((number, (first,) if first else (), None)) for number, first in people]
+
+
+def _member(number: int, first: str, known: tuple[list[str] | None, dict[str, Any] | None] | None) -> Member:
+    ways, consent = known or (None, None)
+    return _NEW_MEMBER((number, ways or ((first,) if first else ()), consent))
+
+
+_NEW_MEMBER: Final = functools.partial(tuple.__new__, Member)  #: faster than to call the class
 
 
 def _members(dialect: str, *, timed: bool) -> Prepared:
-    person = {
-        "sqlite": "json_group_array(json_array(deliveries.id, CASE WHEN records.contacts IS NOT NULL"
-        " THEN json(records.contacts) WHEN records.contact IS NULL THEN json_array()"
-        " ELSE json_array(records.contact) END, json(records.consent)))",
-        "postgresql": "CAST(json_agg(json_build_array(deliveries.id, CASE WHEN records.contacts IS NOT NULL"
-        " THEN CAST(records.contacts AS json) WHEN records.contact IS NULL THEN json_build_array()"
-        " ELSE json_build_array(records.contact) END, CAST(records.consent AS json))) AS text)",
+    text_of, join, build, group = {
+        "sqlite": ("{}", "group_concat", "json_array(json({}), json({}))", "json_group_object"),
+        "postgresql": (
+            *("CAST({} AS text)", "string_agg", "json_build_array(CAST({} AS json), CAST({} AS json))"),
+            "json_object_agg",
+        ),
     }[dialect]
+    further = build.format("records.contacts", "records.consent")
+    columns = (
+        f"{join}({text_of.format('deliveries.id')}, ',')",
+        f"{join}(coalesce(records.contact, ''), ',')",
+        text_of.format(
+            f"{group}(deliveries.id, {further})"
+            " FILTER (WHERE records.contacts IS NOT NULL OR records.consent IS NOT NULL)"
+        ),
+    )
     late = "coalesce(events.occurred_at, events.received_at) < :since" if timed else "false"
     return Prepared(
-        f"SELECT deliveries.route, deliveries.place, {late} AS late, records.contact IS NULL AS unreachable, {person}"
+        f"SELECT deliveries.route, deliveries.place, {late} AS late, records.contact IS NULL AS unreachable,"
+        f" {', '.join(columns)}"
         " FROM deliveries JOIN records ON records.delivery = deliveries.id"
         f"{' JOIN events ON events.id = deliveries.event' if timed else ''}"
         f" WHERE deliveries.attempt = :attempt AND {IS_CLAIMED.text} GROUP BY 1, 2, 3, 4"
@@ -113,6 +141,10 @@ class Past:
     def of_nobody(self, ways: Iterable[str]) -> bool:
         """Whether none of these is known at all."""
         return self._of_way.keys().isdisjoint(ways)
+
+    def known(self, ways: Iterable[str]) -> set[str]:
+        """Those of these that are known."""
+        return self._of_way.keys() & ways
 
     def add(self, ways: Iterable[str], contact: Contact) -> None:
         """One more that is decided on now."""
@@ -152,17 +184,21 @@ def _related(conn: Connection, some: Collection[int]) -> set[str]:
     return set(_RELATED[conn.dialect.name].scalars(conn, parameters))
 
 
-#: Both use the index by hash, with any statistics of the planner.
+#: As the index has it.
+_IS_WAY: Final = (
+    f"{WAY_BEGINS.format('contacts.hash')} = {WAY_BEGINS.format('given.value')} AND contacts.hash = given.value"
+)
+#: Both use the index, with any statistics of the planner.
 _ROWS: Final = {
     "sqlite": Prepared(
         "SELECT contacts.hash, contacts.delivery, contacts.attempt, contacts.at, contacts.channel, contacts.purpose"
         " FROM json_each(:given) AS given CROSS JOIN contacts"
-        " ON contacts.hash = given.value WHERE contacts.at > :since"
+        f" ON {_IS_WAY} WHERE contacts.at > :since"
     ),
     "postgresql": Prepared(
         "SELECT one.hash, one.delivery, one.attempt, one.at, one.channel, one.purpose"
         " FROM json_array_elements_text(CAST(:given AS json)) AS given (value)"
-        " CROSS JOIN LATERAL (SELECT * FROM contacts WHERE contacts.hash = given.value"
+        f" CROSS JOIN LATERAL (SELECT * FROM contacts WHERE {_IS_WAY}"
         " AND contacts.at > :since OFFSET 0) AS one"
     ),
 }
@@ -288,7 +324,7 @@ _FREE: Final = {
 }
 _LOOK_AGAIN: Final = each_of(
     f"UPDATE deliveries SET due_at = :now WHERE {IS_PENDING.text} AND due_at > :now AND reason_code = :capped"
-    " AND id IN (SELECT contacts.delivery FROM {each} JOIN contacts ON contacts.hash = given.value"
+    f" AND id IN (SELECT contacts.delivery FROM {{each}} JOIN contacts ON {_IS_WAY}"
     " WHERE contacts.attempt = 0)"
 )
 
@@ -300,9 +336,9 @@ def purge(conn: Connection, before: int) -> int:
 
 def of_person(conn: Connection, ways: Sequence[str]) -> Sequence[Any]:
     """All rows of a person, the newest first."""
-    return conn.execute(
-        select(contacts).where(_contacts.hash.in_(ways), _contacts.channel != "").order_by(_contacts.at.desc())
-    ).all()
+    begins = func.substr(_contacts.hash, literal_column("1"), literal_column("7")).in_([way[:7] for way in ways])
+    theirs = and_(begins, _contacts.hash.in_(ways), _contacts.channel != "")
+    return conn.execute(select(contacts).where(theirs).order_by(_contacts.at.desc())).all()
 
 
 # --- why each was allowed -------------------------------------------------------------------------------------------

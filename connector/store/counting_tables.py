@@ -1,8 +1,10 @@
-"""Tables that claims count on: the use of a day by sources and accounts, and the people known to a route."""
+"""Tables that claims count on: the use of a day by sources and accounts, the people known to a route, and contacts."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
 
 from connector.store.schema import Id, metadata
 
@@ -40,3 +42,25 @@ once_keys = Table(
     Column("delivery", Id, primary_key=True, autoincrement=False),
 )
 Index("ix_once_keys_delivery", once_keys.c.delivery)
+
+#: One row for each phone and e-mail of a person and each call that contacted them, or is about to.
+contacts = Table(
+    "contacts",
+    metadata,
+    # In this order: claims go forward through the deliveries, so that new rows are neighbours in the primary key.
+    Column("delivery", Id, primary_key=True, autoincrement=False),
+    #: the call that began it; 0: none, it waits for a cap, and the row links the phones and e-mails of one person
+    Column("attempt", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Text, primary_key=True),  #: keyed hash of a phone or an e-mail
+    Column("at", BigInteger, nullable=False),  #: when the person hears of it
+    Column("day", Text, nullable=False),  #: by the person's calendar, "2026-11-23"
+    Column("week", Text, nullable=False),  #: "2026-W48"
+    Column("zone", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("country", Text, nullable=False),
+)
+#: By the beginning of the hash, which tells nearly all apart: the places of hashes are random, so that a claim changes
+#: most pages of their index, and an index of the whole hashes has three times as many.
+WAY_BEGINS: Final = "substr({}, 1, 7)"
+Index("ix_contacts_way", text(WAY_BEGINS.format("hash")), _table=contacts)

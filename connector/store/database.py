@@ -443,12 +443,18 @@ def _used(_connection: Any, record: Any) -> None:
     record.info["used_s"] = time.monotonic()
 
 
+#: Pages of the log after which it is folded into the file. A claim of a thousand changes some hundred pages, of which
+#: the next changes many again: they are copied once for several claims.
+_FOLD_AFTER: Final = 4000
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours: pysqlite would start transactions late and deferred
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA cache_size=-8000")
+    cursor.execute(f"PRAGMA wal_autocheckpoint={_FOLD_AFTER}")
     cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.execute("PRAGMA secure_delete=ON")  # erased data is overwritten, not only marked as free
     cursor.close()

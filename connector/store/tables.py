@@ -24,6 +24,8 @@ from connector.core.states import AccountState, AttemptState, DeliveryState, Des
 from connector.store.alarm_tables import alarm_notices as alarm_notices
 from connector.store.alarm_tables import alarms as alarms
 from connector.store.answer_tables import api_answers as api_answers
+from connector.store.counting_tables import WAY_BEGINS as WAY_BEGINS
+from connector.store.counting_tables import contacts as contacts
 from connector.store.counting_tables import country_calls as country_calls
 from connector.store.counting_tables import once_keys as once_keys
 from connector.store.counting_tables import source_calls as source_calls
@@ -294,24 +296,6 @@ do_not_contact = Table(
     Column("since", BigInteger, nullable=False),
     Column("channels", Text),  #: ",voice,sms,": only these; NULL: all
 )
-
-#: One row for each phone and e-mail of a person and each call that contacted them, or is about to.
-contacts = Table(
-    "contacts",
-    metadata,
-    Column("hash", Text, primary_key=True),  #: keyed hash of a phone or an e-mail
-    Column("delivery", Id, primary_key=True, autoincrement=False),
-    #: the call that began it; 0: none, it waits for a cap, and the row links the phones and e-mails of one person
-    Column("attempt", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, nullable=False),  #: when the person hears of it
-    Column("day", Text, nullable=False),  #: by the person's calendar, "2026-11-23"
-    Column("week", Text, nullable=False),  #: "2026-W48"
-    Column("zone", Text, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("purpose", Text, nullable=False),
-    Column("country", Text, nullable=False),
-)
-Index("ix_contacts_delivery", contacts.c.delivery)
 
 registries = Table(
     "registries",

@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import text, update
 
 from connector.config import loader
+from connector.core.memory import keep_what_is_loaded
 from connector.core.outcomes import Fate, Outcome, Verdict
 from connector.core.settings import Account, Settings
 from connector.inbound.router import Router
@@ -208,6 +209,7 @@ def measure(report: Report, kind: str, name: str, at: Path, backlog: int, listed
     """The rows of one database."""
     with places.database(kind, at) as url, contextlib.closing(Closing(url, at)) as opened:
         bench = opened.bench
+        keep_what_is_loaded()  # as a worker does
         bench.fill(backlog)
         people = min(IN_LEDGER, backlog // 10)
         bench.remember(people, backlog)

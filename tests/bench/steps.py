@@ -79,6 +79,7 @@ def multiply(database_url: str, times: int) -> None:
         span = {name: connection.execute(text(f"SELECT max(id) FROM {name}")).scalar_one() for name in _SHIFTED}
         for turn in range(1, times):
             for name, shifted in _COPIED.items():
+                shifted = {**shifted, **_RANDOM[engine.dialect.name].get(name, {})}
                 connection.execute(_copy(tables.tables[name], shifted), _shifts(span, turn))
             connection.commit()
         if engine.dialect.name == "postgresql":
@@ -95,7 +96,12 @@ _SHIFTED = ("events", "deliveries")
 _COPIED = {
     "events": {"id": "id + :events", "key": "key || :suffix", "event_id": "event_id || :suffix"},
     "deliveries": {"id": "id + :deliveries", "event": "event + :events"},
-    "records": {"delivery": "delivery + :deliveries", "contact": "contact || :suffix"},
+    "records": {"delivery": "delivery + :deliveries"},
+}
+#: Hashes are spread over their whole index: what differed in its end only would be neighbours.
+_RANDOM = {
+    "sqlite": {"records": {"contact": "CASE WHEN contact IS NOT NULL THEN lower(hex(randomblob(16))) END"}},
+    "postgresql": {"records": {"contact": "md5(contact || :suffix)"}},
 }
 _FIRST = {
     "events": "id <= :events_span",

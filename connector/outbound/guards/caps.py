@@ -88,13 +88,11 @@ def _known(past: Past, ways: Sequence[str], limited: Sequence[Cohort]) -> list[t
 
     The first contact of everybody else is within every cap.
     """
-    twice = {way for way, times in Counter(ways).items() if times > 1} if len({*ways}) < len(ways) else set()
-    if not twice and past.of_nobody(ways):
+    once = {*ways}
+    some = past.known(once)
+    if len(once) < len(ways):
+        some |= {way for way, times in Counter(ways).items() if times > 1}
+    if not some:
         return []
-    found = [
-        (member, cohort)
-        for cohort in limited
-        for member in cohort.members
-        if not (past.of_nobody(member.ways) and twice.isdisjoint(member.ways))
-    ]
+    found = [(member, cohort) for cohort in limited for member in cohort.members if not some.isdisjoint(member.ways)]
     return sorted(found, key=lambda one: one[0].id)
