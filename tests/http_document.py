@@ -14,6 +14,7 @@ import mappings
 from connector.admin.deliveries import STATES
 from connector.admin.groups import PERIODS
 from connector.core.version import version
+from connector.store.acts import What
 from connector.web.api import MOST
 from connector.web.documents import SOURCE_PATHS
 from mappings import fields
@@ -277,7 +278,13 @@ def _api() -> Iterator[tuple[str, dict[str, Any]]]:
         "before", "query", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "the older of another answer"
     )
     acts = _read("who decided what; a viewer's own", "History", "400 401 403 503")
-    yield "/api/history", {"get": {**acts, "parameters": [before]}}
+    narrowed = [
+        _parameter("who", "query", text, "a person of the configuration; a viewer sees their own"),
+        _parameter("what", "query", {"type": "string", "enum": [*What]}),
+        _parameter("account", "query", text),
+        _parameter("since", "query", {"type": "string", "enum": list(PERIODS)}),
+    ]
+    yield "/api/history", {"get": {**acts, "parameters": [before, *narrowed]}}
     asked = {"required": True, "content": {JSON: {"schema": _reference("Simulation")}}}
     fate = _read("what would happen if this came; nothing is stored", None, "400 401 403 411 413 503")
     yield "/api/simulate", {"post": {**fate, "requestBody": asked}}

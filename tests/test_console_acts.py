@@ -143,6 +143,38 @@ def test_history_tells_everybody_s_acts_and_a_viewer_their_own(app: ConsoleApp, 
     assert "maintenance" not in viewer and "You see what you did yourself" in viewer
 
 
+def test_history_is_narrowed_by_person_act_account_and_time(app: ConsoleApp, world: World) -> None:
+    browser = Browser(app, "ana")
+    browser.post("/console/accounts/dialler/pause", why="maintenance")
+    Browser(app, "root").post("/console/accounts/dialler/resume", why="over")
+    paused, resumed = "ana paused dialler", "root resumed dialler"
+    for narrowed, expected in {
+        "": {paused, resumed},
+        "who=ana": {paused},
+        "what=resume": {resumed},
+        "account=dialler&since=24h": {paused, resumed},
+        "account=surveys": set(),
+        "who=root&what=pause": set(),
+        "who=x%40example.com&what=none": {paused, resumed},
+    }.items():
+        text = browser.get(f"/console/history?{narrowed}").text
+        assert {one for one in (paused, resumed) if one in text} == expected, narrowed
+        assert "x@example.com" not in text
+    with world.database.write() as conn:
+        conn.execute(update(tables.acts).values(at=tables.acts.c.at - 25 * 3_600_000))
+    assert "Nothing fits." in browser.get("/console/history?since=24h").text
+
+
+def test_the_list_says_how_many_it_ended_within_a_day(app: ConsoleApp, world: World) -> None:
+    assert "It ended 0 deliveries in 24 h." in Browser(app, "ana").get("/console/do-not-contact").text
+    ended = {"state": "suppressed", **reasons.columns(Reason(Code.LISTED, {}))}
+    with world.database.write() as conn:
+        ended |= {"updated_at": now_ms(conn)}
+        conn.execute(update(tables.deliveries).where(tables.deliveries.c.id == 1).values(ended))
+    app.snapshot.read(fresh=True)
+    assert "It ended 1 delivery in 24 h." in Browser(app, "ana").get("/console/do-not-contact").text
+
+
 def problem_of(browser: Browser) -> str:
     """The address of the only cause."""
     found = re.search(r"/console/problems/[0-9a-f]{12}", browser.get("/console/problems").text)

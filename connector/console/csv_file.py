@@ -18,7 +18,7 @@ from connector.console.reader import Reader
 from connector.core.phrases import Phrase, phrase
 from connector.core.settings import Settings
 from connector.core.states import state_word
-from connector.store.acts import What
+from connector.store.acts import Narrowed, What
 from connector.store.database import Database
 
 MOST: Final = 10_000  #: rows of a file
@@ -76,7 +76,7 @@ def _acts(database: Database, reader: Reader) -> Iterator[bytes]:
     yield b"\xef\xbb\xbf" + _lines([[reader.say(title) for title, _ in ACTS]])
     before, left = None, MOST
     while left > 0:
-        found = acts_of(database, "", before, AT_ONCE)
+        found = acts_of(database, Narrowed(), before, AT_ONCE)
         yield _lines([[cell(_text(name, one[name], reader)) for _, name in ACTS] for one in found["acts"]])
         before, left = found["older"], left - AT_ONCE
         if before is None:

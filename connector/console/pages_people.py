@@ -7,6 +7,7 @@ from typing import Any, Final
 from flask import Flask, Response, g, request
 
 from connector.admin import history, suppression, suppression_file
+from connector.admin.groups import PERIODS
 from connector.console import csv_file, gate
 from connector.console.application import here
 from connector.console.parts import page
@@ -14,7 +15,7 @@ from connector.core.errors import ConnectorError, StoreUnavailable
 from connector.core.phrases import phrase, plural
 from connector.core.settings import Role
 from connector.core.times import iso
-from connector.store.acts import What
+from connector.store.acts import Narrowed, What
 
 NEWEST: Final = 100
 LISTED: Final = 50
@@ -71,7 +72,8 @@ def _list(status: int = 200, **facts: Any) -> Response:
         "iso": iso,
         "done": "",
     } | facts
-    return page("do_not_contact.html", status, number=number, entries=entries, **known)
+    ended = here().snapshot.read().found["suppressed_24h"].get("do_not_contact", 0)
+    return page("do_not_contact.html", status, number=number, entries=entries, ended=ended, **known)
 
 
 # --- a file of people -----------------------------------------------------------------------------------------------
@@ -117,13 +119,23 @@ def _file(status: int = 200, **facts: Any) -> Response:
 
 
 def show_history() -> Response:
-    """All acts; for a viewer only their own."""
+    """All acts; for a viewer only their own. An address names people of the configuration only, nobody's e-mail."""
     app, person = here(), g.session.person
+    given = {name: request.args.get(name, "") for name in ("who", "what", "account", "since")}
+    known = {"who": app.settings.people, "what": [*What], "account": app.settings.accounts, "since": PERIODS}
+    chosen = {name: text if text in known[name] else "" for name, text in given.items()}
     before = request.args.get("before", "")
     first = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
-    who = "" if person.role.covers(Role.OPERATOR) else person.name
-    found = history.acts_of(app.database, who, first, LISTED)
-    return page("history.html", acts=found["acts"], older=found["older"], only=who)
+    only = "" if person.role.covers(Role.OPERATOR) else person.name
+    wanted = Narrowed(who=only or chosen["who"], what=chosen["what"], account=chosen["account"])
+    found = history.acts_of(app.database, wanted, first, LISTED, within_ms=PERIODS.get(chosen["since"], 0))
+    choices: dict[str, Any] = {
+        "people": sorted(known["who"]),
+        "accounts": sorted(known["account"]),
+        "times": list(PERIODS),
+    }
+    choices |= {"whats": history.CALLED, "chosen": chosen, "narrowed": {k: v for k, v in chosen.items() if v}}
+    return page("history.html", acts=found["acts"], older=found["older"], only=only, **choices)
 
 
 def download_history() -> Response:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, and_, false, func, or_, select
 
 from connector.store.database import insert_rows
 from connector.store.tables import acts
+
+LOOKED_AT: Final = 20_000  #: rows for one page
 
 _act = acts.c
 
@@ -71,12 +73,24 @@ def of_accounts(conn: Connection, names: Collection[str], since: int, until: int
     return conn.execute(select(acts).where(condition).order_by(_act.id)).all()
 
 
-def page(conn: Connection, who: str, before: int | None, most: int) -> Sequence[Any]:
-    """Rows of one person ("": of everybody) before a row, the newest first."""
-    query = select(acts).order_by(_act.id.desc()).limit(most)
-    if who:
-        query = query.where(_act.who == who)
-    return conn.execute(query if before is None else query.where(_act.id < before)).all()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """Which rows are wanted; what is empty does not narrow. ``since``: unix ms."""
+
+    who: str = ""
+    what: str = ""
+    account: str = ""
+    since: int = 0
+
+
+def page(conn: Connection, wanted: Narrowed, before: int | None, most: int) -> tuple[Sequence[Any], int]:
+    """Rows before a row, the newest first; and the row down to which was looked: `LOOKED_AT` at most."""
+    top = before if before is not None else 1 + (conn.execute(select(func.max(_act.id))).scalar() or 0)
+    floor = max(0, min(top, 1 << 62) - LOOKED_AT)
+    query = select(acts).where(_act.id < top, _act.id >= floor, _act.at >= wanted.since)
+    for column, value in ((_act.who, wanted.who), (_act.what, wanted.what), (_act.account, wanted.account)):
+        query = query.where(column == value) if value else query
+    return conn.execute(query.order_by(_act.id.desc()).limit(most)).all(), floor
 
 
 def number_of(conn: Connection, who: str, what: What, since: int) -> int:

@@ -22,6 +22,7 @@ from connector.admin.deliveries import deliveries as list_deliveries
 from connector.admin.delivery_pages import page
 from connector.admin.events import EventFilter, list_events
 from connector.admin.explain import explain as explain_event
+from connector.admin.groups import PERIODS
 from connector.admin.history import acts_of
 from connector.admin.identifiers import NotThere, is_own, since_ms
 from connector.admin.pace import pace
@@ -32,7 +33,7 @@ from connector.admin.status import status as read_status
 from connector.core.errors import ConnectorError, StoreUnavailable
 from connector.core.settings import Role, Settings
 from connector.core.times import unix_ms
-from connector.store.acts import What
+from connector.store.acts import Narrowed, What
 from connector.store.database import Database
 from connector.web import documents
 from connector.web.api_acts import LOOKS, ActsApi
@@ -119,13 +120,24 @@ class Api:
         return reply(pace(self._database, self._settings, route=route))
 
     def history(self) -> Response:
-        """Who decided what, the latest first; for a viewer their own acts. ``?before=``: an ``older`` of before."""
-        before = query(request.environ).get("before", "")
+        """Who decided what, the latest first; for a viewer their own acts. ``?before=``: an ``older`` of before.
+
+        ``who``, ``what``, ``account`` and ``since`` (24h, 7d, 30d) narrow it.
+        """
+        asked = query(request.environ)
+        before, what, since = (asked.get(name, "") for name in ("before", "what", "since"))
         if before and not (before.isascii() and before.isdigit() and len(before) < 19):
             return problem(400, "before: the number that an answer gave as older")
+        if (what and what not in [*What]) or (since and since not in PERIODS):
+            return problem(400, f"what: one of {', '.join(What)}; since: one of {', '.join(PERIODS)}")
+        if "\0" in asked.get("who", "") + asked.get("account", ""):
+            return problem(400, "nothing here holds a NUL character: leave it out")
         person = person_of(self._people)
-        who = "" if person is None or person.role.covers(Role.OPERATOR) else person.name
-        return reply(acts_of(self._database, who, int(before) if before else None, LISTED))
+        may_all = person is None or person.role.covers(Role.OPERATOR)
+        who = asked.get("who", "") if may_all or person is None else person.name
+        wanted = Narrowed(who=who, what=what, account=asked.get("account", ""))
+        first = int(before) if before else None
+        return reply(acts_of(self._database, wanted, first, LISTED, within_ms=PERIODS.get(since, 0)))
 
     def simulate(self) -> Response:
         """``{"source", "payload", "at"}``: what would happen; nothing is stored, nobody is called. For operators."""
