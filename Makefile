@@ -84,10 +84,11 @@ recovery: $(READY)
 	$(BIN)/python -m tests.recovery
 
 # A Postgres of its own, killed under load and started again after AWAY seconds, ROUNDS times, with either kind of spool.
+# REPLICA=1: it stays dead, and a standby that has every commit takes its place after AWAY seconds.
 ROUNDS ?= 10
 AWAY ?= 60
 outage: $(READY)
-	$(BIN)/python -m tests.outage --rounds $(ROUNDS) --away $(AWAY)
+	$(BIN)/python -m tests.outage --rounds $(ROUNDS) --away $(AWAY) $(if $(REPLICA),--replica)
 
 # `run` and `web` under slow heads, unproved bodies, floods, combining marks and bombs at once, for MINUTES each.
 MINUTES ?= 10

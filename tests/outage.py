@@ -30,7 +30,7 @@ from connector.vendors.sandbox.exchange import Sandbox
 from tests.bench.places import free_port
 from tests.broker import AMQP_URL
 from tests.connector_steps import environment, lead
-from tests.own_postgres import own_postgres
+from tests.own_postgres import OwnPostgres, ReplicatedPostgres, own_postgres, replicated_postgres
 
 ROOT = Path(__file__).parent.parent
 SENDERS = 4
@@ -47,6 +47,7 @@ class Play:
     pause_s: float = 0.05  #: of each sender, between two leads
     kills_web: bool = True  #: in every second round, while the database is away
     patience_s: float = 120.0
+    replica: bool = False  #: a standby takes the killed one's place, which is not started again
 
 
 @dataclass
@@ -99,12 +100,16 @@ class Senders:
 
 def play(given: Play, sandbox: Sandbox) -> Figures:
     """Kills the database again and again while leads come in and go out."""
-    with tempfile.TemporaryDirectory() as name, own_postgres() as server, contextlib.ExitStack() as running:
+    with tempfile.TemporaryDirectory() as name, _server(given) as server, contextlib.ExitStack() as running:
         url = server.url.replace("://", "+psycopg://", 1)
         migrate(url)
         queue = f"test.{secrets.token_hex(6)}"
         more = f'\n[spool]\nkind = "{given.kind}"\nqueue = "{queue}"\npath = "{name}/spool.db"\n'
-        environ = {**os.environ, **environment(Path(name), url, sandbox.url, more=more), "PORT": str(free_port())}
+        environ = {
+            **os.environ,
+            **environment(Path(name), server.address, sandbox.url, more=more),
+            "PORT": str(free_port()),
+        }
         environ |= {"AMQP_URL": AMQP_URL} if given.kind == "queue" else {}
         running.callback(_forget, given.kind, queue)
         log = running.enter_context((Path(name) / "processes.log").open("w"))
@@ -127,6 +132,10 @@ def play(given: Play, sandbox: Sandbox) -> Figures:
         database = Database(url)
         running.callback(database.close)
         return _figures(senders, database, sandbox, given)
+
+
+def _server(given: Play) -> contextlib.AbstractContextManager[OwnPostgres | ReplicatedPostgres]:
+    return replicated_postgres() if given.replica else own_postgres()
 
 
 class Supervised:
@@ -226,11 +235,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.outage", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--away", type=float, default=60.0, help="seconds of each outage")
+    parser.add_argument("--replica", action="store_true", help="a standby takes the killed one's place")
     args = parser.parse_args()
     failed = False
     for kind in ("file", "queue"):
         with _sandbox() as sandbox:
-            found = play(Play(kind=kind, rounds=args.rounds, away_s=args.away), sandbox)
+            found = play(Play(kind=kind, rounds=args.rounds, away_s=args.away, replica=args.replica), sandbox)
         print(f"{kind}: {found}", flush=True)
         failed |= bool(found.lost or found.twice or found.sent_twice or found.undelivered)
     return int(failed)

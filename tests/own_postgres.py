@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 import pwd
 import shutil
@@ -10,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,33 @@ from tests.conftest import missing
 class OwnPostgres:
     """A cluster in a folder. It writes to the disk as a real one does."""
 
-    def __init__(self, folder: Path, programs: Path, user: str | None) -> None:
-        self.port = free_port()
-        self._data = folder / "data"
+    def __init__(
+        self,
+        folder: Path,
+        programs: Path,
+        user: str | None,
+        *,
+        name: str = "data",
+        port: int = 0,
+        follows: OwnPostgres | None = None,
+    ) -> None:
+        """An empty cluster, or a standby that follows another one."""
+        self.port = port or free_port()
+        self._data = folder / name
         self._programs = programs
         self._as: dict[str, Any] = {"user": user} if user else {}
-        self._log = (folder / "postgres.log").open("wb")
+        self._log = (folder / f"{name}.log").open("wb")
         self._process: subprocess.Popen[bytes] | None = None
-        self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8")
+        if follows is None:
+            self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8")
+        else:
+            where = ("-h", "127.0.0.1", "-p", str(follows.port), "-U", "postgres")
+            self._run("pg_basebackup", *where, "-D", str(self._data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+
+    @property
+    def address(self) -> str:
+        """As an operator writes it."""
+        return self.url
 
     @property
     def url(self) -> str:
@@ -58,6 +79,12 @@ class OwnPostgres:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    def order(self, *statements: str) -> list[Any]:
+        """Executes them, each for itself. The row of the last."""
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            done = [conn.execute(one) for one in statements]  # type: ignore[call-overload]
+            return list(done[-1].fetchone() or ())
+
     def freeze(self) -> None:
         """All of it hangs: connections are accepted, by the system, and nothing answers."""
         self._signal_all(signal.SIGSTOP)
@@ -83,9 +110,64 @@ class OwnPostgres:
         subprocess.run(argv, check=True, stdout=self._log, stderr=self._log, **self._as)
 
 
+class ReplicatedPostgres:
+    """Two clusters: what the first has confirmed is at the second, which takes its place when the first is killed."""
+
+    def __init__(self, make: Callable[..., OwnPostgres]) -> None:
+        self._make, self._copies = make, itertools.count(1)
+        self._ports = free_port(), free_port()
+        self._first = self._second = make(name="data-0", port=self._ports[0])
+
+    @property
+    def address(self) -> str:
+        """As an operator writes it: both, of which the one that takes writes is used."""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports)
+        return f"postgresql://postgres@{hosts}/postgres?target_session_attrs=read-write"
+
+    @property
+    def url(self) -> str:
+        ports = ",".join(map(str, self._ports))
+        servers = f"host=127.0.0.1,127.0.0.1&port={ports}&target_session_attrs=read-write"
+        return f"postgresql://postgres@/postgres?{servers}"
+
+    def begin(self) -> None:
+        self._first.start()
+        self._second = self._follower(self._ports[1])
+
+    def kill(self) -> None:
+        self._first.kill()
+
+    def start(self) -> None:
+        """A failover. Then the one that was killed is made anew, and follows."""
+        lost, self._first = self._first, self._second
+        self._first.order("ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()")
+        self._first.order("SELECT pg_promote()")
+        lost.close()
+        self._second = self._follower(lost.port)
+
+    def close(self) -> None:
+        self._first.close()
+        self._second.close()
+
+    def _follower(self, port: int) -> OwnPostgres:
+        """A standby that every commit waits for."""
+        made = self._make(name=f"data-{next(self._copies)}", port=port, follows=self._first)
+        made.start()
+        self._first.order("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        there = (
+            "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND flush_lsn >= pg_current_wal_lsn()"
+        )
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            if self._first.order(there)[0]:
+                return made
+            time.sleep(0.1)
+        raise AssertionError("the standby of the test does not follow")
+
+
 @contextlib.contextmanager
-def own_postgres() -> Iterator[OwnPostgres]:
-    """Started; gone afterwards. Skips the test where Postgres is not installed."""
+def _maker() -> Iterator[Callable[..., OwnPostgres]]:
+    """Makes clusters in a folder that is gone afterwards. Skips the test where Postgres is not installed."""
     found = shutil.which("initdb")
     if found is None:
         missing("no initdb: the programs of Postgres are not installed")
@@ -94,9 +176,24 @@ def own_postgres() -> Iterator[OwnPostgres]:
         if user:
             owner = pwd.getpwnam(user)
             os.chown(name, owner.pw_uid, owner.pw_gid)
-        server = OwnPostgres(Path(name), Path(found).resolve().parent, user)
+        yield functools.partial(OwnPostgres, Path(name), Path(found).resolve().parent, user)
+
+
+@contextlib.contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """Started; gone afterwards. Skips the test where Postgres is not installed."""
+    with _maker() as make, contextlib.closing(make()) as server:
+        server.start()
+        yield server
+
+
+@contextlib.contextmanager
+def replicated_postgres() -> Iterator[ReplicatedPostgres]:
+    """Both started; gone afterwards."""
+    with _maker() as make:
+        pair = ReplicatedPostgres(make)
         try:
-            server.start()
-            yield server
+            pair.begin()
+            yield pair
         finally:
-            server.close()
+            pair.close()

@@ -381,6 +381,11 @@ def test_whatever_the_file_says_the_outcome_is_settings_or_faults(document):
         ("postgres://u:p%40x@h:5433/n?sslmode=require", "postgresql+psycopg://u:p%40x@h:5433/n?sslmode=require"),
         ("postgresql://u@h/n", "postgresql+psycopg://u@h/n"),
         ("postgresql+psycopg://h/n", "postgresql+psycopg://h/n"),
+        (
+            "postgres://u:p,q@one:5433,two/n?target_session_attrs=read-write",
+            "postgresql+psycopg://u:p%2Cq@/n?host=one%2Ctwo&port=5433%2C5432&target_session_attrs=read-write",
+        ),
+        ("postgres://[::1]:5433,[::2]/n", "postgresql+psycopg:///n?host=%3A%3A1%2C%3A%3A2&port=5433%2C5432"),
         ("sqlite:///var/x.db", "sqlite:///var/x.db"),
         ("sqlite:////srv/x.db", "sqlite:////srv/x.db"),
         ("", "sqlite:///var/connector.db"),
@@ -391,7 +396,18 @@ def test_a_database_is_written_as_people_write_it(url, expected):
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://h/n", "postgresql+psycopg2://h/n", "sqlite://", "sqlite:///:memory:", "postgres://h", "nonsense"]
+    "url",
+    [
+        "mysql://h/n",
+        "postgresql+psycopg2://h/n",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "postgres://h",
+        "postgres://h,i",
+        "postgres://h:x,i/n",
+        "postgres://h,,i/n",
+        "nonsense",
+    ],
 )
 def test_another_database_is_refused_without_showing_the_address(url):
     with pytest.raises(ConfigError) as caught:

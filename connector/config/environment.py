@@ -14,6 +14,7 @@ from connector.core.errors import ConfigError
 from connector.core.settings import Secret
 from connector.core.text import did_you_mean, is_url, listed, quote
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]+))?")
 DEFAULT_DATABASE_URL = "sqlite:///var/connector.db"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -44,7 +45,7 @@ def read_environment(environ: Mapping[str, str], faults: Faults) -> dict[str, An
 def _database_url(environ: Mapping[str, str], faults: Faults) -> str:
     text = environ.get("DATABASE_URL") or DEFAULT_DATABASE_URL
     try:
-        url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text))
+        url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", _with_all_hosts(text)))
     except (ArgumentError, ValueError):
         faults.add(
             ("DATABASE_URL",), "is no address: write postgres://user:password@host/name or sqlite:///var/name.db"
@@ -53,6 +54,22 @@ def _database_url(environ: Mapping[str, str], faults: Faults) -> str:
     if fault := _database_fault(url, environ):
         faults.add(("DATABASE_URL",), fault)
     return url.render_as_string(hide_password=False)
+
+
+def _with_all_hosts(text: str) -> str:
+    """Several servers in libpq's way (``//user@one:5432,two:5432/name``), written so that SQLAlchemy reads them too."""
+    scheme, separator, rest = text.partition("://")
+    place, slash, path = rest.partition("/")
+    account, at, hosts = place.rpartition("@")
+    if "," not in hosts:
+        return text
+    found = [_HOST.fullmatch(one) for one in hosts.split(",")]
+    if None in found:
+        raise ValueError("no host and port")
+    names, ports = zip(*((one[1].strip("[]"), one[2] or "5432") for one in found if one), strict=True)
+    name, mark, query = path.partition("?")
+    several = f"host={','.join(names)}&port={','.join(ports)}"
+    return f"{scheme}{separator}{account}{at}{slash}{name}?{several}{'&' if mark else ''}{query}"
 
 
 def _database_fault(url: URL, environ: Mapping[str, str]) -> str:

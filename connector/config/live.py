@@ -184,8 +184,9 @@ def _is_private(database_url: str, environ: Mapping[str, str]) -> bool:
     if not url.drivername.startswith("postgresql"):
         return True
     mode = url.query.get("sslmode") or environ.get("PGSSLMODE", "")
-    host = url.host or url.query.get("host") or ""
-    return mode in _TLS or not isinstance(host, str) or not host or host.startswith("/") or _is_near_host(host)
+    given = url.host or url.query.get("host") or ""
+    hosts = given.split(",") if isinstance(given, str) else given
+    return mode in _TLS or all(not host or host.startswith("/") or _is_near_host(host) for host in hosts)
 
 
 def is_near(url: str) -> bool:
