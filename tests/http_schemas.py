@@ -769,12 +769,20 @@ class LotActed(Schema):
     customers = whole(null=True)
 
 
+class FailedThere(Schema):
+    destination = text()
+    number = whole()
+    causes = whole("how many different ones")
+    last_at = moment()
+
+
 class PutBack(Schema):
     put_back = whole("how many messages")
 
 
 class Causes(Schema):
     causes = some(Cause, "the most frequent first")
+    destinations = some(FailedThere, "the same by destination, the most frequent first")
     unread = some(Unread, "events that could not be read, the most frequent fault first")
     looked_back_to = moment("null: all of the time asked for", null=True)
 

@@ -313,13 +313,19 @@ def plan(client: FlaskClient, world: World) -> dict[str, Any]:
 
 
 def test_what_failed_alike_is_planned_begun_once_and_stopped(client: FlaskClient, world: World) -> None:
-    assert told(client, "/api/problems") == {"causes": [], "unread": [], "looked_back_to": None}
+    assert told(client, "/api/problems") == {
+        "causes": [],
+        "destinations": [],
+        "unread": [],
+        "looked_back_to": None,
+    }
     world.receive("landing", {"type": "lead.created", "id": "bad"})
     [fault] = conforms("Causes", told(client, "/api/problems"))["unread"]
     assert (fault["source"], fault["number"], fault["events"]) == ("landing", 1, ["e3"])
     stands(world, "dead", 1, 2)
-    [cause] = conforms("Causes", told(client, "/api/problems?since=7d"))["causes"]
-    assert cause["number"] == 2
+    found = conforms("Causes", told(client, "/api/problems?since=7d"))
+    [cause], [there] = found["causes"], found["destinations"]
+    assert cause["number"] == there["number"] == 2 and there["destination"] == cause["destination"]
     made = plan(client, world)
     address = f"/api/plans/{made['plan']}"
     assert (made["state"], made["deliveries"], made["sent"], world.states()) == ("planned", 2, 2, {"dead": 2})

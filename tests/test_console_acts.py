@@ -206,6 +206,20 @@ def test_what_failed_alike_is_one_cause_and_is_sent_again_as_it_was_shown(app: C
     assert browser.get("/console/plans/99").status_code == 404
 
 
+def test_problems_are_grouped_by_destination_too(app: ConsoleApp, world: World) -> None:
+    world.receive("landing", one(20), one(21))
+    stands(world, "dead")
+    browser, other = Browser(app, "ana"), "surveys/tracksale.dispatch/52/now"
+    assert "By destination" not in browser.get("/console/problems").text, "there is one only"
+    with world.database.write() as conn:
+        [first, *_] = conn.execute(select(tables.deliveries.c.destination)).scalars().all()
+        conn.execute(update(tables.deliveries).where(tables.deliveries.c.id == 2).values(destination=other))
+    text = browser.get("/console/problems").text
+    assert "By destination" in text and text.count('href="/console/problems/') == 2
+    narrowed = browser.get(f"/console/problems?destination={other}").text
+    assert narrowed.count('href="/console/problems/') == 1 and first in narrowed and "Show all" in narrowed
+
+
 def test_a_plan_is_stopped_between_two_steps_and_goes_on_where_another_died(
     app: ConsoleApp, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -76,6 +76,23 @@ def causes(database: Database, since_ms: int) -> Causes:
                 _join(found, state, row)
     largest = sorted(found.values(), key=lambda one: (-one.number, one.id))
     return Causes(largest, edge if edge > since else None)
+
+
+def by_destination(groups: Iterable[Group]) -> list[dict[str, Any]]:
+    """``{"destination", "number", "causes", "last_at"}``: where it failed, the most frequent first."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.destination, []).append(group)
+    told = [
+        {
+            "destination": name,
+            "number": sum(one.number for one in some),
+            "causes": len(some),
+            "last_at": iso(max(one.last for one in some)),
+        }
+        for name, some in found.items()
+    ]
+    return sorted(told, key=lambda one: (-one["number"], one["destination"]))
 
 
 def of_id(database: Database, name: str, since_ms: int) -> Group:

@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 
 from connector.admin import plans, unread
 from connector.admin.deliveries import Search, deliveries
-from connector.admin.groups import PERIODS, SAMPLE, Group, causes, of_id
+from connector.admin.groups import PERIODS, SAMPLE, Group, by_destination, causes, of_id
 from connector.admin.identifiers import NotThere
 from connector.admin.redrive import queued
 from connector.console import gate
@@ -40,7 +40,11 @@ def show() -> Response:
     since = _since()
     found = causes(here().database, PERIODS[since])
     unreadable = unread.unread(here().database, PERIODS[since])
-    facts: dict[str, Any] = {"groups": [one.as_json() for one in found.groups]}
+    there = by_destination(found.groups)
+    wanted = request.args.get("destination", "")
+    chosen = wanted if wanted in {one["destination"] for one in there} else ""
+    shown = [one.as_json() for one in found.groups if chosen in ("", one.destination)]
+    facts: dict[str, Any] = {"groups": shown, "destinations": there, "chosen": chosen}
     facts |= {"looked_back_to": iso(found.looked_back_to), "since": since, "times": list(PERIODS)}
     facts |= {"unread": [one.as_json() for one in unreadable], "queues": queued(here().settings)}
     return page("problems.html", **facts)

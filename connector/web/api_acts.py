@@ -15,7 +15,7 @@ from flask import Response, request
 from connector.admin import accounts, plans, suppression
 from connector.admin import reveal as revealing
 from connector.admin.acts import By
-from connector.admin.groups import PERIODS, causes, of_id
+from connector.admin.groups import PERIODS, by_destination, causes, of_id
 from connector.admin.identifiers import NotThere
 from connector.admin.people import People
 from connector.admin.privacy import erase_steps
@@ -174,7 +174,8 @@ class ActsApi:
         """``?since=24h``: what failed, by its cause."""
         since_ms = PERIODS[_since(query(request.environ))]
         found = causes(self._database, since_ms)
-        shown = {"causes": [one.as_json() for one in found.groups], "looked_back_to": iso(found.looked_back_to)}
+        shown: dict[str, Any] = {"causes": [one.as_json() for one in found.groups]}
+        shown |= {"destinations": by_destination(found.groups), "looked_back_to": iso(found.looked_back_to)}
         return reply(shown | {"unread": [one.as_json() for one in unread(self._database, since_ms)]})
 
     def make_plan(self, cause: str) -> Response:
