@@ -66,7 +66,7 @@ class World(Out):
 def lead(number: int, **data: Any) -> dict[str, Any]:
     """Lead L-``number`` in our own JSON."""
     person = {"first_name": "Íñigo", "last_name": "da Conceição", "id_number": f"C-{number}", "city": "Medellín"}
-    person |= {"phones": [f"300 000 {number:04}"], "email": f"inigo{number}@example.com"}
+    person |= {"phones": [f"300 {number // 10_000:03} {number % 10_000:04}"], "email": f"inigo{number}@example.com"}
     return {"id": f"L-{number}", "type": "lead.created", "data": person | data}
 
 
