@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from connector.cli import output
 from connector.core.phrases import joined, mapped, names, phrase, plural
 from connector.core.reasons import ENGLISH, Code, Reason, because
+from connector.core.settings import OncePer, Route
 from connector.languages import catalogue as catalogue_module
 from connector.languages.catalogue import LANGUAGES, catalogue, known, of_environment, of_request, read
+from connector.outbound.guards.once_per import OncePerGuard
 from tests import catalogues, said_texts
 from tests.catalogues import FOLDER, messages, of_module
 
@@ -85,6 +88,15 @@ def test_tenths_are_set_apart_as_the_language_does() -> None:
     assert [catalogue(one).number(1234.5) for one in ("en", "es", "pt")] == ["1,234.5", "1.234,5", "1.234,5"]
     took = output.duration(4.25)
     assert (took, catalogue("es").say(took), catalogue("pt").say(took)) == ("4.2 s", "4,2 s", "4,2 s")
+
+
+def test_a_guard_names_the_person_s_key_in_the_reader_s_language() -> None:
+    route = Route(name="r", on=("lead.created",), account="a", to="x", once_per=OncePer(key="phone", within_s=86400))
+    said = OncePerGuard().text(route)
+    assert said == "once_per: one for each phone within 24 h"
+    assert catalogue("es").say(said) == "once_per: una vez por teléfono en 24 h"
+    of_theirs = OncePerGuard().text(replace(route, once_per=OncePer(key="extra.case", within_s=86400)))
+    assert catalogue("pt").say(of_theirs).count("extra.case") == 1
 
 
 def test_what_is_masked_or_joined_stays_a_phrase() -> None:

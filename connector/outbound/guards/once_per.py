@@ -47,9 +47,13 @@ class OncePerGuard(Guard):
     def text(self, route: Route) -> str:
         if route.once_per is None:
             return ""
-        facts = {"key": route.once_per.key, "hours": route.once_per.within_s / 3600}
+        key = _CALLED.get(route.once_per.key, route.once_per.key)
+        facts = {"key": key, "hours": route.once_per.within_s / 3600}
         return phrase("once_per: one for each {key} within {hours:g} h", **facts)
 
+
+#: Key of a person -> what it is called; any other is a path of the sender's.
+_CALLED: Final = {"phone": phrase("phone"), "email": phrase("email")}
 
 _my_keys = once_keys.alias("my_keys")
 _their_keys = once_keys.alias("their_keys")
