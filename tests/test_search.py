@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from connector.admin import search
-from connector.admin.deliveries import Search, deliveries, looked
+from connector.admin.deliveries import Search, deliveries, deliveries_and_reach
 from connector.admin.events import EventFilter, list_events
 from connector.admin.explain import explain
 from connector.admin.identifiers import NotThere, ahead_ms, since_ms
@@ -84,7 +84,20 @@ def test_an_old_event_is_found_by_every_phone_and_e_mail_and_a_name_says_how_far
         assert ids(world, typed) == ["e1"]
     assert ids(world, "Ana Núñez") == []
     assert looked_at(world, "Ana Núñez") == "names were looked for in the newest 2 of about 6 events"
-    assert looked(world.database, world.settings, Search(find="Ana")) == looked_at(world, "Ana")
+    assert deliveries_and_reach(world.database, world.settings, Search(find="Ana"))[1] == looked_at(world, "Ana")
+
+
+@pytest.mark.parametrize("typed", ["315 222 3344", "Ana.Nunez@example.com", "L-7", "e2"])
+def test_who_is_found_exactly_is_not_looked_for_in_payloads(
+    world: World, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    world.receive("landing", lead(1), one_of(7, **ANA), lead(3))
+    index(world)
+    payloads: list[str] = []
+    monkeypatch.setattr(search, "_says", lambda payload, words: payloads.append(payload))
+    monkeypatch.setattr(search, "_may_hold", lambda payload, text, signs: payloads.append(payload))
+    assert ids(world, typed) == ["e2"] and payloads == []
+    assert ids(world, "Ana") == [] and len(payloads) == 3
 
 
 def looked_at(world: World, text: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, TextClause, and_, select
 
 from connector.admin.identifiers import events_called, own_id, since_ms, typed
-from connector.admin.search import find, who_of
+from connector.admin.search import Found, find, who_of
 from connector.core import masking
 from connector.core.phrases import phrase
 from connector.core.settings import Settings
@@ -54,28 +54,25 @@ class Search:
 
 def deliveries(database: Database, settings: Settings, search: Search) -> list[dict[str, Any]]:
     """The matching deliveries, latest first. Raises `ConnectorError` (``since`` is not a time), `StoreUnavailable`."""
+    return deliveries_and_reach(database, settings, search)[0]
+
+
+def deliveries_and_reach(database: Database, settings: Settings, search: Search) -> tuple[list[dict[str, Any]], str]:
+    """As `deliveries`, and how far a search for a name looked; "" if at everything."""
     with database.read() as conn:
-        rows = conn.execute(_query(conn, settings, search)).all()
+        found = find(conn, settings, search.find) if search.find else Found(())
+        rows = conn.execute(_query(conn, settings, search, found)).all()
     who = who_of(settings)
-    return [shown(row, who.of(row) if len(rows) <= NAMED else "") for row in rows]
+    return [shown(row, who.of(row) if len(rows) <= NAMED else "") for row in rows], found.looked
 
 
-def looked(database: Database, settings: Settings, search: Search) -> str:
-    """How far a search looked; "" if at everything."""
-    if not search.find:
-        return ""
-    with database.read() as conn:
-        return find(conn, settings, search.find).looked
-
-
-def _query(conn: Connection, settings: Settings, search: Search) -> Select[Any]:
+def _query(conn: Connection, settings: Settings, search: Search, found: Found) -> Select[Any]:
     latest = _deliveries.updated_at if search.state in TROUBLED_STATES else _deliveries.id
     chosen = select(_deliveries.id).where(*conditions(conn, settings, search))
     chosen = chosen.order_by(latest.desc()).limit(search.limit)
     if search.event:
         chosen = chosen.where(_deliveries.event.in_(events_meant(conn, settings, search.event)))
     if search.find:
-        found = find(conn, settings, search.find)
         own = own_id(conn, typed(search.find), "d")
         chosen = chosen.where(_deliveries.id == own if own is not None else _deliveries.event.in_(found.events))
     return _whole(_deliveries.id.in_(select(chosen.subquery().c.id))).order_by(latest.desc(), _deliveries.id.desc())

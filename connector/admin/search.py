@@ -71,7 +71,8 @@ def find(conn: Connection, settings: Settings, text: str, *, names: bool = True)
     ids |= {*events_called(conn, settings, text), *_shortened(conn, text)}
     hashes = keys_of_text(text, settings)
     ids |= of_person(conn, hashes)
-    words = [word for word in _words(text) if len(word) >= SHORTEST] if names else []
+    # Who is found exactly is not looked for by name as well: that reads thousands of payloads.
+    words = [word for word in _words(text) if len(word) >= SHORTEST] if names and not ids else []
     mentioned, looked = _mentions(conn, text, words, hashes, settings)
     ids |= mentioned
     return Found(tuple(sorted(ids, reverse=True)[:TAKEN]), looked)
@@ -138,6 +139,8 @@ def _mentions(
         .order_by(_event.id.desc())
         .limit(SEARCHED)
     )
+    if not words:
+        newest = newest.where(_event.id > done)
     found: set[int] = set()
     number, oldest = 0, last
     for row in conn.execute(newest):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.admin.deliveries import STATES, Search, looked
-from connector.admin.deliveries import deliveries as list_deliveries
+from connector.admin.deliveries import STATES, Search, deliveries_and_reach
 from connector.cli import app, output
 from connector.cli.may import asked_for
 from connector.core.phrases import phrase
@@ -29,8 +28,7 @@ def deliveries(state: str | None, find: str, event: str, since: str, limit: int,
     """
     search = Search(state=state or "", find=asked_for(find), event=event, since=since, limit=limit)
     with app.opened(only_reads=True) as here:
-        found = list_deliveries(here.database, here.settings, search)
-        how_far = looked(here.database, here.settings, search)
+        found, how_far = deliveries_and_reach(here.database, here.settings, search)
     if how_far:
         output.warn(how_far)
     if as_json:
