@@ -17,6 +17,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,15 +221,19 @@ def _insert_into_sqlite(
         size = left if left < _FEW_ROWS else min(_MOST_ROWS, 1 << left.bit_length() - 1)
         some = rows[at : at + size]
         at += size
-        values = tuple(v for row in some for v in row.values())
-        if any("\0" in v for v in values if type(v) is str):
-            values = tuple(v for row in some for v in _without_nul(row).values())
+        values = _values(some)
+        if "\0" in "".join([v for v in values if type(v) is str]):  # one look at all: a row has a dozen texts
+            values = _values([_without_nul(row) for row in some])
         statement = _values_statement(table, columns, size)
         if returning:
             new += _new_in_sqlite(conn, table, statement, values, some, returning)
         else:
             _execute(conn, f"{statement} ON CONFLICT DO NOTHING", values)
     return new
+
+
+def _values(rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    return tuple(chain.from_iterable([row.values() for row in rows]))
 
 
 def _execute(conn: Connection, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
@@ -258,7 +263,7 @@ def _new_in_sqlite(
         found = conn.exec_driver_sql(_new_rows(table, tuple(returning)), (before,)).scalar_one()
         return [tuple(row) for row in orjson.loads(found)]
     first = last - len(rows) + 1  # without a conflict they are consecutive, in the order given
-    return [(first + n, *(row[name] for name in returning[1:])) for n, row in enumerate(rows)]
+    return list(zip(range(first, last + 1), *([row[name] for row in rows] for name in returning[1:]), strict=True))
 
 
 @functools.cache

@@ -11,10 +11,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from connector.core import at_rest
 from connector.store import new_rows
 from connector.store.arrivals import Arrival, NewDelivery
 from connector.store.database import CHANNEL, as_json, columns_of
-from connector.store.encrypted_column import place_of, sealed, sealed_row
+from connector.store.encrypted_column import place_of, sealed, sealed_rows
 from connector.store.tables import deliveries, events, records
 
 Key = tuple[str, str]
@@ -27,9 +28,12 @@ def insert(conn: Connection, arrivals: Mapping[Key, Arrival], fact: str) -> tupl
     """
     texts = _Texts()
     parameters = {
-        "events": as_json([_event(arrival, texts) for arrival in arrivals.values()]),
+        "events": as_json(sealed_rows(events, [_event(arrival, texts) for arrival in arrivals.values()])),
         "deliveries": as_json(
-            [_delivery(key, new, texts) for key, arrival in arrivals.items() for new in _one_a_route(arrival)]
+            sealed_rows(
+                records,
+                [_delivery(key, new, texts) for key, arrival in arrivals.items() for new in _one_a_route(arrival)],
+            )
         ),
         "texts": texts.joined(),
         "fact": fact,
@@ -45,13 +49,15 @@ class _Texts:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._next = 1
+        self._seals = bool(at_rest.newest())
 
     def put(self, text: str, place: str) -> tuple[int, int]:
         """Adds a text; returns its position and its length. ``place``: its column."""
-        piece = sealed(text, place).encode()
+        piece = (sealed(text, place) if self._seals or "\0" in text else text).encode()
         self._pieces.append(piece)
-        begins, self._next = self._next, self._next + len(piece)
-        return begins, len(piece)
+        begins, size = self._next, len(piece)
+        self._next += size
+        return begins, size
 
     def joined(self) -> bytes:
         return b"".join(self._pieces)
@@ -65,7 +71,6 @@ def _text(name: str) -> str:
 def _event(arrival: Arrival, texts: _Texts) -> new_rows.Row:
     row = new_rows.event(arrival)
     row["payload_at"], row["payload_size"] = texts.put(row.pop("payload"), _PAYLOAD)
-    row = sealed_row(events, row)
     if arrival.account:
         row["due_in"] = new_rows.due_in(arrival)
     return row
@@ -81,7 +86,7 @@ def _delivery(event: Key, new: NewDelivery, texts: _Texts) -> new_rows.Row:
     record = new_rows.record(new)
     row["of_source"], row["of_key"] = event
     row["record_at"], row["record_size"] = texts.put(record.pop("record"), _RECORD)
-    return row | sealed_row(records, record)
+    return row | record
 
 
 _PAYLOAD: Final = place_of(events.c.payload)
