@@ -20,7 +20,7 @@ import mappings
 from connector.cli import env_file
 from connector.cli.init import SENDERS
 from connector.cli.root import connector as command
-from connector.cli.send import SAMPLES, signed
+from connector.cli.send import SAMPLES, sample_of, signed
 from connector.config import loader
 from connector.core.errors import ConfigError
 from connector.core.settings import Secret, Settings, Source, Verify
@@ -121,6 +121,18 @@ def test_the_folder_keeps_its_secrets_to_its_owner_and_no_two_are_alike(tmp_path
 def test_every_sender_gives_a_configuration_without_a_fault(tmp_path: Path, sender: str, country: str) -> None:
     made = CliRunner().invoke(command, ["init", str(tmp_path / "x"), "--yes", "--sender", sender, "--country", country])
     assert made.exit_code == 0, made.output
+    path = tmp_path / "x/config/connector.toml"
+    path.write_text(path.read_text().replace("# [contact]", "[contact]").replace("# law = true", "law = true"))
+    environ = {"CONNECTOR_CONFIG": str(path)}
+    env_file.load(environ)
+    assert loader.load(environ, config_path=str(path), destinations=destinations.SPECS).contact.law
+
+
+@pytest.mark.parametrize("mapping", SAMPLES)
+def test_the_sample_sent_again_is_the_same_event(mapping: str) -> None:
+    source = Source(name="landing", mapping=mapping, verify=Verify(scheme="none"))
+    body, content_type = sample_of(source)
+    assert (body, content_type) == sample_of(source)
 
 
 @pytest.mark.parametrize("args", [["--country", "Colombia"], ["--timezone", "Bogota"], ["--vendor", "wolkvoxx"]])

@@ -66,6 +66,8 @@ name = "survey closed tickets"
 on = "ticket.closed"
 to = "tracksale.dispatch"
 account = "surveys"
+channel = "email"                    # or "sms", "whatsapp", "voice"
+purpose = "survey"
 campaign_code = "52"
 """,
 }

@@ -73,7 +73,7 @@ class Request:
 @click.command()
 @click.argument("source")
 @click.argument("file", required=False, metavar="[FILE]", type=GivenFile(pipe=True))
-@click.option("--sample", is_flag=True, help="An invented payload of now, where the source reads our own JSON.")
+@click.option("--sample", is_flag=True, help="An invented payload, where the source reads our own JSON.")
 @click.option("--to", metavar="URL", default="", help="Where the connector listens; http://127.0.0.1:PORT if left out.")
 @click.option(
     "--wait",
@@ -98,7 +98,7 @@ def send(source: str, file: Path | None, sample: bool, to: str, wait: int, as_js
         raise click.UsageError(phrase("give a FILE or --sample, one of the two"))
     settings = app.settings()
     found = _source(settings, source)
-    body, content_type = _sample(found) if file is None else _caught(file)
+    body, content_type = sample_of(found) if file is None else _caught(file)
     base = to.rstrip("/") or f"http://127.0.0.1:{settings.port}"
     request = signed(found, body, content_type, base, settings.public_url or base)
     answer = _post(request, wait)
@@ -122,17 +122,19 @@ def _source(settings: Settings, name: str) -> Source:
     return settings.sources[name]
 
 
-def _sample(source: Source) -> tuple[bytes, str]:
+def sample_of(source: Source) -> tuple[bytes, str]:
+    """An invented payload that the source's mapping reads, and its content type; the same all day."""
     if source.mapping not in SAMPLES:
         raise ConnectorError(
             phrase(
                 "there is no sample of {mapping}: give a FILE as its sender sends it", mapping=quoted(source.mapping)
             )
         )
-    now = datetime.now(UTC)
-    made = {**SAMPLES[source.mapping], "time": now.isoformat(timespec="seconds")}
+    made = dict(SAMPLES[source.mapping])
     if source.mapping == "ticket":
-        times = {"created_at": (now - timedelta(days=1)).isoformat(timespec="seconds"), "updated_at": made["time"]}
+        # Of the day, not of the second: who sends the sample again on the same day sends the same event again.
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        times = {"created_at": (today - timedelta(days=1)).isoformat(), "updated_at": today.isoformat()}
         made["data"] = {**made["data"], **times}
     return orjson.dumps(made), "application/json"
 
