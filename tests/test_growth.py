@@ -83,8 +83,11 @@ def demand_linear(call: Callable[[Any], object], make: Callable[[int], Any], nam
 
 
 def test_what_grows_with_the_square_is_seen() -> None:
-    assert growth(lambda by: [by.count("b") for _ in range(len(by) // 40)], lambda n: "a" * n, SIZE) > MOST
-    assert growth(lambda by: [by.count("b") for _ in range(1600)], lambda n: "a" * n, SIZE) <= MOST
+    def square(text: str) -> object:
+        return [text.count("b") for _ in range(len(text) // 40)]
+
+    assert any(growth(square, lambda n: "a" * n, SIZE) > MOST for _ in range(5)), "noise hides it, but not each time"
+    demand_linear(lambda text: [text.count("b") for _ in range(1600)], lambda n: "a" * n, "a line")
 
 
 #: Texts that are known to be the worst for some way of reading: name -> so many characters of it.

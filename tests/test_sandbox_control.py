@@ -180,7 +180,9 @@ def test_a_port_in_use_is_one_clear_error(sb: Sandbox) -> None:
 
 
 def test_the_sandbox_serves_as_a_process_of_its_own() -> None:
-    code = "from connector.vendors.sandbox.exchange import serve; serve(0)"
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heeds}; from connector.vendors.sandbox.exchange import serve; serve(0)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
