@@ -131,6 +131,13 @@ def test_the_operations_page_says_what_to_do_about_every_reason(code: Code) -> N
     assert f"`{code}`" in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
+def test_the_operations_page_says_of_every_migration_what_may_not_be_mixed() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:\d{4}(?:, )?)+) \|", page, re.MULTILINE)
+    made = {path.name[:4] for path in ROOT.glob("connector/store/migrations/versions/[0-9]*.py")}
+    assert {number for row in rows for number in row.split(", ")} == made - {"0001"}
+
+
 def test_the_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 140
 
