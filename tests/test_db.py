@@ -625,6 +625,19 @@ def test_a_connection_that_is_ended_is_told_and_the_next_works(
     database.close()
 
 
+@pytest.mark.parametrize("goes_on", [False, True], ids=["at once", "in the next statement"])
+def test_a_connection_that_is_closed_in_the_middle_is_told(postgres_url: str, *, goes_on: bool) -> None:
+    database = Database(postgres_url)
+    with pytest.raises(StoreUnavailable) as fault, database.write() as conn:
+        conn.connection.driver_connection.close()  # type: ignore[union-attr]
+        if goes_on:
+            with contextlib.suppress(Exception):
+                insert_rows(conn, events, [ROW])
+        insert_rows(conn, events, [ROW])
+    one_line(fault.value)
+    database.close()
+
+
 def test_every_connection_taken_is_told(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.1}
     monkeypatch.setattr(

@@ -29,8 +29,10 @@ from sqlalchemy.exc import (
     DBAPIError,
     DisconnectionError,
     IntegrityError,
+    InterfaceError,
     InternalError,
     OperationalError,
+    PendingRollbackError,
 )
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import QueuePool
@@ -352,6 +354,8 @@ def _translated() -> Iterator[None]:
         raise
     except NoConnectionLeft as fault:
         raise StoreUnavailable(phrase("the database cannot be used now: every connection to it is taken")) from fault
+    except PendingRollbackError as fault:  # the connection was lost earlier in this transaction, and somebody went on
+        raise StoreUnavailable(phrase("the database cannot be used now: {why}", why=first_line(fault))) from fault
     except DBAPIError as fault:
         if _lacks_tables(fault):
             raise StoreUnavailable(phrase("the database lacks tables or columns: run `connector migrate`")) from fault
@@ -373,6 +377,8 @@ def _lacks_tables(fault: DBAPIError) -> bool:
 def _is_away(fault: DBAPIError) -> bool:
     """Whether the database, not the query, is at fault: unreachable, full, locked, read-only or missing."""
     kind = isinstance(fault, OperationalError | InternalError) or type(fault) is DatabaseError
+    # Of Postgres' driver it means a connection that is closed; of SQLite's a value that it cannot bind.
+    kind = kind or (isinstance(fault, InterfaceError) and not isinstance(fault.orig, sqlite3.Error))
     return kind or fault.connection_invalidated or getattr(fault.orig, "sqlstate", None) == _FORBIDDEN
 
 
