@@ -100,6 +100,45 @@ def test_who_is_found_exactly_is_not_looked_for_in_payloads(
     assert ids(world, "Ana") == [] and len(payloads) == 3
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "+573152223344",
+            "(315) 222-3344",
+            "315.222.3344",
+            "315 – 222 – 3344",
+            "３１５２２２３３４４",
+            "315_222_3344",
+        ),
+        *("tel:+57-315-222-3344", "cel 315 222 3344 o 601 2345678", "315%20222%203344", "315&nbsp;222&nbsp;3344"),
+        *("2026-12-01 llamar al 315 222 3344", "whatsapp 573152223344@s.whatsapp.net"),
+    ],
+)
+@pytest.mark.parametrize("name", ["phones", "valor", "author_account", "note"])
+def test_a_phone_in_any_spelling_is_read_for_the_index(world: World, name: str, written: str) -> None:
+    world.receive("landing", one_of(7, phones=["+573000000009"], extra={name: written}))
+    index(world)
+    assert ids(world, "315 222 3344") == ["e1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        *(("time", "2026-12-01T04:12:15+00:00"), ("when", "2026-12-01 04:12:15.123"), ("day", "2026-12-01")),
+        *(("address", "Calle 10 # 43-12, apartamento 501"), ("id_number", "1000000000"), ("documento", "1000000000")),
+    ],
+)
+def test_what_is_no_phone_is_not_read_for_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, written: str
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(search, "phones_of", lambda text, settings: read.append(text) or [])
+    world.receive("landing", one_of(7, phones=["+573000000009"], extra={name: written}))
+    index(world)
+    assert written not in read and "+573000000009" in read
+
+
 def looked_at(world: World, text: str) -> str | None:
     found: str | None = list_events(world.database, world.settings, EventFilter(find=text))["looked"]
     return found

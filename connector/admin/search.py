@@ -49,6 +49,13 @@ _event = events.c
 _EMAIL: Final = re.compile(r"(?<![^\s,;:<>\"'()=&])[^\s,;:<>\"'()=&]+@[^\s,;:<>\"'()=&@]+\.[^\s,;:<>\"'()=&@.]+")
 _ID_NAME: Final = re.compile(r"(?:^|[_\-. ])(?:id|guid|uuid)$|[a-z](?:Id|ID)$", re.IGNORECASE)
 _NO_DIGIT: Final = re.compile(r"[^0-9]+")
+#: As many digits as a phone has, with no word between them. To read a text for phones costs a hundred times this look.
+_PHONE_LIKE: Final = re.compile(r"(?:\d[\W_]{0,12}){7}|[&%]")
+_DOCUMENT: Final = re.compile(
+    r"(?:id|(?:document|identification|cedula|cpf|cnpj|rut|dni|nit|nif|curp)o?)(?:_?(?:number|numero|no))?",
+    re.IGNORECASE,
+)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d\d:?\d\d))?)?")
 _TELLING: Final = 6  #: the last digits of a number, however it is written
 _WORD: Final = re.compile(r"\w+")
 
@@ -209,9 +216,15 @@ def keys_of_event(row: Any, settings: Settings) -> set[str]:
             keys.add(hashed(settings.hash_key, "id", value))
         if "@" in value:
             keys |= {hashed(settings.hash_key, "", one) for one in _EMAIL.findall(value)}
-        if len(value) <= LONGEST and sum(map(str.isdigit, value)) >= 7:
+        if len(value) <= LONGEST and _may_be_phone(name, value):
             keys |= {hashed(settings.hash_key, "", phone.e164) for phone in phones_of(value, settings)}
     return {one for one in keys if one}
+
+
+def _may_be_phone(name: str, value: str) -> bool:
+    if not _PHONE_LIKE.search(value) or _TIME.fullmatch(value):
+        return False
+    return sum(map(str.isdigit, value)) >= 7 and not (value.isdigit() and _DOCUMENT.fullmatch(name))
 
 
 def _values(value: Any, name: str) -> Iterator[tuple[str, str]]:
