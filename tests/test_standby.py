@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -182,6 +183,17 @@ def test_connections_that_are_kept_are_answered_while_the_loop_hangs(
         assert said.startswith(b"HTTP/1.1 200") and b"Connection: close" in said
 
 
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """An event loop for connections that a test makes: another test may have ended this thread's own."""
+    mine = asyncio.new_event_loop()
+    asyncio.set_event_loop(mine)
+    yield
+    asyncio.set_event_loop(None)
+    mine.close()
+
+
+@pytest.mark.usefixtures("loop")
 def test_a_connection_that_is_not_set_up_yet_harms_no_other(embedded: Embedded, blocked: threading.Event) -> None:
     connections: set[Any] = embedded.served._server.server_state.connections
     half_made = embedded.served._server._protocol()
@@ -190,6 +202,7 @@ def test_a_connection_that_is_not_set_up_yet_harms_no_other(embedded: Embedded, 
     connections.discard(half_made)
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("ends", ["refuse", "send_400_response"])
 def test_who_is_hung_up_on_gets_no_answer_to_what_is_in_hand(embedded: Embedded, ends: str) -> None:
     connection: Any = embedded.served._server._protocol()
