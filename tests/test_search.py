@@ -115,7 +115,7 @@ def test_who_is_found_exactly_is_not_looked_for_in_payloads(
         *("2026-12-01 llamar al 315 222 3344", "whatsapp 573152223344@s.whatsapp.net"),
     ],
 )
-@pytest.mark.parametrize("name", ["phones", "valor", "author_account", "note"])
+@pytest.mark.parametrize("name", ["phones", "id", "valor", "author_account", "note"])
 def test_a_phone_in_any_spelling_is_read_for_the_index(world: World, name: str, written: str) -> None:
     world.receive("landing", one_of(7, phones=["+573000000009"], extra={name: written}))
     index(world)

@@ -51,8 +51,9 @@ _ID_NAME: Final = re.compile(r"(?:^|[_\-. ])(?:id|guid|uuid)$|[a-z](?:Id|ID)$", 
 _NO_DIGIT: Final = re.compile(r"[^0-9]+")
 #: As many digits as a phone has, with no word between them. To read a text for phones costs a hundred times this look.
 _PHONE_LIKE: Final = re.compile(r"(?:\d[\W_]{0,12}){7}|[&%]")
+#: Not a bare "id": in chats that is often the person's number.
 _DOCUMENT: Final = re.compile(
-    r"(?:id|(?:document|identification|cedula|cpf|cnpj|rut|dni|nit|nif|curp)o?)(?:_?(?:number|numero|no))?",
+    r"id_?(?:number|numero|no)|(?:document|identification|cedula|cpf|cnpj|rut|dni|nit|nif|curp)o?(?:_?(?:number|numero|no))?",
     re.IGNORECASE,
 )
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d\d:?\d\d))?)?")
