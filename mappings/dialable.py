@@ -77,12 +77,9 @@ def rule_of(account: Says, source: Says | None, region: str) -> NumberRule | Non
 @lru_cache(maxsize=4096)
 def _what(country_code: int, national: str) -> tuple[str, str]:
     """Country and kind of a number, from its digits (at most 18)."""
-    import phonenumbers  # slow to import
+    from mappings.phones.kinds import any_kind_of_digits, region_of  # slow to import
 
-    from mappings.phones.kinds import any_kind_of_digits
-
-    number = phonenumbers.PhoneNumber(country_code=country_code, national_number=int(national or 0))
-    return str(phonenumbers.region_code_for_number(number) or _NOWHERE), any_kind_of_digits(country_code, national)
+    return region_of(country_code, national) or _NOWHERE, any_kind_of_digits(country_code, national)
 
 
 def judged(event: Event, rule: NumberRule) -> tuple[Event, tuple[str, ...]]:

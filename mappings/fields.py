@@ -325,6 +325,8 @@ class Phone(Loose[events.Phone | None]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> events.Phone | None:
+        if value == "":
+            return None
         from mappings.phones.reader import read_each
 
         reading = next(read_each((value,), self.locale, beside=data))

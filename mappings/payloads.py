@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
 from mappings.base import FieldError, Hold, Locale
+from mappings.fields import Loose
 
 #: marshmallow's messages: for each field, or for the whole object.
 Messages = dict[str, Any] | list[str]
@@ -26,7 +27,7 @@ class PayloadSchema(Schema):
     def __init__(self, locale: Locale) -> None:
         self.locale = locale
         super().__init__()
-        self._reading = tuple((name, field.deserialize) for name, field in self.load_fields.items())
+        self._reading = tuple((name, _reader(field)) for name, field in self.load_fields.items())
         self._required = frozenset(name for name, field in self.load_fields.items() if field.required)
         absent = {name: _absent(field) for name, field in self.load_fields.items() if not field.required}
         self._made = tuple((name, value) for name, value in absent.items() if callable(value))
@@ -58,6 +59,11 @@ class PayloadSchema(Schema):
                 else:
                     good.pop(name, None)
         return good, messages
+
+
+def _reader(field: fields.Field[Any]) -> Callable[[Any, str, Mapping[str, Any]], Any]:
+    """What reads a value of the field. Only a required field is given null: that takes the step of `Loose`."""
+    return field._deserialize if isinstance(field, Loose) and not field.required else field.deserialize
 
 
 def _absent(field: fields.Field[Any]) -> Any:

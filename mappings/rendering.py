@@ -88,13 +88,15 @@ class Sheet(Schema):
         self._cells: dict[str, Cell] = {name: cell for name, cell in self.dump_fields.items() if isinstance(cell, Cell)}
         assert self._cells.keys() == self.dump_fields.keys(), "a sheet holds nothing but cells"
         self._blank = {name: cell.absent for name, cell in self._cells.items()}
+        self._unlimited = frozenset(name for name, cell in self._cells.items() if not cell.max_length)
 
     def written(self, draft: Draft) -> dict[str, Any]:
         """The same result as `dump`."""
         record = self._blank.copy()
         for name, value in draft.items():
             if value:
-                record[name] = self._cells[name].serialize(name, draft)
+                as_it_is = name in self._unlimited and value not in NOTHING
+                record[name] = value if as_it_is else self._cells[name].serialize(name, draft)
         return record
 
 

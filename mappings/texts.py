@@ -55,6 +55,8 @@ _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z
 _SIGNS: Final = re.compile(r"[&{\[<*$%#@:_\\|?]")  #: one of these is in every entity and merge field
 #: Characters that only a program, or a wrong encoding, puts into a text.
 _UNCLEAN: Final = re.compile(r"[&{\[<*$%#@:_\\|?ÃÂâÅ\ufffd]|undefined|null")
+#: ASCII without those signs, and accented letters that are one character in NFC and begin no text in a wrong encoding.
+_PLAIN: Final = re.compile(r"[ !\"'()+,\-./0-9;=>A-Z\]^`a-z}~ÀÁÄÆ-ÖØ-áãä-öø-ÿ]*")
 _REST: Final = re.compile(r"[\s,;.\-–|/()]*")  #: characters that a template may put between two merge fields
 _MOST_WORDS: Final = 6  #: of a name
 _LONGEST: Final = 20_000  #: characters that are searched
@@ -190,7 +192,7 @@ def is_clean(text: str) -> bool:
 
 def is_plain(text: str) -> bool:
     """Whether a short text certainly needs no cleaning: it is not empty and has no sign of a program."""
-    plain = text.isascii() and text.isprintable() and text not in NOTHING and not _SIGNS.search(text)
+    plain = _PLAIN.fullmatch(text) is not None and text not in NOTHING
     return plain and "undefined" not in text and "null" not in text
 
 

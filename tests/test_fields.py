@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from mappings import events, fields
+from mappings import events, fields, texts
 from mappings.base import Locale
 from mappings.payloads import PayloadSchema, load
 from tests.conftest import examples
@@ -415,3 +415,23 @@ def test_whatever_is_loaded_is_of_its_fields_own_kind(payload: dict[str, Any]) -
     time = loaded.get("time")
     assert time is None or time.tzinfo is UTC
     assert all(isinstance(p, events.Phone) for p in loaded.get("phones", ()))
+
+
+@settings(max_examples=examples(1000), deadline=None)
+@given(st.text(st.characters(max_codepoint=0x17F), max_size=12))
+@example("Núñez Peña")
+@example("MuÃ±oz")
+@example("N/A")
+@example("Ana undefined")
+def test_a_text_that_is_taken_for_plain_is_what_the_thorough_way_makes_of_it(text: str) -> None:
+    field = fields.Text()
+    if texts.is_plain(text):
+        assert field._noted(text, field._text(text)) == text.strip()
+
+
+def test_every_printable_letter_of_latin_languages_is_read_the_short_way() -> None:
+    seldom = "ÃâÂÅ"  # what another encoding makes of UTF-8 begins with these
+    letters = [
+        chr(code) for code in range(0x20, 0x100) if chr(code).isalnum() and chr(code) not in seldom + "ªº²³¹¼½¾µ"
+    ]
+    assert [one for one in letters if not texts.is_plain(one)] == []

@@ -21,12 +21,13 @@ from mappings.base import COSTLY, Locale, Rendering
 from mappings.events import Lead, Phone
 from mappings.phones import kinds, plan
 from mappings.phones.countries import calling_code, region_named
+from mappings.phones.hints import OUR_OWN, kind_of_name
 from mappings.phones.reader import LONGEST, identities, read_phones
 from mappings.phones.remarks import negative
 from mappings.phones.result import Reading
 from mappings.records.wolkvox import Row
 from mappings.rendering import dialled_at_home
-from mappings.senders.lead import LeadMapping
+from mappings.senders.lead import LeadData, LeadMapping
 from mappings.senders.ticket import TicketMapping
 
 CASES = Path(__file__).parent / "payloads" / "phones.tsv"
@@ -523,3 +524,8 @@ def test_a_number_that_costs_extra_is_suppressed_and_erased_whoever_named_it(tex
     known = Settings(secret_key=_SECRET, accounts={"a": _ACCOUNT})
     assert [phone.e164 for phone in phones(text, known)] == [e164], kind
     assert named(e164, known) == e164
+
+
+def test_our_own_fields_are_no_hints_about_a_phone_and_are_not_read_for_any() -> None:
+    assert {*LeadData(Locale()).fields} == OUR_OWN
+    assert {name for name in OUR_OWN if kind_of_name(name)} == set()

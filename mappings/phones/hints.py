@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any, Final
 
@@ -45,6 +46,11 @@ _LONGEST_NAME: Final = 60
 _MOST_NAMES: Final = 100  #: of a row
 _DIGITS: Final = re.compile(r"\D+")
 _LONGEST_AREA: Final = 5
+#: The names of a row in our own shape. None of them is a hint; the country is read by itself.
+OUR_OWN: Final = _words(
+    "first_name last_name id_type id_number age gender country state city zone address phones email callback_at"
+    " callback_phone channel reason extra"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +90,19 @@ def hints_beside(row: Mapping[str, Any]) -> Hints:
     found: dict[str, Any] = {}
     for place in (row, extra) if type(extra) is dict or isinstance(extra, Mapping) else (row,):
         for name in place if len(place) <= _MOST_NAMES else islice(place, _MOST_NAMES):
+            if name in OUR_OWN:
+                continue
             if type(name) is str and len(name) <= _LONGEST_NAME and (kind := kind_of_name(name)):
                 found.setdefault(kind, place[name])
-    if not country and not found:
-        return NO_HINTS
+    if not found:
+        return _of_region(region_named(text)) if country and (text := _text(country)) else NO_HINTS
     return hints(country=country or found.get("country", ""), **{k: v for k, v in found.items() if k != "country"})
+
+
+@cache
+def _of_region(region: str) -> Hints:
+    """The hints of a row that names its country only."""
+    return Hints(region=region)
 
 
 @remembered(2048)

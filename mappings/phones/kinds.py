@@ -76,20 +76,36 @@ def any_kind_of_digits(code: int, national: str) -> str:
     return ""
 
 
+def region_of(code: int, national: str) -> str:
+    """The country of a number, as `phonenumbers.region_code_for_number` has it; "" if it is in none."""
+    regions = _REGIONS.get(code, ())
+    if len(regions) == 1:
+        return str(regions[0])
+    number = PhoneNumber(country_code=code, national_number=int(national or 0))
+    return phonenumbers.region_code_for_number(number) or ""
+
+
 def _is_in_use(code: int, national: str) -> bool:
     number = PhoneNumber(country_code=code, national_number=int(national or 0))
     return phonenumbers.national_significant_number(number) == national and phonenumbers.is_valid_number(number)
 
 
 def _kind_in(region: str, national: str) -> str:
-    forms = _forms(region)
-    if not forms or not _fits(forms[0][1], national):
+    in_use, kinds = _of_length(region, len(national))
+    if in_use is None or in_use.fullmatch(national) is None:
         return ""
-    for kind, form in forms[1:]:
-        if _fits(form, national):
+    for kind, pattern in kinds:
+        if pattern.fullmatch(national):
             is_either = kind == "fixed" and _fits(_mobile(region), national)
             return "fixed_or_mobile" if is_either else kind
     return ""
+
+
+@cache
+def _of_length(region: str, digits: int) -> tuple[re.Pattern[str] | None, tuple[tuple[str, re.Pattern[str]], ...]]:
+    """The pattern of the country's numbers of so many digits, None if it has none, and those of their kinds."""
+    fit = [(kind, pattern) for kind, (pattern, lengths) in _forms(region) if not lengths or digits in lengths]
+    return (fit[0][1], tuple(fit[1:])) if fit and fit[0][0] == "" else (None, ())
 
 
 def _is_in(region: str, national: str) -> bool:
