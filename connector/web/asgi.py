@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
@@ -76,11 +76,11 @@ class Front:
         finally:
             if connection is not None:
                 connection.release()
-        pieces, status, headers = response.get_wsgi_response(environ)
+        pieces, status, headers = _as_sent(response, environ)
         head = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if not is_whole:
             head.append((b"connection", b"close"))  # the unread rest must not be parsed as the next request
-        await send({"type": "http.response.start", "status": int(status[:3]), "headers": head})
+        await send({"type": "http.response.start", "status": status, "headers": head})
         if response.is_streamed and self._app.pages is not None:
             async for piece in self._app.pages.pieces(pieces):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -220,6 +220,20 @@ class Gathering:
 def _end(known: asyncio.Future[None]) -> None:
     if not known.done():
         known.set_result(None)
+
+
+# --- the answer -----------------------------------------------------------------------------------------------------
+
+
+def _as_sent(response: Response, environ: dict[str, Any]) -> tuple[Iterable[bytes], int, Iterable[tuple[str, str]]]:
+    """Body, status and headers.
+
+    The answer to a webhook is whole and has its length: werkzeug would look again for what it may have to correct.
+    """
+    if environ["REQUEST_METHOD"] == "POST" and response.is_sequence and environ["PATH_INFO"].startswith(WEBHOOKS):
+        return response.iter_encoded(), response.status_code, response.headers
+    pieces, status, headers = response.get_wsgi_response(environ)
+    return pieces, int(status[:3]), headers
 
 
 # --- the request ----------------------------------------------------------------------------------------------------
