@@ -6,33 +6,40 @@ database is asked, with the beginning and the end of every transaction. A round 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from connector.config import loader
 from connector.core import at_rest
 from connector.core.http import Client
 from connector.core.settings import Secret
+from connector.inbound.committer import Waiting
 from connector.inbound.router import Router
 from connector.outbound import claims
 from connector.outbound.claims import Claim
 from connector.store import attempts, inbox
-from connector.store.database import now_ms
+from connector.store.arrivals import Stored
+from connector.store.database import Database, now_ms
 from connector.store.migrate import migrate
 from connector.vendors import destinations
 from connector.vendors.base import Destination
+from connector.web.asgi import Front
+from connector.web.wsgi import create_app
 from mappings.base import Locale
 from mappings.senders.lead import LeadMapping
-from tests.bench import contacting, leads, places, steps
+from tests.bench import contacting, leads, places, serving, steps
 from tests.statements import heard
 
 TURNS = 12  #: of each step; the median is kept, because a calendar or a rate is read again now and then
@@ -157,6 +164,59 @@ def mapped() -> Iterator[tuple[str, int]]:
     yield "a lead is mapped: calls", _median(seen[50:])
 
 
+class _StoredAtOnce:
+    """In the place of the committer: says that everything is stored."""
+
+    def hand_over(self, several: Sequence[Waiting]) -> None:
+        for arrivals, reply in several:
+            reply.set_result([Stored(one.state, one.event_id, len(one.deliveries)) for one in arrivals])
+
+
+def answered() -> Iterator[tuple[str, int]]:
+    """A webhook from its parsed head to its answer: proved, read, mapped and routed, but stored by nobody."""
+    with places.folder() as at, serving.connector("sqlite", at) as connector:
+        settings = loader.load({**os.environ, **connector.environment}, destinations=destinations.SPECS)
+        database = Database(settings.database_url)
+        front = Front(create_app(settings, database, destinations.name_of, _StoredAtOnce()))
+        counter = Counter()
+        with asyncio.Runner() as loop:
+            seen = [counter.calls(lambda number=number: loop.run(_post(front, number))) for number in range(60)]
+        database.close()
+    yield "a webhook is answered: calls", _median(seen[20:])
+
+
+async def _post(front: Front, number: int) -> None:
+    raw, message_id, timestamp = leads.body(number), f"msg_{number}", str(int(time.time()))
+    headers = {
+        "host": "127.0.0.1",
+        "content-type": "application/json",
+        "content-length": str(len(raw)),
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": leads.signature(message_id, timestamp, raw),
+    }
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "raw_path": f"/webhooks/{leads.SOURCE}".encode(),
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": raw, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await front(scope, receive, send)
+    if sent[0]["status"] != 202:
+        raise places.Broken(f"a webhook was answered {sent[0]['status']}: {sent[1]['body'].decode()}")
+
+
 class _Vendor(BaseHTTPRequestHandler):
     """Answers every request alike."""
 
@@ -202,7 +262,7 @@ def loaded() -> Iterator[tuple[str, int]]:
 
 def figures(kinds: tuple[str, ...]) -> Figures:
     """All of them, by name."""
-    found = dict(mapped()) | dict(called()) | dict(loaded())
+    found = dict(mapped()) | dict(answered()) | dict(called()) | dict(loaded())
     for kind in kinds:
         for under, contact, keys in KINDS:
             at_rest.configure(keys)
