@@ -16,6 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from connector.cli import outline, output, put_off
+from connector.cli.cheap_classes import cheap_classes
 from connector.core.errors import ConfigError, ConnectorError, said_of
 from connector.core.phrases import Phrase, phrase
 
@@ -53,7 +54,8 @@ class Commands(click.Group):
             return outlined
         try:
             put_off.load_marshmallow()
-            found = getattr(import_module(f"connector.cli.{entry.module}"), entry.name)
+            with cheap_classes():
+                found = getattr(import_module(f"connector.cli.{entry.module}"), entry.name)
             if not gc.isenabled():  # `main` has put collecting off: what is loaded by now stays for good
                 gc.freeze()
                 gc.enable()
