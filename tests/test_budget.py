@@ -15,7 +15,7 @@ from connector.core.pacing import Credit
 from connector.core.quota import Wait
 from connector.core.settings import WorkingHours
 from connector.core.times import unix_ms
-from connector.outbound import budget, claims
+from connector.outbound import budget, claims, look
 from connector.outbound.claims import Claim
 from connector.outbound.worker import ask_budgets
 from connector.store import accounts, helps
@@ -107,10 +107,10 @@ def test_a_sleeping_worker_wakes_to_ask(out: Out) -> None:
     start_worker(out)
     line = out.lines["dialler"]
     with out.database.read() as conn:
-        assert claims.next_look(conn, line.account, line.places) == 0
+        assert look.next_look(conn, line.account, line.places) == 0
     out.step()
     with out.database.read() as conn:
-        assert claims.next_look(conn, line.account, line.places) == pytest.approx(DAY_S, abs=60)
+        assert look.next_look(conn, line.account, line.places) == pytest.approx(DAY_S, abs=60)
 
 
 # --- what it changes ------------------------------------------------------------------------------------------------
@@ -283,11 +283,11 @@ def test_a_sleeping_worker_looks_again_when_bulk_may_go_and_at_once_for_a_lead(d
     wait = waits(out.claim())
     assert "live leads go first" in wait.why
     with database.read() as conn:
-        soon = claims.next_look(conn, line.account, line.places)
+        soon = look.next_look(conn, line.account, line.places)
     assert soon is not None and wait.seconds is not None and 1 < soon <= wait.seconds
     out.put(leads(1, first=2))
     with database.read() as conn:
-        assert claims.next_look(conn, line.account, line.places) == 0
+        assert look.next_look(conn, line.account, line.places) == 0
     assert not isinstance(out.claim(), Wait)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from connector.core.quota import Wait
-from connector.core.retry import CHECKED_WAIT_MS, LONGEST_S
+from connector.core.retry import CHECKED_WAIT_MS
 from connector.core.settings import Account
 from connector.core.states import AccountState, AttemptState, DestinationState, Kind
 from connector.core.turns import in_order
@@ -28,7 +28,7 @@ from connector.store import accounts, attempts, chains, contacts, once_keys, out
 from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.attempts import Attempt
 from connector.store.database import Database, now_ms
-from connector.store.lanes import BULK, BULK_CHECK, BULK_LANES, CHECK_OF, LIVE, LIVE_CHECK, LIVE_LANES
+from connector.store.lanes import BULK, BULK_LANES, CHECK_OF, LIVE, LIVE_LANES
 from connector.store.outbox import Head
 from connector.store.worker_locks import worker_name
 from connector.vendors import VENDORS
@@ -63,7 +63,7 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Destination])
     room = budget.read_room(conn, account, stand, now)
     pace = Pace(room, lambda: budget.rate(conn, room))
     may_ask = slots.leaves_one(conn, room)
-    turn = _Turn(conn, account, places, now, room, pace, _bulk_is_due(stand), may_ask, stand.fetched_source)
+    turn = _Turn(conn, account, places, now, room, pace, bulk_is_due(stand), may_ask, stand.fetched_source)
     if room.may_ask_budget:
         return _ask_budget(turn)
     if isinstance(answer := room.answer, Wait):
@@ -149,7 +149,7 @@ class _Turn:
     whys: list[str] = field(default_factory=list)  #: of due deliveries that wait for their pace
 
 
-def _bulk_is_due(stand: AccountStanding) -> bool:
+def bulk_is_due(stand: AccountStanding) -> bool:
     """Whether bulk goes first, as if it were live."""
     return stand.calls_since_bulk >= BULK_EVERY - 1
 
@@ -386,56 +386,3 @@ def _send(
     credit = turn.pace.spent(bulk=bulk and not turn.bulk_is_due)
     accounts.count_call(conn, turn.account.name, bulk=bulk, credit=credit)
     return Claim(attempt, outbox.members(conn, attempt.id), prepared)
-
-
-def next_look(conn: Connection, account: Account, places: Mapping[str, Destination]) -> float | None:
-    """Seconds until a claim could find work (0: now), computed without the lock that a claim takes.
-
-    None: not before something else happens.
-    """
-    now = now_ms(conn)
-    if attempts.lapsed(conn, account.name, now):
-        return 0.0
-    stand = accounts.account(conn, account.name)
-    if stand.state != AccountState.OPEN:
-        return None
-    if stand.hold_until > now:
-        return (stand.hold_until - now) / 1000
-    names = list(places)
-    fetch = thin_events.next_due(conn, account.name, now)
-    found = (fetch and fetch[0], attempts.next_ask(conn, names), stand.usage.ask_at or None)
-    moments = [moment for moment in found if moment is not None]
-    asking = [name for name, place in places.items() if place.checks]
-    due: dict[tuple[bool, bool], int | None] = {}
-    for bulk, lanes, check in ((False, LIVE_LANES, LIVE_CHECK), (True, BULK_LANES, BULK_CHECK)):
-        due[bulk, False] = outbox.soonest_due(conn, names, now, lanes)
-        if asking and due[bulk, False] != now:
-            due[bulk, True] = outbox.soonest_due(conn, asking, now, (check,))
-        if now in due.values():  # then nothing behind it can be earlier
-            break
-    # Most looks end here: waiting workers are woken at every change, which may be thousands a second.
-    if all(moment > now for moment in (*moments, *due.values()) if moment is not None):
-        return _until([*moments, *due.values()], now)
-    room = budget.read_room(conn, account, stand, now)
-    if isinstance(answer := room.answer, Wait) and not room.may_ask_budget:
-        return answer.seconds
-    pace = Pace(room)
-    if not slots.leaves_one(conn, room):  # what is to be asked waits for a slot
-        moments = [moment for moment in (*moments, room.in_flight.next_free_at) if moment and moment > now]
-        due = {(bulk, asks): moment for (bulk, asks), moment in due.items() if not asks}
-    moments += [
-        moment if moment > now else now + _paced_ms(pace, bulk=bulk and not _bulk_is_due(stand), asks=asks)
-        for (bulk, asks), moment in due.items()
-        if moment is not None
-    ]
-    return _until(moments, now)
-
-
-def _paced_ms(pace: Pace, *, bulk: bool, asks: bool) -> int:
-    wait = pace.wait(bulk=bulk, asks=asks)
-    return 0 if wait is None else round((wait.seconds if wait.seconds is not None else LONGEST_S) * 1000)
-
-
-def _until(moments: Sequence[int | None], now: int) -> float | None:
-    soonest = min((moment for moment in moments if moment is not None), default=None)
-    return None if soonest is None else max(0.0, (soonest - now) / 1000)

@@ -16,7 +16,7 @@ from connector.core.retry import BREATH_S, IDLE_S, STRAYS_S, SWEEP_S
 from connector.core.settings import Settings
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
-from connector.outbound import claims, routes
+from connector.outbound import claims, look, routes
 from connector.outbound.aside import Aside
 from connector.outbound.chain import Releasing
 from connector.outbound.performers import perform
@@ -132,7 +132,7 @@ class Worker:
             self._wake.wait(seen, left)
             seen = self._wake.seen()
             with line.database.read() as conn:
-                soonest_s = claims.next_look(conn, line.account, line.places)
+                soonest_s = look.next_look(conn, line.account, line.places)
             if soonest_s is not None:
                 end = min(end, time.monotonic() + soonest_s)
 

@@ -26,7 +26,7 @@ from connector.core.quota import Wait
 from connector.core.settings import Settings
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
-from connector.outbound import claims, routes
+from connector.outbound import look, routes
 from connector.outbound import presence as presences
 from connector.outbound.chain import Releasing
 from connector.outbound.performers import perform
@@ -346,7 +346,7 @@ class World:
                 return
             seen = self.database.version
             with self.database.read() as conn:
-                soonest_s = claims.next_look(conn, line.account, line.places)
+                soonest_s = look.next_look(conn, line.account, line.places)
             if soonest_s is not None:
                 end_s = min(end_s, machine.monotonic_s() + soonest_s)
 
