@@ -13,8 +13,9 @@ from sqlalchemy import insert, update
 
 from connector.core.quota import Wait
 from connector.core.reasons import Code, Reason
-from connector.outbound import look, refusals
+from connector.outbound import refusals
 from connector.outbound.claims import Claim
+from connector.outbound.look import next_look
 from connector.store import accounts, attempts, reasons, tables
 from connector.store.database import Database, now_ms
 from connector.store.lanes import BULK, LIVE, LIVE_SPLIT
@@ -309,7 +310,7 @@ def test_a_question_about_a_place_that_left_the_configuration_takes_no_slot(data
     after.later(10)
     assert waits(after.claim()).seconds is None
     with database.read() as conn:
-        assert look.next_look(conn, after.lines["dialler"].account, after.lines["dialler"].places) is None
+        assert next_look(conn, after.lines["dialler"].account, after.lines["dialler"].places) is None
     assert after.states() == {"uncertain": 1}
     back = Out(database, dial("1042"), dial("1043", on=("lead.updated",)))
     assert back.claimed().attempt.kind == "probe"
@@ -365,7 +366,7 @@ def test_the_wait_ends_when_the_next_question_may_be_put(out: Out):
 def look(out: Out) -> float | None:
     """What one sees without the lock."""
     with out.database.read() as conn:
-        return look.next_look(conn, out.lines["dialler"].account, out.lines["dialler"].places)
+        return next_look(conn, out.lines["dialler"].account, out.lines["dialler"].places)
 
 
 @pytest.mark.parametrize("lane", [LIVE, BULK])

@@ -13,7 +13,7 @@ from connector.core.http import NoAnswer, NotSent
 from connector.core.quota import Wait
 from connector.core.reasons import Code
 from connector.outbound import probe_decisions
-from connector.store import attempts, tables
+from connector.store import attempts, looks, tables
 from connector.store import reasons as stored
 from connector.store.database import Database
 from connector.vendors.sandbox.exchange import Sandbox
@@ -228,7 +228,7 @@ def test_an_answer_that_comes_after_the_matter_is_settled_asks_nothing_for_ever(
     out.drain()
     assert asked(sandbox) == 0
     with database.read() as conn:
-        assert attempts.next_ask(conn, list(out.places["dialler"])) is None
+        assert looks.moments(conn, "dialler", list(out.places["dialler"])).probe_at is None
     assert out.states() == {"delivered": 1}
 
 

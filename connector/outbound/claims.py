@@ -24,11 +24,12 @@ from connector.outbound.batch import Batch, ranked
 from connector.outbound.budget import Pace, Room
 from connector.outbound.guards import GUARDS, ceilings, people, share
 from connector.outbound.guards.base import Members
-from connector.store import accounts, attempts, chains, contacts, once_keys, outbox, thin_events, turns
+from connector.store import accounts, attempts, chains, contacts, looks, once_keys, outbox, thin_events, turns
 from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.attempts import Attempt
 from connector.store.database import Database, now_ms
 from connector.store.lanes import BULK, BULK_LANES, CHECK_OF, LIVE, LIVE_LANES
+from connector.store.looks import Moments
 from connector.store.outbox import Head
 from connector.store.worker_locks import worker_name
 from connector.vendors import VENDORS
@@ -52,9 +53,12 @@ class Claim:
 
 def claim(conn: Connection, account: Account, places: Mapping[str, Destination]) -> Claim | Wait:
     """The next call of the account, or how long to wait and why. ``places``: the account's destinations by name."""
-    now = now_ms(conn)
-    for attempt in attempts.lapsed(conn, account.name, now):
-        settle.lapse(conn, attempt, places.get(attempt.destination), now)
+    now, names = now_ms(conn), list(places)
+    soon = looks.moments(conn, account.name, names)
+    if soon.lapses_at is not None and soon.lapses_at <= now:
+        for attempt in attempts.lapsed(conn, account.name, now):
+            settle.lapse(conn, attempt, places.get(attempt.destination), now)
+        soon = looks.moments(conn, account.name, names)
     stand = accounts.account(conn, account.name)
     if stand.state != AccountState.OPEN:
         return Wait(None, f"{account.name} is {stand.state}: {stand.reason}")
@@ -63,7 +67,7 @@ def claim(conn: Connection, account: Account, places: Mapping[str, Destination])
     room = budget.read_room(conn, account, stand, now)
     pace = Pace(room, lambda: budget.rate(conn, room))
     may_ask = slots.leaves_one(conn, room)
-    turn = _Turn(conn, account, places, now, room, pace, bulk_is_due(stand), may_ask, stand.fetched_source)
+    turn = _Turn(conn, account, places, now, soon, room, pace, bulk_is_due(stand), may_ask, stand.fetched_source)
     if room.may_ask_budget:
         return _ask_budget(turn)
     if isinstance(answer := room.answer, Wait):
@@ -141,6 +145,7 @@ class _Turn:
     account: Account
     places: Mapping[str, Destination]
     now: int
+    soon: Moments  #: of what is asked
     room: Room
     pace: Pace
     bulk_is_due: bool
@@ -180,6 +185,8 @@ def _ask_budget(turn: _Turn) -> Claim:
 
 
 def _probe(turn: _Turn) -> Claim | None:
+    if turn.soon.probe_at is None or turn.soon.probe_at > turn.now:
+        return None
     unknown = attempts.to_ask(turn.conn, list(turn.places), turn.now)
     if unknown is None:
         return None
@@ -192,13 +199,18 @@ def _fetch(turn: _Turn, *, behind: bool) -> Claim | None:
     """The rest of the thin event that has waited longest, of several sources in turns; of the past (``behind``) when
     there is nothing else to do.
     """
-    head = thin_events.next_due(turn.conn, turn.account.name, turn.now)
+    head = _next_thin(turn)
     if head is None or head[0] > turn.now or head[2] is not behind:
         return None
     event = _in_turn(turn, head[1], behind=behind)
     attempt = _start(turn.conn, turn.account, f"{turn.account.name}/fetch", Kind.FETCH, turn.now, about=event)
     thin_events.lease(turn.conn, event, attempt.id, attempt.deadline)
     return Claim(attempt)
+
+
+def _next_thin(turn: _Turn) -> tuple[int, int, bool] | None:
+    """The thin event that is fetched next, as `thin_events.next_due` has it."""
+    return thin_events.next_due(turn.conn, turn.account.name, turn.now) if turn.soon.fetch_at is not None else None
 
 
 def _in_turn(turn: _Turn, oldest: int, *, behind: bool) -> int:
@@ -228,9 +240,8 @@ def _next(turn: _Turn) -> Claim | Wait:
     if not turn.may_ask:
         soonest += [turn.room.in_flight.next_free_at] if turn.room.in_flight.next_free_at else []
     else:
-        ask_at = attempts.next_ask(turn.conn, list(turn.places))
-        head = thin_events.next_due(turn.conn, turn.account.name, turn.now)
-        soonest += [moment for moment in (ask_at, head and head[0]) if moment is not None]
+        head = _next_thin(turn)
+        soonest += [moment for moment in (turn.soon.probe_at, head and head[0]) if moment is not None]
     seconds = max(0.001, (min(soonest) - turn.now) / 1000) if soonest else None
     return Wait(seconds, "; ".join(dict.fromkeys([*waits, *turn.whys])) or "nothing is due")
 

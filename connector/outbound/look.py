@@ -12,9 +12,8 @@ from connector.core.settings import Account
 from connector.core.states import AccountState
 from connector.outbound import budget, claims, slots
 from connector.outbound.budget import Pace
-from connector.store import accounts, attempts, outbox, thin_events
+from connector.store import accounts, looks, thin_events
 from connector.store.database import now_ms
-from connector.store.lanes import BULK_CHECK, BULK_LANES, LIVE_CHECK, LIVE_LANES
 from connector.vendors.base import Destination
 
 
@@ -23,26 +22,27 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Destinati
 
     None: not before something else happens.
     """
-    now = now_ms(conn)
-    if attempts.lapsed(conn, account.name, now):
+    now, names = now_ms(conn), list(places)
+    soon = looks.moments(conn, account.name, names)
+    if soon.lapses_at is not None and soon.lapses_at <= now:
         return 0.0
     stand = accounts.account(conn, account.name)
     if stand.state != AccountState.OPEN:
         return None
     if stand.hold_until > now:
         return (stand.hold_until - now) / 1000
-    names = list(places)
-    fetch = thin_events.next_due(conn, account.name, now)
-    found = (fetch and fetch[0], attempts.next_ask(conn, names), stand.usage.ask_at or None)
+    fetch = None if soon.fetch_at is None else thin_events.next_due(conn, account.name, now)
+    found = (fetch and fetch[0], soon.probe_at, stand.usage.ask_at or None)
     moments = [moment for moment in found if moment is not None]
     asking = [name for name, place in places.items() if place.checks]
-    due: dict[tuple[bool, bool], int | None] = {}
-    for bulk, lanes, check in ((False, LIVE_LANES, LIVE_CHECK), (True, BULK_LANES, BULK_CHECK)):
-        due[bulk, False] = outbox.soonest_due(conn, names, now, lanes)
-        if asking and due[bulk, False] != now:
-            due[bulk, True] = outbox.soonest_due(conn, asking, now, (check,))
-        if now in due.values():  # then nothing behind it can be earlier
-            break
+    live, bulk, live_check, bulk_check = looks.soonest_due(conn, names, asking)
+    due: dict[tuple[bool, bool], int | None] = {(False, False): live}
+    if asking and not _is_due(live, now):
+        due[False, True] = live_check
+    if not any(_is_due(moment, now) for moment in due.values()):  # else nothing behind it can be earlier
+        due[True, False] = bulk
+        if asking and not _is_due(bulk, now):
+            due[True, True] = bulk_check
     # Most looks end here: waiting workers are woken at every change, which may be thousands a second.
     if all(moment > now for moment in (*moments, *due.values()) if moment is not None):
         return _until([*moments, *due.values()], now)
@@ -52,13 +52,17 @@ def next_look(conn: Connection, account: Account, places: Mapping[str, Destinati
     pace = Pace(room)
     if not slots.leaves_one(conn, room):  # what is to be asked waits for a slot
         moments = [moment for moment in (*moments, room.in_flight.next_free_at) if moment and moment > now]
-        due = {(bulk, asks): moment for (bulk, asks), moment in due.items() if not asks}
+        due = {(is_bulk, asks): moment for (is_bulk, asks), moment in due.items() if not asks}
     moments += [
-        moment if moment > now else now + _paced_ms(pace, bulk=bulk and not claims.bulk_is_due(stand), asks=asks)
-        for (bulk, asks), moment in due.items()
+        moment if moment > now else now + _paced_ms(pace, bulk=is_bulk and not claims.bulk_is_due(stand), asks=asks)
+        for (is_bulk, asks), moment in due.items()
         if moment is not None
     ]
     return _until(moments, now)
+
+
+def _is_due(moment: int | None, now: int) -> bool:
+    return moment is not None and moment <= now
 
 
 def _paced_ms(pace: Pace, *, bulk: bool, asks: bool) -> int:

@@ -14,6 +14,7 @@ from connector.core.loops import STOP_S, Loops
 from connector.core.quota import Wait
 from connector.core.retry import BREATH_S, IDLE_S, STRAYS_S, SWEEP_S
 from connector.core.settings import Settings
+from connector.core.states import Kind
 from connector.inbound.receiver import Receiver
 from connector.inbound.router import Router
 from connector.outbound import claims, look, routes
@@ -31,6 +32,14 @@ from connector.vendors.limits import deadline as deadline_of
 from connector.vendors.limits import limits
 
 log = get("worker")
+
+
+class _Lookout:
+    """The threads of one line: one at a time looks for work."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.took_all = False  #: the last claim left nothing that was due, as far as it saw
 
 
 class Worker:
@@ -66,9 +75,9 @@ class Worker:
 
     def _deliver(self, line: Line) -> None:
         """Runs as many threads as the vendor allows concurrent calls: one looks for work, the others are in a call."""
-        turn, name = threading.Lock(), line.account.name
+        lookout, name = _Lookout(), line.account.name
         for _ in range(limits(line.account).in_flight):
-            self._loops.add(f"deliver-{name}", partial(self._once, line, turn), what="delivering", account=name)
+            self._loops.add(f"deliver-{name}", partial(self._once, line, lookout), what="delivering", account=name)
 
     def start(self) -> None:
         with contextlib.suppress(StoreUnavailable):  # then its first calls go without the lock
@@ -102,22 +111,27 @@ class Worker:
         self._wake.wait(seen, IDLE_S)
         return BREATH_S
 
-    def _once(self, line: Line, turn: threading.Lock) -> float:
-        with turn:
-            deadline, claimed = self._claim(line)
+    def _once(self, line: Line, lookout: _Lookout) -> float:
+        with lookout.turn:
+            deadline, claimed = self._claim(line, lookout)
         if claimed is not None:
             perform(line, claimed, deadline)
         return 0.0
 
-    def _claim(self, line: Line) -> tuple[Deadline, claims.Claim | None]:
-        """A claim and its deadline on this machine's clock; or None after a wait."""
+    def _claim(self, line: Line, lookout: _Lookout) -> tuple[Deadline, claims.Claim | None]:
+        """A claim and its deadline on this machine's clock; or None after a wait.
+
+        Behind a claim that took all there was, it looks without the lock first: a claim that finds nothing costs more.
+        """
         # Read before the claim, so that it never ends after the logged deadline.
         deadline = deadline_of(line.account)
         if self._loops.stopping.is_set():
             return deadline, None
-        seen = self._wake.seen()
-        answer = claim(line)
+        seen, took_all = self._wake.seen(), lookout.took_all
+        lookout.took_all = False
+        answer = (_nothing_yet(line) if took_all else None) or claim(line)
         if not isinstance(answer, Wait):
+            lookout.took_all = _took_all(line, answer)
             return deadline, answer
         self._sleep(line, answer, seen)
         return deadline, None
@@ -135,6 +149,19 @@ class Worker:
                 soonest_s = look.next_look(conn, line.account, line.places)
             if soonest_s is not None:
                 end = min(end, time.monotonic() + soonest_s)
+
+
+def _took_all(line: Line, claimed: claims.Claim) -> bool:
+    """Whether a call is smaller than it could be: more would have gone with it."""
+    place = line.places.get(claimed.attempt.destination)
+    return claimed.attempt.kind == Kind.SEND and place is not None and len(claimed.records) < place.batch_size
+
+
+def _nothing_yet(line: Line) -> Wait | None:
+    """How long nothing is due, seen without the lock; None: a claim may find something."""
+    with line.database.read() as conn:
+        seconds = look.next_look(conn, line.account, line.places)
+    return None if seconds == 0.0 else Wait(seconds, "nothing is due")
 
 
 def prepare(settings: Settings, database: Database, found: Places) -> None:

@@ -310,17 +310,6 @@ _TO_ASK: Final = Prepared(
 )
 
 
-def next_ask(conn: Connection, destinations: Sequence[str]) -> int | None:
-    """When the next unknown attempt at one of these destinations is to be probed, unix ms."""
-    found: int | None = _NEXT_ASK.scalar(conn, {"names": destinations})
-    return found
-
-
-_NEXT_ASK: Final = Prepared(
-    select(func.min(_attempt.probe_at)).where(_attempt.destination.in_(bindparam("names", expanding=True)), TO_PROBE)
-)
-
-
 def answers(conn: Connection, attempt: int) -> dict[str, Any]:
     """The outcomes of its probes so far."""
     text = conn.execute(select(_attempt.probed).where(_attempt.id == attempt)).scalar()
