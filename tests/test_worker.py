@@ -11,7 +11,11 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from connector.core.quota import Wait
 from connector.core.reasons import Code, Reason, because
+from connector.core.states import Kind
+from connector.outbound.claims import Claim
+from connector.outbound.send import Line, claim
 from connector.outbound.worker import Worker
 from connector.store import accounts as standing
 from connector.store import reasons
@@ -84,6 +88,28 @@ def test_what_another_process_stores_wakes_it(store: str, database: Database, sa
         elsewhere.put([lead(number)])
         until(finished(out, delivered=number + 1))
     elsewhere.database.close()
+
+
+def test_leads_that_come_one_by_one_are_claimed_without_claims_that_find_nothing(
+    database: Database, sandbox: Sandbox, crew: Crew, monkeypatch: pytest.MonkeyPatch
+):
+    found: list[Claim | Wait] = []
+
+    def counted(line: Line) -> Claim | Wait:
+        found.append(claim(line))
+        return found[-1]
+
+    monkeypatch.setattr("connector.outbound.worker.claim", counted)
+    monkeypatch.setattr("connector.outbound.worker.IDLE_S", 600.0)  # on a slow machine no wait ends by itself
+    out = Out(database, dial(), sandbox=sandbox)
+    crew.start(out)
+    for number in range(10):
+        out.put([lead(number)])
+        until(finished(out, delivered=number + 1))
+    sends = [one for one in found if isinstance(one, Claim) and one.attempt.kind == Kind.SEND]
+    assert len(sends) == 10
+    # Each thread's first claims find nothing.
+    assert len(found) - len(sends) < 10
 
 
 @pytest.mark.parametrize("accounts", ["none left", "one without routes"])
