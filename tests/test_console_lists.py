@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from connector.admin import deliveries as lists
 from connector.admin import delivery_pages
-from connector.admin.deliveries import Search
+from connector.admin.deliveries import Search, deliveries
 from connector.admin.delivery_pages import new_since, page
 from connector.console.app import create
 from connector.console.application import ConsoleApp
@@ -23,6 +24,7 @@ from connector.core.settings import Settings
 from connector.store import reasons, tables
 from connector.store.database import Database
 from tests.connector_steps import World
+from tests.statements import heard
 from tests.test_console import Browser, console_settings, one
 
 STATES = ("pending", "delivered", "dead", "suppressed", "uncertain")
@@ -107,6 +109,29 @@ def test_page_after_page_shows_each_once(
         found = all_of(database, settings, search)
         assert sorted(found) == expected(database, **wanted)
         assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("near", [0, 1, 7, 10_000])
+@pytest.mark.parametrize("route", ["", "dial new leads", "no such"])
+def test_the_latest_that_wait_are_the_same_however_near_they_stand(
+    world: World, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, route: str, near: int
+) -> None:
+    monkeypatch.setattr(lists, "NEAR", near)
+    wanted = {"state": "pending"} | ({"route": route} if route else {})
+    waiting = sorted((int(one[1:]) for one in expected(database, **wanted)), reverse=True)
+    for limit in (1, 2, 5, NUMBER):
+        found = deliveries(database, settings, Search(state="pending", route=route, limit=limit))
+        assert [int(one["delivery"][1:]) for one in found] == waiting[:limit]
+
+
+def test_what_waits_is_not_sorted_to_find_the_latest(world: World, database: Database, settings: Settings) -> None:
+    """A backlog may be a million: its index is read only where the newest ids do not have enough."""
+    asked: list[str] = []
+    with heard(database.engine, asked.append):
+        assert len(deliveries(database, settings, Search(state="pending", limit=5))) == 5
+        assert not any("deliveries.id + " in one for one in asked)
+        assert len(deliveries(database, settings, Search(state="pending", limit=NUMBER))) == NUMBER // len(STATES)
+    assert any("deliveries.id + " in one for one in asked)
 
 
 @pytest.mark.parametrize("state", ["", "dead"])

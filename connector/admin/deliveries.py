@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, TextClause, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, TextClause, and_, bindparam, func, select
 
 from connector.admin.identifiers import events_called, own_id, since_ms, typed
 from connector.admin.search import Found, find, who_of
@@ -24,6 +25,7 @@ from connector.store.tables import deliveries as table
 TROUBLED_STATES: Final = words(DeliveryState.UNCERTAIN, DeliveryState.SUPPRESSED, DeliveryState.DEAD)
 STATES: Final = words(*DeliveryState)
 NAMED: Final = 1_000  #: deliveries of one list for which persons are shown
+NEAR: Final = 10_000  #: the newest ids, among which waiting ones are sought first
 
 _deliveries = table.c
 _events = events.c
@@ -68,14 +70,34 @@ def deliveries_and_reach(database: Database, settings: Settings, search: Search)
 
 def _query(conn: Connection, settings: Settings, search: Search, found: Found) -> Select[Any]:
     latest = _deliveries.updated_at if search.state in TROUBLED_STATES else _deliveries.id
-    chosen = select(_deliveries.id).where(*conditions(conn, settings, search))
-    chosen = chosen.order_by(latest.desc()).limit(search.limit)
+    fitting = conditions(conn, settings, search)
+    chosen = select(_deliveries.id).where(*fitting).order_by(latest.desc()).limit(search.limit)
+    if search.state == DeliveryState.PENDING and not (search.event or search.find):
+        near = _near(conn, chosen)
+        if len(near) == search.limit:
+            return _listed(_deliveries.id.in_(near), latest)
+        # Not by the bare id: Postgres would walk all that was delivered since, and not the index of what waits.
+        chosen = chosen.order_by(None).order_by((_deliveries.id + 0).desc())
     if search.event:
         chosen = chosen.where(_deliveries.event.in_(events_meant(conn, settings, search.event)))
     if search.find:
         own = own_id(conn, typed(search.find), "d")
         chosen = chosen.where(_deliveries.id == own if own is not None else _deliveries.event.in_(found.events))
-    return _whole(_deliveries.id.in_(select(chosen.subquery().c.id))).order_by(latest.desc(), _deliveries.id.desc())
+    return _listed(_deliveries.id.in_(select(chosen.subquery().c.id)), latest)
+
+
+def _near(conn: Connection, chosen: Select[Any]) -> Sequence[int]:
+    """Those of the newest ids that ``chosen`` finds.
+
+    The index of what waits is in the order of claims. A backlog of a million would be read and sorted as a whole, while
+    the latest of it stand at the end of the table.
+    """
+    last = conn.execute(select(func.max(_deliveries.id))).scalar() or 0
+    return conn.execute(chosen.where(_deliveries.id > last - NEAR)).scalars().all()
+
+
+def _listed(which: ColumnElement[bool], latest: ColumnElement[Any]) -> Select[Any]:
+    return _whole(which).order_by(latest.desc(), _deliveries.id.desc())
 
 
 def conditions(conn: Connection, settings: Settings, search: Search) -> list[ColumnElement[bool] | TextClause]:
@@ -103,7 +125,13 @@ def conditions(conn: Connection, settings: Settings, search: Search) -> list[Col
 
 def rows_of(conn: Connection, ids: Sequence[int]) -> dict[int, Any]:
     """The rows of these deliveries, as `shown` takes them."""
-    return {row.id: row for row in conn.execute(_whole(_deliveries.id.in_(ids)))}
+    return {row.id: row for row in conn.execute(_whole_of_ids(), {"ids": list(ids)})}
+
+
+@functools.cache
+def _whole_of_ids() -> Select[Any]:
+    """Built once: that takes as long as reading fifty rows."""
+    return _whole(_deliveries.id.in_(bindparam("ids", expanding=True)))
 
 
 def _whole(which: ColumnElement[bool]) -> Select[Any]:

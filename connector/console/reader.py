@@ -62,7 +62,7 @@ class Reader:
         """The same as an element that also has the time in UTC."""
         if not iso:
             return Markup("")
-        return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, self.moment(iso))
+        return _time(iso, self.zone, str(self.locale))
 
     def weekday(self, number: int) -> str:
         """ "lunes" of 0."""
@@ -91,6 +91,11 @@ def _moment(iso: str, zone: ZoneInfo, locale: str) -> str:
     """A page of a list has a hundred of them, and the next look at it the same."""
     local = datetime.fromisoformat(iso).astimezone(zone)
     return str(format_datetime(local, "d MMM y, HH:mm:ss", locale=Locale.parse(locale)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _time(iso: str, zone: ZoneInfo, locale: str) -> Markup:
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, _moment(iso, zone, locale))
 
 
 @functools.cache
