@@ -60,7 +60,7 @@ def clean(text: str, *, lines: bool = False, most: int = MAX_CHARACTERS) -> str:
     if len(text) > most:
         text = text.strip()[:most]
     if text.isprintable():
-        return nfc(text).strip()
+        return (text if text.isascii() else nfc(text)).strip()
     text = _BLANK.sub(" ", _UNSEEN.sub("", _BREAK.sub("\n", text)))
     if not lines:
         text = " ".join(filter(None, map(str.strip, text.split("\n"))))

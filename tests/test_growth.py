@@ -192,7 +192,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     **{f"texts.{name}": getattr(texts, name) for name in ("spoken", "whole")},
     "translated.inside": lambda value: translated.inside({"a": {str(value): value}}, f"a.{value}"),
     "phones.kinds.kind_of_digits": lambda value: kinds.kind_of_digits(57, str(value)),
-    "phones.kinds.region_of": lambda value: kinds.region_of(1, str(value)[:18]),
+    "phones.kinds.region_of": lambda value: kinds.region_of(1, "".join(filter(str.isdecimal, str(value)))[:18]),
     "phones.kinds.any_kind_of_digits": lambda value: kinds.any_kind_of_digits(57, str(value)),
     **{
         f"texts.{name}": getattr(texts, name) for name in ("unescaped", "written", "is_blank", "mended", "is_of_a_test")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, Final
 
 from mappings.phones.countries import calling_code, plain, region_named
-from mappings.remembered import remembered
 
 
 def _words(text: str) -> frozenset[str]:
@@ -43,6 +42,7 @@ _MAYBE: Final = re.compile(
     r"c[oó]d|dd[di]|area|área|indicativ|prefi|lada|i[sd]d|caracter|pa[ií]s|dial|calling|country", re.IGNORECASE
 )
 _LONGEST_NAME: Final = 60
+_LONGEST_READ: Final = 200  #: characters of a longer one, a column's title
 _MOST_NAMES: Final = 100  #: of a row
 _DIGITS: Final = re.compile(r"\D+")
 _LONGEST_AREA: Final = 5
@@ -92,7 +92,7 @@ def hints_beside(row: Mapping[str, Any]) -> Hints:
         for name in place if len(place) <= _MOST_NAMES else islice(place, _MOST_NAMES):
             if name in OUR_OWN:
                 continue
-            if type(name) is str and len(name) <= _LONGEST_NAME and (kind := kind_of_name(name)):
+            if type(name) is str and len(name) <= _LONGEST_NAME and (kind := _kind_of(name)):
                 found.setdefault(kind, place[name])
     if not found:
         return _of_region(region_named(text)) if country and (text := _text(country)) else NO_HINTS
@@ -105,12 +105,15 @@ def _of_region(region: str) -> Hints:
     return Hints(region=region)
 
 
-@remembered(2048)
 def kind_of_name(name: str) -> str:
-    """The hint that a short name gives about the phones beside it, "" for none; a source's names are few.
+    """The hint that a short name gives about the phones beside it, "" for none.
 
     "code" (of a country), "area", "either", "country".
     """
+    return _kind_of(name) if len(name) <= _LONGEST_NAME else _kind_read(name[:_LONGEST_READ])
+
+
+def _kind_read(name: str) -> str:
     if not _MAYBE.search(name):
         return ""
     words = _words(plain(_CAMEL.sub(" ", name)))
@@ -125,6 +128,8 @@ def kind_of_name(name: str) -> str:
     return "either" if words & _EITHER or words & (_PHONE - _NUMBERS) else ""
 
 
+#: The same, remembered: for names of `_LONGEST_NAME` characters at most. A source's names are few.
+_kind_of: Final = lru_cache(2048)(_kind_read)
 #: Words that need no other to mean a code.
 _AREA_ALONE: Final = _words("ddd area areacode caracteristica")
 _NUMBERS: Final = _words("numero number num casa res contacto contato comercial residencial")
