@@ -12,12 +12,13 @@ from sqlalchemy import update
 
 from connector.admin.explain import explain
 from connector.admin.problems import Code, problems
+from connector.admin.status import status
 from connector.cli.heartbeat import Heartbeat
 from connector.config import loader
 from connector.core.settings import Settings
 from connector.core.times import DAY_MS, HOUR_MS
 from connector.inbound.committer import Committer
-from connector.store import accounts, processes, tables
+from connector.store import accounts, helps, processes, tables
 from connector.store.database import now_ms
 from connector.store.processes import ALIVE_MS, Process, Role
 from connector.vendors import destinations
@@ -163,3 +164,28 @@ def test_a_process_gives_signs_and_says_its_end(world: World) -> None:
     assert (row["roles"], row["config"], row["stopped_at"]) == ("worker", world.settings.config_hash, None)
     heartbeat.stop()
     assert rows()[0]["stopped_at"] is not None
+
+
+def test_a_question_that_failed_is_told_only_while_somebody_asks_it(world: World) -> None:
+    """Nobody asks about a delivery that a person has resolved: whether the vendor would answer is of no interest."""
+    beat(world, Role.WEB, Role.WORKER)
+    world.receive("landing", lead(1))
+    destination = name_of(next(route for route in world.settings.routes if route.to == "wolkvox.add_record"))
+    control = world.places["dialler"][destination].control
+    with world.database.write() as conn:
+        helps.note(conn, "dialler", control, helps.HelpState.UNKNOWN, now_ms(conn), "wolkvox failed (500)")
+        helps.note(conn, "dialler", "report", helps.HelpState.UNKNOWN, now_ms(conn), "wolkvox failed (500)")
+    both = [(Code.QUESTION_FAILS, f"dialler {name}") for name in sorted((control, "report"))]
+    assert found(world) == both[1:] == [(Code.QUESTION_FAILS, "dialler report")]
+
+    def become(state: str) -> None:
+        with world.database.write() as conn:
+            of_it = tables.deliveries.c.destination == destination
+            conn.execute(update(tables.deliveries).where(of_it).values(state=state))
+
+    become("uncertain")
+    assert found(world) == both
+    become("delivered")
+    assert found(world) == both[1:]
+    shown = next(one for one in status(world.database, world.settings)["accounts"] if one["account"] == "dialler")
+    assert [one["name"] for one in shown["helps"]] == ["report"]

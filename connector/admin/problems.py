@@ -21,9 +21,9 @@ from connector.core.settings import Settings
 from connector.core.states import DeliveryState
 from connector.core.times import DAY_MS, HOUR_MS, iso
 from connector.store import helps, processes
-from connector.store.helps import HelpState
+from connector.store.helps import Help, HelpState
 from connector.store.processes import Process, Role
-from connector.store.tables import IS_PENDING, deliveries, events
+from connector.store.tables import IS_PENDING, IS_UNCERTAIN, deliveries, events
 from connector.vendors.destinations import places
 
 SILENT_MS: Final = 2 * HOUR_MS  #: without an event from a source that usually sends at this hour
@@ -179,7 +179,7 @@ def _delivered(conn: Connection, destination: str) -> int:
 
 def _failing_questions(conn: Connection, settings: Settings) -> Iterator[Problem]:
     for account in settings.accounts:
-        for one in helps.of_account(conn, account):
+        for one in questions(conn, settings, account):
             if one.state is HelpState.UNKNOWN:
                 words = masking.of_others(one.words)
                 facts = {"account": account, "question": one.name, "at": iso(one.since), "words": words}
@@ -188,6 +188,26 @@ def _failing_questions(conn: Connection, settings: Settings) -> Iterator[Problem
                     no_answer = "{account}: {question} does not answer since {at} ({words}); what needs none goes on"
                 sentence = phrase(no_answer, **facts)
                 yield Problem(Code.QUESTION_FAILS, f"{account} {one.name}", sentence, urgent=False)
+
+
+def questions(conn: Connection, settings: Settings, account: str) -> list[Help]:
+    """What an account's vendor was asked beside deliveries, and whether it answered, by name.
+
+    A question about uncertain deliveries that failed is left out once none is uncertain: nobody asks it again, so it
+    would be told as failing for ever.
+    """
+    known = helps.of_account(conn, account)
+    if all(one.state is not HelpState.UNKNOWN for one in known):
+        return known
+    asked_by = {name: place.control for name, place in places(settings)[account].items() if place.control}
+    still_asked = {control for name, control in asked_by.items() if _is_uncertain(conn, name)}
+    over = {*asked_by.values()} - still_asked
+    return [one for one in known if one.state is not HelpState.UNKNOWN or one.name not in over]
+
+
+def _is_uncertain(conn: Connection, destination: str) -> bool:
+    some = select(deliveries.c.id).where(IS_UNCERTAIN, deliveries.c.destination == destination).limit(1)
+    return conn.execute(some).first() is not None
 
 
 # --- sources --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from connector.admin.alarms import listing as alarms
 from connector.admin.backlog import UNSETTLED, Counts
 from connector.admin.forecast import forecast
 from connector.admin.identifiers import first_since
-from connector.admin.problems import problems
+from connector.admin.problems import problems, questions
 from connector.core import masking
 from connector.core.reasons import Reason
 from connector.core.settings import Account, Settings
@@ -21,7 +21,7 @@ from connector.core.states import AccountState, AttemptState, DeliveryState, Des
 from connector.core.times import DAY_MS, iso
 from connector.outbound import budget
 from connector.outbound.budget import Pace, Room
-from connector.store import accounts, helps, processes
+from connector.store import accounts, processes
 from connector.store.accounts import AccountStanding, DestinationStanding
 from connector.store.database import Database, now_ms
 from connector.store.lanes import LANES, LIVE, LIVE_SPLIT, UNREAD_LANES
@@ -127,7 +127,7 @@ def _account(
                 "worked_at": iso(one.worked_at),
                 "words": masking.of_others(one.words),
             }
-            for one in helps.of_account(conn, account.name)
+            for one in questions(conn, settings, account.name)
         ],
     }
 
