@@ -198,7 +198,7 @@ HEAVY = ("sqlalchemy", "requests", "marshmallow", "phonenumbers", "rich", "mappi
 #: What a command that only looks at the database has no use for.
 UNUSED = (
     *("requests", "urllib3", "phonenumbers", "werkzeug", "flask", "structlog", "rich.console", "pika", "alembic"),
-    *("cryptography", "brotli", "zstandard", "defusedxml", "apprise"),
+    *("cryptography", "brotli", "zstandard", "defusedxml", "apprise", "html.parser"),
     *("babel", "openpyxl", "uvicorn", "connector.inbound.payloads", "connector.web", "connector.console"),
 )
 

@@ -32,7 +32,7 @@ from connector.core.settings import Settings
 from connector.inbound.payloads.decode import body_field, decode, event_key
 from connector.outbound import provoked
 from connector.vendors import answers
-from mappings import emails, fields, names, normalisation, reach, rendering, safe_text, texts, translated
+from mappings import emails, fields, markup, names, normalisation, reach, rendering, safe_text, texts, translated
 from mappings.base import Ignored, Invalid, Locale, walk
 from mappings.configured import payload_mapping
 from mappings.payloads import PayloadSchema, as_notes, load
@@ -178,6 +178,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "normalisation.unaccented": normalisation.unaccented,
     "normalisation.nfkd": normalisation.nfkd,
     "normalisation.bounded": normalisation.bounded,
+    "markup.plain_text": markup.plain_text,
     "rendering.meaningful": rendering.meaningful,
     "rendering.value_text": lambda value: rendering.value_text(value, BOGOTA),
     **{f"names.{name}": getattr(names, name) for name in ("folded", "snake", "known", "speaks_of_another")},
