@@ -266,7 +266,9 @@ def test_every_public_function_of_the_mappings_is_walked_or_said_to_read_no_text
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_of_text_takes_twice_as_long_for_twice_as_much(reader: str) -> None:
-    text_only = reader.startswith(("normalisation.", "fields.clean", "rendering.meaningful", "names.", "texts."))
+    text_only = reader.startswith(
+        ("normalisation.", "fields.clean", "rendering.meaningful", "names.", "texts.", "markup.")
+    )
     for name, make in (TEXTS if text_only else VALUES).items():
         demand_linear(READERS[reader], make, f"{reader} of {name}")
 
