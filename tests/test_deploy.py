@@ -44,10 +44,11 @@ def block(after: str) -> list[str]:
 
 
 def typed(lines: list[str], folder: Path, **environ: str) -> None:
-    for line in lines:
-        known = {"PATH": os.environ["PATH"], **environ}
-        ended = subprocess.run(["sh", "-c", line], cwd=folder, env=known, capture_output=True, text=True, timeout=240)
-        assert ended.returncode == 0, f"{line}: {ended.stderr}"
+    """As in one terminal: what a line sets holds for those after it."""
+    known = {"PATH": os.environ["PATH"], **environ}
+    script = "\n".join(["set -e", *lines])
+    ended = subprocess.run(["sh", "-c", script], cwd=folder, env=known, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, f"{lines}: {ended.stderr}"
 
 
 def tool(name: str) -> str:
@@ -124,6 +125,7 @@ def test_the_lines_of_the_page_back_sqlite_up_while_it_runs_and_restore_it(folde
     database = Database(f"sqlite:///{folder}/var/connector.db")
     put(database, "before")
     typed(block("SQLite, while everything runs"), folder)
+    assert (folder / "var" / "backup.db").stat().st_mode & 0o777 == 0o600, "a backup holds persons"
     put(database, "after")
     assert events(database) == 2
     database.close()
@@ -147,6 +149,7 @@ def test_the_lines_of_the_page_back_postgres_up_and_restore_it(folder: Path, pos
         if "server version" in str(fault):
             pytest.skip("this pg_dump is older than the server")
         raise
+    assert (folder / "var" / "backup.dump").stat().st_mode & 0o777 == 0o600, "a backup holds persons"
     put(database, "after")
     database.close()
     typed(block("\nPostgres:\n"), folder, DATABASE_URL=url)
