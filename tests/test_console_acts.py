@@ -206,6 +206,20 @@ def test_what_failed_alike_is_one_cause_and_is_sent_again_as_it_was_shown(app: C
     assert browser.get("/console/plans/99").status_code == 404
 
 
+def test_why_a_plan_left_some_as_they_are_is_told_in_the_reader_s_language(app: ConsoleApp, world: World) -> None:
+    world.receive("landing", one(20), one(21))
+    stands(world, "dead")
+    browser = Browser(app, "ana")
+    planned = browser.post(f"{problem_of(browser)}/plan").headers["Location"]
+    browser.post(f"{planned}/begin", why="form corrected")
+    stands(world, "sending")  # since it was planned
+    carrier = Carrier(world.settings, world.database)
+    carrier.step()
+    said = [Browser(app, "ana", language).get(planned).text for language in ("en", "es", "pt")]
+    found = [re.findall(r"<li>3 × ([^<]+)</li>", text) for text in said]
+    assert [len(each) for each in found] == [1, 1, 1] and len({each[0] for each in found}) == 3, found
+
+
 def test_problems_are_grouped_by_destination_too(app: ConsoleApp, world: World) -> None:
     world.receive("landing", one(20), one(21))
     stands(world, "dead")

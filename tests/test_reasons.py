@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from connector.core.phrases import Phrase
+from connector.core.phrases import Phrase, joined, packed, phrase, plural, unpacked
 from connector.core.reasons import ENGLISH, Code, Reason, answer_facts, because, read, sentence
+from connector.languages.catalogue import LANGUAGES, catalogue
 from connector.outbound.guards import GUARDS
 
 OPERATIONS = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()
@@ -51,3 +52,18 @@ def test_no_two_guards_share_a_code() -> None:
     codes = [code for guard in GUARDS for code in (*guard.ends, *guard.holds)]
     assert len(codes) == len(set(codes))
     assert len({guard.option for guard in GUARDS}) == len(GUARDS)
+
+
+def test_a_stored_phrase_is_said_in_any_language_afterwards() -> None:
+    inner = plural("{number} lead", "{number} leads", 2)
+    told = phrase("{what} of {route} wait, {share} so far", what=inner, route="dial {x}", share=0.5)
+    for text in (told, inner, phrase("no route wants it"), joined(["a", inner], ": ")):
+        again = unpacked(packed(text))
+        assert isinstance(again, Phrase) and again == text
+        assert [catalogue(language).say(again) for language in LANGUAGES] == [
+            catalogue(language).say(text) for language in LANGUAGES
+        ]
+    for text in ("", "as it was written", '{"template": 1', '{"template":"x"}', '{"template":"{0}","facts":{}}'):
+        assert packed(text) == text
+    assert unpacked("as it was written") == "as it was written" and unpacked('{"template": 1') == '{"template": 1'
+    assert unpacked('{"template":"x"}') == '{"template":"x"}'

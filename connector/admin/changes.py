@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.core import masking
+from connector.core.phrases import phrase
 from connector.store import reasons
 from connector.store.arrivals import NewDelivery
 
@@ -46,13 +47,13 @@ def follows(event: int, row: Any) -> Change:
 
 def left_to(event: Any, new: NewDelivery, taker: str) -> Change:
     """A route that gets nothing: another one did the same with the event."""
-    why = f"“{taker}” has it, from when the routes chose otherwise"
+    why = phrase("“{route}” has it, from when the routes chose otherwise", route=taker)
     return Change(event=event.id, action="keep", route=new.route, destination=new.destination, why=why)
 
 
 def added(event: Any, new: NewDelivery) -> Change:
     """A route that had no delivery of the event."""
-    why = masking.reason(new.reason) or "the route has no delivery of it yet"
+    why = masking.reason(new.reason) or phrase("the route has no delivery of it yet")
     return Change(event=event.id, action="add", route=new.route, destination=new.destination, why=why)
 
 

@@ -364,7 +364,8 @@ class Replay:
         channel = route.channel or spec.by_channel
         if not spec.contacts_people or not suppression_list.on_list(conn, hashes, channel):
             return ""
-        return f"{Reason(Code.LISTED)}: connector suppress remove PHONE|EMAIL, then replay it"
+        listed = masking.reason(Reason(Code.LISTED))
+        return phrase("{reason}: connector suppress remove PHONE|EMAIL, then replay it", reason=listed)
 
     def _note(self, conn: Connection, state: str = "", **about: Any) -> None:
         what = What.RESEND if state == DeliveryState.DELIVERED else What.REPLAY

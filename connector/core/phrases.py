@@ -9,7 +9,9 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 
 class Phrase(str):
@@ -66,6 +68,42 @@ def with_or(parts: Iterable[str]) -> str:
     """ "a or b or c"."""
     given = [part for part in parts if part] or [""]
     return reduce(lambda some, one: phrase("{some} or {one}", some=some, one=one), given)
+
+
+_PACKED: Final = '{"template":'  #: how the packed form of a phrase begins
+
+
+def packed(text: str) -> str:
+    """A phrase as JSON, to be stored; any other text unchanged. Facts are texts, numbers and phrases."""
+    return orjson.dumps(_whole(text)).decode() if isinstance(text, Phrase) else text
+
+
+def _whole(fact: Any) -> Any:
+    if not isinstance(fact, Phrase):
+        return fact if fact is None or isinstance(fact, int | float | bool) else str(fact)
+    facts = {name: _whole(inner) for name, inner in sorted(fact.facts.items())}
+    plural_form = {"many": fact.many, "number": fact.number} if fact.many else {}
+    return {"template": fact.template, "facts": facts, **plural_form}
+
+
+def unpacked(text: str) -> str:
+    """What `packed` was given."""
+    if not text.startswith(_PACKED):
+        return text
+    try:
+        found = _phrase_of(orjson.loads(text))
+    except (ValueError, KeyError, IndexError):
+        return text  # no phrase of ours
+    return found if isinstance(found, str) else text
+
+
+def _phrase_of(stored: Any) -> Any:
+    if not isinstance(stored, dict):
+        return stored
+    template, many, number = stored["template"], stored.get("many", ""), stored.get("number")
+    facts = {name: _phrase_of(inner) for name, inner in stored["facts"].items()}
+    chosen = many if many and number != 1 else template
+    return Phrase(chosen.format_map(facts) if facts else chosen, template, facts, many, number)
 
 
 def names(template: str) -> set[str]:

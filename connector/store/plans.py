@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, insert, select, update
 
+from connector.core.phrases import packed, unpacked
 from connector.core.states import PlanState
 from connector.store.tables import plans
 
@@ -20,7 +21,7 @@ _plan = plans.c
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One row. ``kept``: why deliveries stayed as they are -> how many; times in unix ms."""
+    """One row. ``kept``: why deliveries stayed as they are (phrases) -> how many; times in unix ms."""
 
     id: int
     made_at: int
@@ -91,10 +92,10 @@ def advance(conn: Connection, plan: Plan, done: int, sent: int, reasons: Mapping
     """Stores the result of a step; the last one ends the plan."""
     counts = dict(plan.kept)
     for why, number in reasons.items():
-        known = str(why) if why in counts or len(counts) < KEPT_REASONS else "…"  # orjson takes no phrase as a key
+        known = why if why in counts or len(counts) < KEPT_REASONS else "…"
         counts[known] = counts.get(known, 0) + number
     values: dict[str, Any] = {"done": plan.done + done, "sent": plan.sent + sent, "lease_until": 0}
-    values["kept"] = orjson.dumps(counts).decode()
+    values["kept"] = orjson.dumps({packed(why): number for why, number in counts.items()}).decode()
     conn.execute(update(plans).where(_plan.id == plan.id).values(values))
     if plan.done + done >= len(plan.deliveries):
         over = (_plan.id == plan.id, _plan.state == PlanState.RUNNING.value)
@@ -113,6 +114,6 @@ def _read(row: Any) -> Plan:
         why=row.why,
         done=row.done,
         sent=row.sent,
-        kept=orjson.loads(row.kept),
+        kept={unpacked(why): number for why, number in orjson.loads(row.kept).items()},
         ended_at=row.ended_at,
     )
