@@ -100,6 +100,26 @@ def test_who_is_found_exactly_is_not_looked_for_in_payloads(
     assert ids(world, "Ana") == [] and len(payloads) == 3
 
 
+@pytest.mark.parametrize("typed", ["+57 315 222 3345", "+573152223345", "nobody@example.com"])
+def test_a_phone_or_an_email_that_leads_nowhere_is_no_name(
+    world: World, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    world.receive("landing", lead(1), one_of(7, **ANA), lead(3))
+    payloads: list[str] = []
+    monkeypatch.setattr(search, "_says", lambda payload, words: payloads.append(payload))
+    assert ids(world, typed) == [] and payloads == []
+    index(world)
+    assert ids(world, typed) == [] and payloads == []
+
+
+def test_bare_digits_may_be_a_document(world: World) -> None:
+    """They are looked for as a word, whatever phone they could be."""
+    world.receive("landing", lead(1), one_of(7, extra={"cedula": "3152223345"}))
+    index(world)
+    assert ids(world, "3152223345") == ["e2"]
+    assert ids(world, "+573152223345") == []
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -79,11 +79,19 @@ def find(conn: Connection, settings: Settings, text: str, *, names: bool = True)
     ids |= {*events_called(conn, settings, text), *_shortened(conn, text)}
     hashes = keys_of_text(text, settings)
     ids |= of_person(conn, hashes)
-    # Who is found exactly is not looked for by name as well: that reads thousands of payloads.
-    words = [word for word in _words(text) if len(word) >= SHORTEST] if names and not ids else []
+    # Who is found exactly, and whose phone or e-mail leads nowhere, is not looked for by name as well: that reads
+    # thousands of payloads.
+    by_name = names and not ids and not _is_way(text, settings)
+    words = [word for word in _words(text) if len(word) >= SHORTEST] if by_name else []
     mentioned, looked = _mentions(conn, text, words, hashes, settings)
     ids |= mentioned
     return Found(tuple(sorted(ids, reverse=True)[:TAKEN]), looked)
+
+
+def _is_way(text: str, settings: Settings) -> bool:
+    """Whether it is an e-mail or a phone with its country, and nothing besides: bare digits may be a document."""
+    is_phone = text.startswith("+") and not any(map(str.isalpha, text)) and bool(phones_of(text, settings))
+    return is_phone or bool(_EMAIL.fullmatch(text))
 
 
 def of_person(conn: Connection, hashes: Collection[str]) -> set[int]:
