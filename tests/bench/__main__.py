@@ -11,27 +11,34 @@ from rich.console import Console
 
 from tests.bench import places
 from tests.bench.report import Report
-from tests.bench.works import SMALL, WORKS, Size
+from tests.bench.works import ON_DEMAND, SMALL, WORKS, Size
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which works; all if none: {', '.join(WORKS)}")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"which works, of {', '.join(WORKS)}; none: all but {', '.join(ON_DEMAND)}",
+    )
     parser.add_argument("--small", action="store_true", help="everything a little: shows that it runs, proves nothing")
     parser.add_argument("--only", choices=("sqlite", "postgres"), help="one database instead of both")
     parser.add_argument("--backlog", type=int, help="rows waiting in the backlog work")
+    parser.add_argument("--many", type=int, help="deliveries of the work many")
     parser.add_argument("--listed", type=int, help="phones on the registry of the contact work")
     parser.add_argument("--json", type=Path, default=places.ROOT / "var" / "bench.json", help="where the figures go")
     args = parser.parse_args()
     if unknown := sorted(set(args.names) - set(WORKS)):
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(WORKS)}")
-    return run(args.names or list(WORKS), _size(args), args.json)
+    return run(args.names or [name for name in WORKS if name not in ON_DEMAND], _size(args), args.json)
 
 
 def _size(args: argparse.Namespace) -> Size:
     size = SMALL if args.small else Size()
     given = {"backlog": args.backlog} if args.backlog else {}
     given |= {"listed": args.listed} if args.listed else {}
+    given |= {"many": args.many} if args.many else {}
     given |= {"kinds": (args.only,)} if args.only else {}
     return Size(**(vars(size) | given))
 

@@ -17,8 +17,9 @@ from sqlalchemy import text
 
 from connector.config import loader
 from connector.console.app import create
+from connector.console.application import ConsoleApp
 from connector.core.reasons import Code, Reason
-from connector.core.settings import Console, Person, Role, Secret
+from connector.core.settings import Console, Person, Role, Secret, Settings
 from connector.store import reasons
 from connector.store.database import Database
 from connector.vendors import destinations
@@ -69,12 +70,8 @@ def refuse_some(database_url: str) -> None:
 def pages(report: Report, kind: str, environment: Mapping[str, str], rows: int) -> None:
     """Looks at every page."""
     settings = loader.load({**os.environ, **environment}, destinations=destinations.SPECS)
-    opened = Console(enabled=True, people={"root": Person("root", Role.ADMIN, Secret(KEY))})
-    settings = dataclasses.replace(settings, console=opened, secret_key=Secret("invented-key"))
     database = Database(settings.database_url)
-    app = create(settings, database)
-    client = app.test_client()
-    _sign_in(client)
+    app, client = opened(settings, database)
     destination = destinations.name_of(settings.routes[0])
     try:
         fresh = [seconds * 1000 for seconds in _timed(lambda: app.snapshot.read(fresh=True), 5)]
@@ -96,6 +93,15 @@ def pages(report: Report, kind: str, environment: Mapping[str, str], rows: int) 
             report.add(limit(f"console, {name}, p95, {row}", load.quantile(waits, 0.95), most, unit="ms", note=note))
     finally:
         database.close()
+
+
+def opened(settings: Settings, database: Database) -> tuple[ConsoleApp, FlaskClient]:
+    """The console, and somebody who signed in."""
+    console = Console(enabled=True, people={"root": Person("root", Role.ADMIN, Secret(KEY))})
+    app = create(dataclasses.replace(settings, console=console, secret_key=Secret("invented-key")), database)
+    client = app.test_client()
+    _sign_in(client)
+    return app, client
 
 
 @contextlib.contextmanager

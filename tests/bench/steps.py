@@ -70,8 +70,11 @@ def engine_url(database_url: str) -> str:
     return database_url
 
 
-def multiply(database_url: str, times: int) -> None:
-    """Makes `times` as many of what is there: the same events and deliveries under ids and keys of their own."""
+def multiply(database_url: str, times: int, *, waiting: int | None = None) -> None:
+    """Makes `times` as many of what is there: the same events and deliveries under ids and keys of their own.
+
+    ``waiting``: so many of the copies, the last ones, wait; the rest was delivered. None: all are as they are.
+    """
     engine = sqlalchemy.create_engine(engine_url(database_url))
     tables = sqlalchemy.MetaData()
     tables.reflect(engine)
@@ -80,9 +83,17 @@ def multiply(database_url: str, times: int) -> None:
         for turn in range(1, times):
             for name, shifted in _COPIED.items():
                 shifted = {**shifted, **_RANDOM[engine.dialect.name].get(name, {})}
+                if name == "deliveries" and waiting is not None and turn < times - waiting:
+                    shifted |= _DELIVERED
                 connection.execute(_copy(tables.tables[name], shifted), _shifts(span, turn))
             connection.commit()
-        if engine.dialect.name == "postgresql":
+        if waiting is not None and waiting < times:
+            given = ", ".join(f"{name} = {value}" for name, value in _DELIVERED.items())
+            connection.execute(text(f"UPDATE deliveries SET {given} WHERE {_FIRST['deliveries']}"), _shifts(span, 0))
+            connection.commit()
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("ANALYZE"))
+        else:
             for name in _SHIFTED:
                 connection.execute(
                     text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))")
@@ -92,6 +103,7 @@ def multiply(database_url: str, times: int) -> None:
     engine.dispose()
 
 
+_DELIVERED = {"state": "'delivered'", "attempts": "',1,'"}
 _SHIFTED = ("events", "deliveries")
 _COPIED = {
     "events": {"id": "id + :events", "key": "key || :suffix", "event_id": "event_id || :suffix"},

@@ -16,7 +16,7 @@ import requests
 from mappings.base import Locale, Rendering
 from mappings.records.wolkvox import Row as WolkvoxRow
 from mappings.senders.lead import LeadMapping
-from tests.bench import beside, contacting, leads, load, paging, places, serving, slow_fsync, steps, storing
+from tests.bench import beside, contacting, leads, load, many, paging, places, serving, slow_fsync, steps, storing
 from tests.bench.cold import cold
 from tests.bench.cost import cost
 from tests.bench.files import files
@@ -44,6 +44,7 @@ class Size:
     rows: int = 50_000  #: of a file
     backlog: int = 1_000_000
     listed: int = 5_000_000
+    many: int = 10_000_000  #: deliveries of the work of this name
     lone: int = 40
     steady_s: float = 20.0
     kinds: tuple[str, ...] = ("sqlite", "postgres")
@@ -57,6 +58,7 @@ SMALL = Size(
     rows=2_000,
     backlog=100_000,
     listed=100_000,
+    many=100_000,
     lone=8,
     steady_s=5.0,
 )
@@ -512,6 +514,13 @@ def turns(report: Report, at: Path, size: Size) -> None:
             storing.measure(report, kind, KINDS[kind], at, size.messages // 10, size.steady_s)
 
 
+def very_many(report: Report, at: Path, size: Size) -> None:
+    """What is read of ten million deliveries, of which a tenth waits."""
+    for kind in size.kinds:
+        if _there(report, "many", kind, at):
+            many.measure(report, kind, KINDS[kind], at, size.many, fill)
+
+
 WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "ingest": ingest,
     "senders": lambda report, _at, _size: senders(report),
@@ -526,7 +535,10 @@ WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
     "backlog": backlog,
     "contact": contact,
     "console": console,
+    "many": very_many,
     "beside": beside_leads,
     "cost": lambda report, _at, size: cost(report, size.kinds, size.seconds),
     "cold": lambda report, at, size: cold(report, at, size.kinds),
 }
+#: Works that run only when they are named: they need half an hour, and disk for ten million.
+ON_DEMAND = frozenset({"many"})
