@@ -80,5 +80,6 @@ def test_the_page_of_the_pace_shows_half_of_the_leads_by_weekday_and_hour(app: C
         )
     text = Browser(app, "vera", "es").get("/console/pace?route=dial new leads").text
     assert ">16 s</td>" in text
+    assert text.count("<rect ") == 25 and "Las próximas 24 horas en una tabla" in text
     assert "No se entregó nada" not in text
     assert "No se entregó nada" in Browser(app, "vera", "es").get("/console/pace?route=survey closed tickets").text

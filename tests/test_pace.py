@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, update
 
-from connector.admin.forecast import lasts_until
+from connector.admin.forecast import ahead, lasts_until
 from connector.admin.hours import Counter
 from connector.admin.pace import pace
 from connector.cli.root import connector as command
 from connector.core.settings import ContactHours
 from connector.core.states import DeliveryState, Kind
-from connector.core.times import DAY_MS, HOUR_MS
+from connector.core.times import DAY_MS, HOUR_MS, unix_ms
 from connector.outbound import budget
 from connector.store import accounts, hours, tables
 from connector.store.database import now_ms
@@ -190,6 +190,28 @@ def test_calls_that_become_free_again_make_the_budget_last(world: World) -> None
         conn.execute(tables.attempts.insert().values(freed))
         lasts = lasts_until(conn, budget.read_room(conn, account, stand, now))
         assert lasts is not None and abs(lasts - now - HOUR_MS) < 60_000
+
+
+def test_the_next_day_is_told_hour_by_hour_with_what_becomes_free(world: World) -> None:
+    account = world.settings.accounts["dialler"]
+    limit = 1000 * account.licences
+    with world.database.write() as conn:
+        now = now_ms(conn)
+
+        def calls(number: int, ago_ms: int) -> list[dict[str, Any]]:
+            at = now - ago_ms
+            row = {"account": "dialler", "destination": "x", "kind": Kind.SEND, "state": "accepted", "worker": "w"}
+            return [row | {"records": 1, "started_at": at, "deadline": at, "ended_at": at}] * number
+
+        for rows in (calls(limit // 20, 30 * 60_000), calls(limit // 4, DAY_MS - 150 * 60_000)):
+            conn.execute(tables.attempts.insert().values(rows))
+    (told,) = (one for one in ahead(world.database, world.settings) if one["account"] == "dialler")
+    assert (told["limit"], told["now"], len(told["hours"])) == (limit, limit * 7 // 10, 24)
+    left = [one["left"] for one in told["hours"]]
+    assert [one["freed"] for one in told["hours"]][:4] == [0, 0, limit // 4, 0]
+    assert left[:4] == [limit * part // 100 for part in (65, 60, 80, 75)] and left[-2] == 0
+    assert all(0 <= one <= limit for one in left)
+    assert unix_ms(told["hours"][1]["at"]) - unix_ms(told["hours"][0]["at"]) == HOUR_MS
 
 
 def test_the_command_shows_it(world: World, environ: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
+from connector.admin.forecast import ahead
 from connector.admin.pace import pace
 from connector.console.application import here
 from connector.console.parts import page
@@ -31,5 +32,6 @@ def show() -> Response:
         "routes": [one.name for one in app.settings.routes],
         "route": route,
         "budgets": [one for one in reading.found["accounts"] if one.get("budget")],
+        "ahead": {one["account"]: one for one in ahead(app.database, app.settings)},
     }
     return page("pace.html", **facts)
