@@ -14,12 +14,13 @@ from sqlalchemy import select, update
 from connector.admin import groups
 from connector.console.app import create
 from connector.console.application import ConsoleApp
-from connector.core.settings import Settings, Source
+from connector.core.settings import Route, Settings, Source
 from connector.core.times import HOUR_MS
 from connector.inbound.rabbitmq import dead_letters
 from connector.inbound.rabbitmq import redrive as rabbitmq
 from connector.store import tables
 from connector.store.database import Database, now_ms
+from connector.vendors.destinations import name_of
 from tests.connector_steps import World
 from tests.test_console import Browser, app, database, one, settings
 
@@ -107,6 +108,30 @@ def test_a_person_s_page_tells_the_last_contact(app: ConsoleApp, world: World) -
         conn.execute(update(tables.deliveries).where(tables.deliveries.c.id == 1).values(state="delivered"))
     shown = browser.get(address).text
     assert "Last contacted:" in shown and 'href="/console/deliveries/d1"' in shown
+
+
+def test_a_person_s_page_tells_when_the_next_survey_may_go(
+    settings: Settings, database: Database, world: World
+) -> None:
+    def asking(route: Route) -> Route:
+        return replace(route, options={**route.options, "ninety_day_rule": True})
+
+    routes = tuple(asking(route) if route.to == "tracksale.dispatch" else route for route in settings.routes)
+    browser = Browser(create(replace(settings, routes=routes), database), "vera")
+    phones = ["315 222 3344"]
+    world.receive("landing", one(1, phones=phones), one(2, phones=phones))
+    address = browser.post("/console/search", text="315 222 3344").headers["Location"]
+    survey = next(name_of(route) for route in routes if route.to == "tracksale.dispatch")
+    row = tables.deliveries.c
+    with world.database.write() as conn:
+        conn.execute(
+            update(tables.deliveries).where(row.id == 1).values(state="delivered", updated_at=1_796_000_000_000)
+        )
+    assert "surveyed again" not in browser.get(address).text, "that was a call"
+    with world.database.write() as conn:
+        conn.execute(update(tables.deliveries).where(row.id == 1).values(destination=survey))
+    shown = browser.get(address).text
+    assert re.search(r"surveyed again at the earliest:\s*<time[^>]*>[^<]*27 Feb 2027", shown), shown
 
 
 def test_the_history_is_a_file_of_an_administrator(app: ConsoleApp, world: World) -> None:

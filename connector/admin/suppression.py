@@ -89,3 +89,8 @@ def _stopped(conn: Connection, settings: Settings, key: str) -> tuple[str, ...]:
 def reaching_people(settings: Settings) -> set[str]:
     """The destinations whose vendors contact people."""
     return {name_of(route) for route in settings.routes if SPECS[route.to].contacts_people}
+
+
+def surveying_once_in_90_days(settings: Settings) -> set[str]:
+    """The destinations whose vendor is asked, before each survey, whether the person's last one is 90 days ago."""
+    return {name_of(route) for route in settings.routes if route.options.get("ninety_day_rule")}

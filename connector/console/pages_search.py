@@ -12,16 +12,17 @@ from connector.admin.explain import explain
 from connector.admin.identifiers import NotThere
 from connector.admin.reveal import REASONS
 from connector.admin.search import last_contact, person_key
-from connector.admin.suppression import reaching_people
+from connector.admin.suppression import reaching_people, surveying_once_in_90_days
 from connector.console.application import here
 from connector.console.done import DONE
 from connector.console.parts import page, redirected
 from connector.core.phrases import phrase
-from connector.core.times import iso
+from connector.core.times import DAY_MS, iso
 from connector.store import suppression_list
 
 _PSEUDONYM: Final = re.compile(r"p-([0-9a-f]{32})")
 LISTED: Final = 50
+SURVEY_AGAIN_MS: Final = 90 * DAY_MS  #: after a survey, at the earliest; the vendor decides
 
 
 def install(app: Flask) -> None:
@@ -54,9 +55,11 @@ def person(name: str) -> Response:
     with app.database.read() as conn:
         listed = suppression_list.on_list(conn, [match[1]])
         last = last_contact(conn, [match[1]], reaching_people(app.settings))
+        surveyed = last_contact(conn, [match[1]], surveying_once_in_90_days(app.settings))
     found = list_events(app.database, app.settings, EventFilter(person=match[1], limit=LISTED))
     at = iso(last.updated_at) if last else None
-    return page("person.html", found=found, listed=listed, name=name, last=last, at=at)
+    again_at = iso(surveyed.updated_at + SURVEY_AGAIN_MS) if surveyed else None
+    return page("person.html", found=found, listed=listed, name=name, last=last, at=at, survey_again_at=again_at)
 
 
 def event(name: str) -> Response:
