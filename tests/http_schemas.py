@@ -575,6 +575,8 @@ class Cell(Schema):
     hour = whole()
     p50_s = number("null: too few to say", null=True)
     p95_s = number(null=True)
+    sent_p50_s = number("since the sender's own time", null=True)
+    sent_p95_s = number(null=True)
     number = whole()
 
 

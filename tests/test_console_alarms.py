@@ -76,10 +76,14 @@ def test_the_page_of_the_pace_shows_half_of_the_leads_by_weekday_and_hour(app: C
         monday = 1764000000000 + (now_ms(conn) - 1764000000000) // (7 * 86_400_000) * 7 * 86_400_000
         row = {"hour": monday, "source": "landing", "route": "dial new leads", "account": "dialler"}
         conn.execute(
-            hours.insert().values(row | {"state": "delivered", "number": 4, "waits": '{"8": 4}', "folded_at": 1})
+            hours.insert().values(
+                row
+                | {"state": "delivered", "number": 4, "waits": '{"8": 4}', "sent_waits": '{"10": 4}', "folded_at": 1}
+            )
         )
     text = Browser(app, "vera", "es").get("/console/pace?route=dial new leads").text
     assert ">16 s</td>" in text
+    assert ">32 s</td>" in Browser(app, "vera", "es").get("/console/pace?clock=sent").text
     assert text.count("<rect ") == 25 and "Las próximas 24 horas en una tabla" in text
     assert "No se entregó nada" not in text
     assert "No se entregó nada" in Browser(app, "vera", "es").get("/console/pace?route=survey closed tickets").text

@@ -163,6 +163,25 @@ def test_pace_is_by_weekday_and_hour_of_the_configured_zone(world: World) -> Non
     assert pace(world.database, world.settings, route="another")["cells"] == []
 
 
+def test_two_clocks_count_from_when_it_reached_us_and_from_the_sender_s_own_time(world: World) -> None:
+    start = this_hour(world)
+    delivered(world, start, start + 20_000)
+    with world.database.write() as conn:
+        conn.execute(update(tables.events).values(occurred_at=start - 100_000))
+    count(world, start)
+    [cell] = pace(world.database, world.settings)["cells"]
+    assert 20 <= cell["p50_s"] < 20 * hours.FACTOR and 120 <= cell["sent_p50_s"] < 120 * hours.FACTOR
+    with world.database.write() as conn:
+        conn.execute(update(tables.events).values(occurred_at=start + 60_000))  # its clock is ahead
+    count(world, start)
+    [cell] = pace(world.database, world.settings)["cells"]
+    assert cell["sent_p50_s"] == cell["p50_s"]
+    with world.database.write() as conn:
+        conn.execute(update(tables.hours).values(sent_waits=None))  # as an earlier release counted
+    [cell] = pace(world.database, world.settings)["cells"]
+    assert cell["sent_p50_s"] is None and cell["p50_s"]
+
+
 def test_two_are_too_few_to_say_how_soon(world: World) -> None:
     start = this_hour(world)
     delivered(world, start, start + 20_000, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -77,6 +78,8 @@ class Counter:
             count.number += 1
             is_live = row.lane in LIVE_LANES and row.outcome == AttemptState.ACCEPTED
             if row.state == DeliveryState.DELIVERED and is_live:
-                waited = self._lawful.waited_ms(row.destination, row.route, row.place, row.created_at, row.ended_at)
-                count.waits[hours.bucket(waited)] += 1
+                since = partial(self._lawful.waited_ms, row.destination, row.route, row.place)
+                sent_at = min(row.occurred_at or row.created_at, row.created_at)
+                count.waits[hours.bucket(since(row.created_at, row.ended_at))] += 1
+                count.sent_waits[hours.bucket(since(sent_at, row.ended_at))] += 1
         return counts

@@ -21,6 +21,7 @@ FEW: Final = 3  #: fewer in a cell say nothing
 def pace(database: Database, settings: Settings, *, route: str = "") -> dict[str, Any]:
     """The pace of four weeks by the hour of arrival (half of the leads left within …), and the last 24 hours.
 
+    "p50_s" and "p95_s" count from when a lead reached us, "sent_p50_s" and "sent_p95_s" from the sender's own time.
     ``route``: of this one only. Raises `StoreUnavailable`.
     """
     with database.read() as conn:
@@ -28,9 +29,11 @@ def pace(database: Database, settings: Settings, *, route: str = "") -> dict[str
         rows = hours.since(conn, now - DAYS * DAY_MS)
     route_rows = [row for row in rows if not route or row.route == route]
     cells: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+    sent: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
     for row in route_rows:
         local = datetime.fromtimestamp(row.hour / 1000, settings.locale.timezone)
-        cells[local.weekday(), local.hour].update(_waits(row))
+        cells[local.weekday(), local.hour].update(_waits(row.waits))
+        sent[local.weekday(), local.hour].update(_waits(row.sent_waits))
     return {
         "at": iso(now),
         "days": DAYS,
@@ -38,6 +41,7 @@ def pace(database: Database, settings: Settings, *, route: str = "") -> dict[str
         "routes": sorted({row.route for row in rows}),
         "cells": [
             {"weekday": weekday, "hour": hour, "number": waits.total(), "p50_s": of(waits, 50), "p95_s": of(waits, 95)}
+            | {"sent_p50_s": of(sent[weekday, hour], 50), "sent_p95_s": of(sent[weekday, hour], 95)}
             for (weekday, hour), waits in sorted(cells.items())
             if waits.total()
         ],
@@ -52,7 +56,7 @@ def _day(rows: list[Any], now: int) -> list[dict[str, Any]]:
         hour_rows = [row for row in rows if row.hour == hour]
         waits: Counter[int] = Counter()
         for row in hour_rows:
-            waits.update(_waits(row))
+            waits.update(_waits(row.waits))
         states = dict.fromkeys(words(*DeliveryState), 0)
         for row in hour_rows:
             states[row.state] += row.number
@@ -60,8 +64,8 @@ def _day(rows: list[Any], now: int) -> list[dict[str, Any]]:
     return found
 
 
-def _waits(row: Any) -> dict[int, int]:
-    return {int(at): number for at, number in orjson.loads(row.waits).items()}
+def _waits(stored: str | None) -> dict[int, int]:
+    return {int(at): number for at, number in orjson.loads(stored or "{}").items()}
 
 
 def of(waits: Counter[int], percent: int) -> float | None:

@@ -14,8 +14,9 @@ from connector.core.phrases import phrase
 
 @click.command()
 @click.option("--route", default="", metavar="ROUTE", help="Of this route only.")
+@click.option("--since-sent", is_flag=True, help="Count from the sender's own time, not from when it reached us.")
 @app.json_option
-def pace(route: str, as_json: bool) -> None:
+def pace(route: str, since_sent: bool, as_json: bool) -> None:
     """Shows how soon leads are delivered, by hour.
 
     Half of the live leads of four weeks, by weekday and hour of arrival. Hours in which nobody may be called do not
@@ -23,7 +24,7 @@ def pace(route: str, as_json: bool) -> None:
 
     \b
     connector pace
-    connector pace --route "dial new leads"
+    connector pace --route "dial new leads" --since-sent
     """
     with app.opened(only_reads=True) as here:
         if route:
@@ -33,9 +34,10 @@ def pace(route: str, as_json: bool) -> None:
         output.as_json(found)
         return
     cells = {(one["weekday"], one["hour"]): one for one in found["cells"]}
-    days = sorted({day for day, _ in cells})
+    days, half = sorted({day for day, _ in cells}), "sent_p50_s" if since_sent else "p50_s"
     rows = [
-        (f"{hour:02}:00", *(_cell(cells.get((day, hour))) for day in days)) for hour in sorted({h for _, h in cells})
+        (f"{hour:02}:00", *(_cell(cells.get((day, hour)), half) for day in days))
+        for hour in sorted({hour for _, hour in cells})
     ]
     if rows:
         output.table((phrase("hour"), *(_DAYS[day] for day in days)), rows, title=phrase("Half within"))
@@ -51,7 +53,7 @@ _DAYS: Final = (
 )
 
 
-def _cell(cell: dict[str, float] | None) -> str:
+def _cell(cell: dict[str, float] | None, half: str) -> str:
     if cell is None:
         return ""
-    return output.duration(cell["p50_s"]) or f"({cell['number']:.0f})"
+    return output.duration(cell[half]) or f"({cell['number']:.0f})"

@@ -18,8 +18,9 @@ def install(app: Flask) -> None:
 
 
 def show() -> Response:
-    """``?route=`` narrows it."""
+    """``?route=`` narrows it; ``?clock=sent`` counts from the sender's own time."""
     app, name = here(), request.args.get("route", "")
+    clock = "sent" if request.args.get("clock") == "sent" else "here"
     route = name if name in {one.name for one in app.settings.routes} else ""
     found = pace(app.database, app.settings, route=route)
     cells = {(one["weekday"], one["hour"]): one for one in found["cells"]}
@@ -31,6 +32,7 @@ def show() -> Response:
         "weekdays": [(day, g.reader.weekday(day)) for day in sorted({day for day, _ in cells})],
         "routes": [one.name for one in app.settings.routes],
         "route": route,
+        "clock": clock,
         "budgets": [one for one in reading.found["accounts"] if one.get("budget")],
         "ahead": {one["account"]: one for one in ahead(app.database, app.settings)},
     }

@@ -20,5 +20,6 @@ hours = Table(
     #: JSON {"12": 3}: of live ones that were delivered, how many waited how long; see `store.hours.bucket`
     Column("waits", Text, nullable=False),
     Column("folded_at", BigInteger, nullable=False),  #: when it was counted
+    Column("sent_waits", Text),  #: the same since the sender's own time; null: counted by an earlier release
     has("hours", DeliveryState),
 )

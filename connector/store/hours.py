@@ -31,10 +31,14 @@ Key = tuple[str, str, str, str]  #: source, route, account, state
 
 @dataclass(slots=True)
 class Count:
-    """The number of one key, and the waits of those that count for the pace, by bucket."""
+    """The number of one key, and the waits of those that count for the pace, by bucket.
+
+    ``waits``: since they reached us; ``sent_waits``: since the sender's own time, if that is earlier.
+    """
 
     number: int = 0
     waits: Counter[int] = field(default_factory=Counter)
+    sent_waits: Counter[int] = field(default_factory=Counter)
 
 
 def bucket(waited_ms: int) -> int:
@@ -87,9 +91,8 @@ def created_in(conn: Connection, hour: int) -> Iterator[Any]:
     joined = deliveries.join(events, events.c.id == _delivery.event).outerjoin(
         attempts, attempts.c.id == _delivery.attempt
     )
-    query = select(*columns, events.c.source, attempts.c.ended_at, attempts.c.state.label("outcome")).select_from(
-        joined
-    )
+    columns += (events.c.source, events.c.occurred_at, attempts.c.ended_at, attempts.c.state.label("outcome"))
+    query = select(*columns).select_from(joined)
     query = query.where(_delivery.created_at >= hour, _delivery.created_at < hour + HOUR_MS)
     while first is not None and (end is None or first < end):
         page = query.where(_delivery.id >= first) if end is None else query.where(_delivery.id.between(first, end - 1))
@@ -113,12 +116,17 @@ def write(conn: Connection, hour: int, counts: Mapping[Key, Count], now: int) ->
             "hour": hour,
             **dict(zip(("source", "route", "account", "state"), key, strict=True)),
             "number": count.number,
-            "waits": orjson.dumps({str(at): number for at, number in sorted(count.waits.items())}).decode(),
+            "waits": _json(count.waits),
             "folded_at": now,
+            "sent_waits": _json(count.sent_waits),
         }
         for key, count in sorted(counts.items())
     ]
     insert_rows(conn, hours, rows)
+
+
+def _json(waits: Counter[int]) -> str:
+    return orjson.dumps({str(at): number for at, number in sorted(waits.items())}).decode()
 
 
 def due_again(conn: Connection, now: int) -> int | None:
