@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -134,9 +135,14 @@ def shows(one: ContactHours, zone: Any, moment: int) -> bool:
     """Whether the clock on the wall shows a time within the hours of the day that it shows."""
     wall = datetime.fromtimestamp(moment / 1000, zone)
     span = (one.weekdays, one.weekdays, one.weekdays, one.weekdays, one.weekdays, one.saturday, one.sunday)
-    calendar = holidays.country_holidays(one.country) if one.country else {}
+    calendar = _calendar(one.country) if one.country else {}
     today = one.holidays if wall.date() in calendar else span[wall.weekday()]
     return today is not None and today[0] <= wall.hour * 60 + wall.minute < today[1]
+
+
+@functools.cache
+def _calendar(country: str) -> holidays.HolidayBase:
+    return holidays.country_holidays(country)
 
 
 def test_an_hour_that_is_skipped_does_not_move_the_hours() -> None:

@@ -29,7 +29,7 @@ from connector.vendors.destinations import name_of
 from connector.web.documents import SOURCE_PATHS
 from connector.web.wsgi import create_app
 from tests import http_document
-from tests.conftest import settings_for
+from tests.conftest import examples, settings_for
 
 ADMIN = "invented-admin-token"
 FORM = "application/x-www-form-urlencoded"
@@ -138,7 +138,7 @@ def test_nothing_that_is_sent_fails_here(surface: BaseSchema, path: str, method:
     shapes = shapes_of(path, method)
     valid, spoilt = (surface[path][method].as_strategy(mode) for mode in GenerationMode)
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=valid | spoilt)
     def sent(case: Case) -> None:
         answer = case.call(headers=headers)
