@@ -14,11 +14,12 @@ from sqlalchemy import select, update
 from connector.admin import groups
 from connector.console.app import create
 from connector.console.application import ConsoleApp
+from connector.core.reasons import Code, Reason
 from connector.core.settings import Route, Settings, Source
-from connector.core.times import HOUR_MS
+from connector.core.times import DAY_MS, HOUR_MS
 from connector.inbound.rabbitmq import dead_letters
 from connector.inbound.rabbitmq import redrive as rabbitmq
-from connector.store import tables
+from connector.store import reasons, tables
 from connector.store.database import Database, now_ms
 from connector.vendors.destinations import name_of
 from tests.connector_steps import World
@@ -132,6 +133,33 @@ def test_a_person_s_page_tells_when_the_next_survey_may_go(
         conn.execute(update(tables.deliveries).where(row.id == 1).values(destination=survey))
     shown = browser.get(address).text
     assert re.search(r"surveyed again at the earliest:\s*<time[^>]*>[^<]*27 Feb 2027", shown), shown
+    with world.database.write() as conn:
+        long_ago = now_ms(conn) - 91 * DAY_MS
+        conn.execute(update(tables.deliveries).where(row.id == 1).values(updated_at=long_ago))
+    shown = browser.get(address).text
+    assert "more than 90 days ago" in shown and "surveyed again" not in shown
+
+
+def test_a_person_s_page_tells_what_waits_for_them_by_which_channel_and_what_holds_it(
+    app: ConsoleApp, world: World
+) -> None:
+    phones = ["315 222 3344"]
+    world.receive("landing", one(1, phones=phones), one(2, phones=phones))
+    address = Browser(app, "vera").post("/console/search", text="315 222 3344").headers["Location"]
+    row = tables.deliveries.c
+    with world.database.write() as conn:
+        due_at = now_ms(conn) + HOUR_MS
+        values = {"due_at": due_at, **reasons.columns(Reason(Code.HOURS_HELD, {"until": "07:00", "hours": "CO"}))}
+        conn.execute(update(tables.deliveries).values(due_at=due_at + HOUR_MS))
+        conn.execute(update(tables.deliveries).where(row.id == 2).values(values))
+    shown = " ".join(Browser(app, "vera", "es").get(address).text.split())
+    told = shown[shown.index("Próximo contacto:") :]
+    told = told[: told.index("</p>")]
+    assert "<time" in told and "dial new leads" in told and "(voice)" in told and "/console/deliveries/d2" in told
+    assert "fuera del horario de contacto (CO)" in told
+    with world.database.write() as conn:
+        conn.execute(update(tables.deliveries).values(state="delivered"))
+    assert "Próximo contacto:" not in Browser(app, "vera", "es").get(address).text
 
 
 def test_the_history_is_a_file_of_an_administrator(app: ConsoleApp, world: World) -> None:

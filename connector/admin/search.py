@@ -111,6 +111,15 @@ def last_contact(conn: Connection, hashes: Collection[str], reaching: Collection
     return conn.execute(latest.limit(1)).first()
 
 
+def next_contact(conn: Connection, hashes: Collection[str], reaching: Collection[str]) -> Any | None:
+    """The delivery of a person that waits for one of these destinations and is due first; None: none waits."""
+    row = deliveries.c
+    columns = (row.id, row.route, row.destination, row.due_at, row.reason_code, row.reason_facts, row.reason)
+    mine = row.event.in_(of_person(conn, hashes))
+    waiting = select(*columns).where(mine, row.state == DeliveryState.PENDING, row.destination.in_(reaching))
+    return conn.execute(waiting.order_by(row.due_at, row.id).limit(1)).first()
+
+
 def person_key(text: str, settings: Settings) -> str:
     """The masked form of a phone or an e-mail; "" when the text is neither."""
     numbers = [phone.e164 for phone in phones_of(text, settings)]

@@ -94,3 +94,9 @@ def reaching_people(settings: Settings) -> set[str]:
 def surveying_once_in_90_days(settings: Settings) -> set[str]:
     """The destinations whose vendor is asked, before each survey, whether the person's last one is 90 days ago."""
     return {name_of(route) for route in settings.routes if route.options.get("ninety_day_rule")}
+
+
+def channel_of(settings: Settings, name: str) -> str:
+    """By which channel a route reaches people; "": that is not certain, or the route left the configuration."""
+    routes = (route for route in settings.routes if route.name == name)
+    return next((route.channel or SPECS[route.to].by_channel for route in routes), "")

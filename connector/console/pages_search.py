@@ -11,14 +11,16 @@ from connector.admin.events import EventFilter, list_events
 from connector.admin.explain import explain
 from connector.admin.identifiers import NotThere
 from connector.admin.reveal import REASONS
-from connector.admin.search import last_contact, person_key
-from connector.admin.suppression import reaching_people, surveying_once_in_90_days
+from connector.admin.search import last_contact, next_contact, person_key
+from connector.admin.suppression import channel_of, reaching_people, surveying_once_in_90_days
 from connector.console.application import here
 from connector.console.done import DONE
 from connector.console.parts import page, redirected
+from connector.core import masking
 from connector.core.phrases import phrase
 from connector.core.times import DAY_MS, iso
-from connector.store import suppression_list
+from connector.store import reasons, suppression_list
+from connector.store.database import now_ms
 
 _PSEUDONYM: Final = re.compile(r"p-([0-9a-f]{32})")
 LISTED: Final = 50
@@ -55,11 +57,24 @@ def person(name: str) -> Response:
     with app.database.read() as conn:
         listed = suppression_list.on_list(conn, [match[1]])
         last = last_contact(conn, [match[1]], reaching_people(app.settings))
+        waits = next_contact(conn, [match[1]], reaching_people(app.settings))
+        now = now_ms(conn)
         surveyed = last_contact(conn, [match[1]], surveying_once_in_90_days(app.settings))
     found = list_events(app.database, app.settings, EventFilter(person=match[1], limit=LISTED))
-    at = iso(last.updated_at) if last else None
-    again_at = iso(surveyed.updated_at + SURVEY_AGAIN_MS) if surveyed else None
-    return page("person.html", found=found, listed=listed, name=name, last=last, at=at, survey_again_at=again_at)
+    facts: dict[str, Any] = {
+        "found": found,
+        "listed": listed,
+        "name": name,
+        "last": last,
+        "at": iso(last.updated_at) if last else None,
+        "survey_again_at": iso(surveyed.updated_at + SURVEY_AGAIN_MS) if surveyed else None,
+        "may_survey": surveyed is not None and surveyed.updated_at + SURVEY_AGAIN_MS <= now,
+        "waits": waits,
+        "due_at": iso(waits.due_at) if waits and waits.due_at > now else None,
+        "channel": channel_of(app.settings, waits.route) if waits else "",
+        "held": masking.reason(reasons.of(waits)) if waits else "",
+    }
+    return page("person.html", **facts)
 
 
 def event(name: str) -> Response:
