@@ -49,24 +49,10 @@ AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding=
 PATHS = (
     *("/console/", "/console/destinations/dialler/wolkvox.add_record/1042", "/console/search", "/console/deliveries"),
     *("/console/events/e1", "/console/deliveries/d1/replay", "/console/accounts/dialler", "/console/do-not-contact"),
-    *(
-        "/console/history",
-        "/console/problems",
-        "/console/queues",
-        "/console/lots",
-        "/console/campaigns",
-        "/console/surveys",
-        "/console/erase",
-        "/console/setup",
-        "/console/words",
-        "/console/try",
-        "/console/alarms",
-        "/console/pace",
-        "/console/api",
-        "/console/do-not-contact/file",
-        "/console/deliveries?state=pending&cause=replayed",
-        "/console/events/e999",
-    ),
+    *("/console/history", "/console/problems", "/console/queues", "/console/lots", "/console/campaigns"),
+    *("/console/surveys", "/console/erase", "/console/setup", "/console/words", "/console/try", "/console/alarms"),
+    *("/console/pace", "/console/api", "/console/do-not-contact/file"),
+    *("/console/deliveries?state=pending&cause=replayed", "/console/events/e999"),
 )
 
 
@@ -222,6 +208,22 @@ def test_now_refreshes_itself_and_leaves_the_reader_in_peace(console: Console) -
     assert driver.find_elements("css selector", "[data-marked]")
 
 
+def test_a_part_with_an_open_detail_or_a_ticked_box_stays_until_it_is_left(console: Console) -> None:
+    pages, driver = console.pages, console.driver
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 1440)
+    pages.open("/console/")
+    put = "document.querySelector('[data-part]').insertAdjacentHTML('beforeend', arguments[0])"
+    used = "<details open id='used'><summary>s</summary></details><input type='checkbox' id='tick' checked>"
+    driver.execute_script(put, used)
+    console.world.receive("landing", one(21))
+    for left in ("document.getElementById('used').open = false", "document.getElementById('tick').checked = false"):
+        time.sleep(12)  # it is asked for every five seconds
+        assert driver.find_elements("id", "used") and driver.find_elements("id", "tick")
+        driver.execute_script(left)
+    console.until(lambda: not driver.find_elements("id", "used"))
+
+
 def test_after_signing_out_the_way_back_shows_nothing(console: Console) -> None:
     pages, driver = console.pages, console.driver
     pages.sign_in(KEYS["ana"])
@@ -275,7 +277,7 @@ def test_a_hidden_tab_asks_for_nothing(console: Console) -> None:
     driver.execute_script("Object.defineProperty(document, 'hidden', {get: () => true})")
     time.sleep(5)  # what was asked for before may still be on its way
     console.requests()
-    time.sleep(12)
+    time.sleep(30)
     assert not console.requests()
 
 
@@ -472,6 +474,23 @@ def test_a_lot_that_changed_since_it_was_shown_is_not_fired(busy: Console, sandb
     with busy.database.read() as conn:
         states = dict(conn.execute(select(tables.lots.c.code, tables.lots.c.state)).all())
     assert states == {code: "draft"}
+
+
+def test_resuming_a_blocked_account_on_its_page_leads_to_dialling(busy: Console) -> None:
+    pages, driver = busy.pages, busy.driver
+    with busy.database.write() as conn:
+        accounts.block(conn, "dialler", Reason(Code.BLOCKED_CREDENTIALS, {"words": "the token"}), now_ms(conn))
+    busy.world.receive("landing", lead(1))
+    busy.world.drain()
+    assert busy.world.states() == {"pending": 1}
+    pages.sign_in(KEYS["ana"])
+    pages.look("en", "light", 320)
+    pages.open("/console/accounts/dialler")
+    assert "blocked" in pages.text
+    pages.field("why").send_keys("a new key", Keys.ENTER)
+    busy.until(lambda: "done=resumed" in driver.current_url)
+    busy.world.drain()
+    assert busy.world.states() == {"delivered": 1} and busy.acts() == [("ana", "resume")]
 
 
 @pytest.mark.parametrize("guard", ["listed", "copy", "paused"])
