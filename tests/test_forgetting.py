@@ -224,7 +224,7 @@ STAYS = {
     "alarms": {"kind", "about", "state", "severity", "facts"},  # names of the configuration, counts, masked words
     "alarm_notices": {"addressee", "occasion", "state", "words"},
     "api_answers": {"key", "asked", "answer"},  # keyed hashes, and what the API told, persons masked
-    "hours": {"source", "route", "account", "state", "waits"},
+    "hours": {"source", "route", "account", "state", "waits", "sent_waits"},
     "search_keys": {"hash"},
     "processes": {"id", "roles", "host", "version", "config"},
     "plans": {"who", "role", "about", "deliveries", "state", "why", "kept"},  # ids, counts, why something stays
