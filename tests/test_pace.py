@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from connector.admin.forecast import ahead, lasts_until
 from connector.admin.hours import Counter
+from connector.admin.lawful import Lawful
 from connector.admin.pace import pace
 from connector.cli.root import connector as command
 from connector.core.settings import ContactHours
@@ -180,6 +181,27 @@ def test_two_clocks_count_from_when_it_reached_us_and_from_the_sender_s_own_time
         conn.execute(update(tables.hours).values(sent_waits=None))  # as an earlier release counted
     [cell] = pace(world.database, world.settings)["cells"]
     assert cell["sent_p50_s"] is None and cell["p50_s"]
+
+
+def test_own_times_of_days_ago_are_measured_once_for_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    closed = Lawful._closed_until
+
+    def counted(self: Lawful, destination: str, route: str, place: str | None, moment: int) -> int | None:
+        asked.append(moment)
+        return closed(self, destination, route, place, moment)
+
+    monkeypatch.setattr(Lawful, "_closed_until", counted)
+    start, number = this_hour(world), 60
+    delivered(world, start, start + 20_000, number)
+    before = len(asked)
+    with world.database.write() as conn:
+        days_ago = start - 10 * DAY_MS - 1000 * tables.events.c.id
+        conn.execute(update(tables.events).values(occurred_at=days_ago))
+    count(world, start)
+    assert len(asked) - before < before + 3 * 10 * DAY_MS // (15 * 60_000), "not once for each"
+    [cell] = pace(world.database, world.settings)["cells"]
+    assert 10 * DAY_MS / 1000 / hours.FACTOR < cell["sent_p50_s"] < 10 * DAY_MS / 1000 * hours.FACTOR**2
 
 
 def test_two_are_too_few_to_say_how_soon(world: World) -> None:

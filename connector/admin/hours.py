@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -78,8 +77,11 @@ class Counter:
             count.number += 1
             is_live = row.lane in LIVE_LANES and row.outcome == AttemptState.ACCEPTED
             if row.state == DeliveryState.DELIVERED and is_live:
-                since = partial(self._lawful.waited_ms, row.destination, row.route, row.place)
-                sent_at = min(row.occurred_at or row.created_at, row.created_at)
-                count.waits[hours.bucket(since(row.created_at, row.ended_at))] += 1
-                count.sent_waits[hours.bucket(since(sent_at, row.ended_at))] += 1
+                where = (row.destination, row.route, row.place)
+                sent_at = row.created_at if row.occurred_at is None else min(row.occurred_at, row.created_at)
+                waited = self._lawful.waited_ms(*where, row.created_at, row.ended_at)
+                count.waits[hours.bucket(waited)] += 1
+                if sent_at < row.created_at:
+                    waited = self._lawful.waited_about_ms(*where, sent_at, row.ended_at)
+                count.sent_waits[hours.bucket(waited)] += 1
         return counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,6 +14,8 @@ from connector.vendors.destinations import places
 
 STEP_MS: Final = 15 * 60 * 1000  #: hours of contact end on quarters of an hour
 LOOKED_MS: Final = 14 * 24 * 3600 * 1000  #: longer waits are not measured further
+EXACT_MS: Final = 2 * 3600 * 1000  #: waits up to it are measured to the millisecond also by `waited_about_ms`
+REMEMBERED: Final = 10_000  #: long waits, by their quarters
 
 
 class Lawful:
@@ -23,6 +26,7 @@ class Lawful:
             name: place for of_account in places(settings).values() for name, place in of_account.items()
         }
         self._routes: Final[Mapping[str, Route]] = {route.name: route for route in settings.routes}
+        self._between_quarters: Final = functools.lru_cache(REMEMBERED)(self._between_quarters_ms)
 
     def waited_ms(self, destination: str, route: str, place: str | None, start: int, end: int) -> int:
         """How much of the time between two moments (unix ms) a call was allowed, to a quarter of an hour."""
@@ -38,6 +42,18 @@ class Lawful:
             waited += until - moment
             moment = until
         return waited
+
+    def waited_about_ms(self, destination: str, route: str, place: str | None, start: int, end: int) -> int:
+        """The same, long waits between full quarters of an hour.
+
+        Those are remembered: a sender's own times may be days ago, for thousands of leads that came in one hour.
+        """
+        if end - start <= EXACT_MS:
+            return self.waited_ms(destination, route, place, start, end)
+        return self._between_quarters(destination, route, place, start // STEP_MS, end // STEP_MS)
+
+    def _between_quarters_ms(self, destination: str, route: str, place: str | None, first: int, last: int) -> int:
+        return self.waited_ms(destination, route, place, first * STEP_MS, last * STEP_MS)
 
     def _closed_until(self, destination: str, route: str, place: str | None, moment: int) -> int | None:
         """The time (unix ms) until which nobody may be called; None if calls are allowed."""
