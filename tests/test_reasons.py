@@ -63,7 +63,13 @@ def test_a_stored_phrase_is_said_in_any_language_afterwards() -> None:
         assert [catalogue(language).say(again) for language in LANGUAGES] == [
             catalogue(language).say(text) for language in LANGUAGES
         ]
-    for text in ("", "as it was written", '{"template": 1', '{"template":"x"}', '{"template":"{0}","facts":{}}'):
-        assert packed(text) == text
-    assert unpacked("as it was written") == "as it was written" and unpacked('{"template": 1') == '{"template": 1'
-    assert unpacked('{"template":"x"}') == '{"template":"x"}'
+    for text in ("", "as it was written"):
+        assert packed(text) == text == unpacked(text)
+    for text in (
+        '{"template":',
+        '{"template": 1',
+        '{"template":"x"}',
+        '{"template":"{0:>9999999}","facts":{"0":1}}',
+        '{"template":1}',
+    ):
+        assert unpacked(packed(text)) == text, "somebody else's words"

@@ -75,7 +75,11 @@ _PACKED: Final = '{"template":'  #: how the packed form of a phrase begins
 
 def packed(text: str) -> str:
     """A phrase as JSON, to be stored; any other text unchanged. Facts are texts, numbers and phrases."""
-    return orjson.dumps(_whole(text)).decode() if isinstance(text, Phrase) else text
+    if not isinstance(text, Phrase):
+        if not text.startswith(_PACKED):
+            return text
+        text = joined([text])  # somebody else's words that look like a packed phrase are none
+    return orjson.dumps(_whole(text)).decode()
 
 
 def _whole(fact: Any) -> Any:
@@ -90,11 +94,8 @@ def unpacked(text: str) -> str:
     """What `packed` was given."""
     if not text.startswith(_PACKED):
         return text
-    try:
-        found = _phrase_of(orjson.loads(text))
-    except (ValueError, KeyError, IndexError):
-        return text  # no phrase of ours
-    return found if isinstance(found, str) else text
+    found: str = _phrase_of(orjson.loads(text))
+    return found
 
 
 def _phrase_of(stored: Any) -> Any:
