@@ -36,7 +36,7 @@ demo: $(RUNS)
 # The broker and the database of the shell (AMQP_URL, DATABASE_URL) are never touched: only those of TEST_AMQP_URL and
 # TEST_DATABASE_URL, or what listens at 127.0.0.1. A broker is stopped and started only with TEST_RESTARTS_BROKER=1.
 test: $(READY)
-	@echo 'About 25 minutes on two cores with Postgres and RabbitMQ, less without; make quick takes one.'
+	@echo 'About 20 minutes on two cores with Postgres and RabbitMQ, less without; make quick takes one.'
 	@echo 'What is missing is skipped, and said at the end with its reason.'
 	$(BIN)/python -m pytest -rsR -m "not restarts_broker"
 	$(BIN)/python -m pytest -rsR -m restarts_broker --numprocesses=0

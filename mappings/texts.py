@@ -191,7 +191,7 @@ def is_clean(text: str) -> bool:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a short text certainly needs no cleaning: it is not empty and has no sign of a program."""
+    """Whether a short text certainly needs no cleaning: it says something, or is "", and has no sign of a program."""
     plain = _PLAIN.fullmatch(text) is not None and text not in NOTHING
     return plain and "undefined" not in text and "null" not in text
 

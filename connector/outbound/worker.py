@@ -145,8 +145,7 @@ class Worker:
                 return
             self._wake.wait(seen, left)
             seen = self._wake.seen()
-            with line.database.read() as conn:
-                soonest_s = look.next_look(conn, line.account, line.places)
+            soonest_s = _look(line)
             if soonest_s is not None:
                 end = min(end, time.monotonic() + soonest_s)
 
@@ -157,10 +156,14 @@ def _took_all(line: Line, claimed: claims.Claim) -> bool:
     return claimed.attempt.kind == Kind.SEND and place is not None and len(claimed.records) < place.batch_size
 
 
+def _look(line: Line) -> float | None:
+    with line.database.read() as conn:
+        return look.next_look(conn, line.account, line.places)
+
+
 def _nothing_yet(line: Line) -> Wait | None:
     """How long nothing is due, seen without the lock; None: a claim may find something."""
-    with line.database.read() as conn:
-        seconds = look.next_look(conn, line.account, line.places)
+    seconds = _look(line)
     return None if seconds == 0.0 else Wait(seconds, "nothing is due")
 
 
