@@ -92,9 +92,12 @@ class Connection(HttpToolsProtocol):
         if not self._head_bytes and before is not None:
             self.waits_since = self.loop.time()
         self._head_bytes += len(data)
-        head, rest, self._line = _whole_lines(self._line + data)
-        if head or rest:
-            super().data_received(_UPGRADE.sub(rb"\1x-declined", head) + rest)
+        if not self._line and _is_plain(data):
+            super().data_received(data)
+        else:
+            head, rest, self._line = _whole_lines(self._line + data)
+            if head or rest:
+                super().data_received(_UPGRADE.sub(rb"\1x-declined", head) + rest)
         if self.cycle is not before:
             self._head_bytes = 0
         elif self._head_bytes > limits.HEAD_BYTES and not self.transport.is_closing():
@@ -119,11 +122,12 @@ class Connection(HttpToolsProtocol):
         """
         if b"_" in name:
             return
-        if name.lower() == b"host":
+        name = name.lower()
+        if name == b"host":
             if self._has_host:
                 raise ValueError("two hosts")
             self._has_host = True
-        if name.lower() == b"content-length" and value.isdigit() and len(value) < 12:
+        elif name == b"content-length" and value.isdigit() and len(value) < 12:
             self._announced = int(value)
         super().on_header(name, value)
 
@@ -194,6 +198,12 @@ class Connection(HttpToolsProtocol):
 def _is_over(cycle: Any) -> bool:
     """No request is in hand: further bytes belong to the head of the next one."""
     return cycle is None or cycle.response_complete
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether these bytes certainly hold the end of a head, and offer no other protocol before it."""
+    end = data.find(b"\r\n\r\n")
+    return end >= 0 and b"upgrade" not in data[:end].lower()
 
 
 def _whole_lines(data: bytes) -> tuple[bytes, bytes, bytes]:
