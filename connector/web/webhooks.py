@@ -14,7 +14,7 @@ from flask import Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from connector.core.errors import KeepsTooMuch, NotAuthentic, Unreadable, UnsupportedType
-from connector.core.metrics import EVENTS
+from connector.core.metrics import events
 from connector.core.settings import Settings, Source, Verify
 from connector.core.states import EventState
 from connector.inbound import receiver as receive
@@ -183,7 +183,7 @@ class Webhooks:
         if wait_s and door.repeats:
             return _too_many(door, wait_s)
         if wait_s:  # it is never sent again: it is kept, and waits until there is room
-            EVENTS.labels(door.source.name, "limited").inc(len(decoded.payloads))
+            events(door.source.name, "limited").inc(len(decoded.payloads))
         pending = PendingRequest(door.source, decoded.payloads, limited=bool(wait_s))
         if decoded.many:
             return self._stored(door, pending, lambda stored: _answer_many(stored, pending.arrivals))
@@ -232,7 +232,7 @@ class Webhooks:
                 return _keeps_too_much(door, fault.wait_s)
             self._limits.keep(door.source.name, _kept_of_conflicts(stored, pending.arrivals))
             for status, count in Counter(one.status for one in stored).items() if len(stored) > 1 else _single(stored):
-                EVENTS.labels(door.source.name, status).inc(count)
+                events(door.source.name, status).inc(count)
             response = say(stored)
             if door.reply is not None and response.status_code < 300:
                 return Response(door.reply, 200, content_type="application/json")
@@ -285,13 +285,13 @@ def _handshake(verify: Verify, sender: Sender) -> Handshake | None:
 
 
 def _refuse(door: Door, refusal: NotAuthentic) -> Response:
-    EVENTS.labels(door.source.name, "unauthentic").inc()
+    events(door.source.name, "unauthentic").inc()
     because(str(refusal))
     return problem(401, UNAUTHORISED, headers=CHALLENGE)
 
 
 def _too_many(door: Door, wait_s: int) -> Response:
-    EVENTS.labels(door.source.name, "limited").inc()
+    events(door.source.name, "limited").inc()
     because("its source sends more than its limit")
     return problem(
         429, "more events than this source may send: send it again later", headers={"Retry-After": f"{wait_s}"}
@@ -299,7 +299,7 @@ def _too_many(door: Door, wait_s: int) -> Response:
 
 
 def _keeps_too_much(door: Door, wait_s: int) -> Response:
-    EVENTS.labels(door.source.name, "limited").inc()
+    events(door.source.name, "limited").inc()
     because("its source has used up its room for what goes nowhere")
     detail = "this source sent more that goes nowhere than is kept of it in a day: correct what it sends"
     return problem(429, detail, headers={"Retry-After": f"{wait_s}"})

@@ -14,7 +14,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from connector.core.errors import Unreadable, UnsupportedType
 from connector.core.log import get
-from connector.core.metrics import EVENTS
+from connector.core.metrics import events
 from connector.core.payload import Payload
 from connector.core.retry import wait_s
 from connector.core.settings import Source
@@ -167,7 +167,7 @@ class Queue:
         if last is not None and last.channel.is_open:
             last.channel.basic_ack(last.last_tag, multiple=True)
         for status, count in statuses.items():
-            EVENTS.labels(self.source.name, status).inc(count)
+            events(self.source.name, status).inc(count)
 
     def leave(self) -> None:
         """Drops messages that were received but not taken: they are requeued when the channel is closed."""

@@ -10,7 +10,7 @@ from typing import Final
 from connector.core.errors import StoreUnavailable
 from connector.core.log import get
 from connector.core.loops import STOP_S, Loops
-from connector.core.metrics import EVENTS, SPOOL_ASIDE, SPOOL_WAITING
+from connector.core.metrics import SPOOL_ASIDE, SPOOL_WAITING, events
 from connector.core.settings import Settings
 from connector.core.spool import Part, Reading, Spool, SpoolUnavailable
 from connector.inbound.apart import store_apart
@@ -122,7 +122,7 @@ class Drain:
             log.error("a request of the spool is set aside", why=why)
         reading.done(part, poison)
         for (source, status), number in stored.items():
-            EVENTS.labels(source, status).inc(number)
+            events(source, status).inc(number)
 
     def _stored(
         self, several: Sequence[tuple[Sequence[Arrival], PendingRequest]]

@@ -11,7 +11,7 @@ from typing import Final
 
 from connector.core.errors import ConnectorError, StoreUnavailable
 from connector.core.log import get
-from connector.core.metrics import EVENTS, SPOOLED
+from connector.core.metrics import SPOOLED, events
 from connector.core.spool import Spool, SpoolUnavailable
 from connector.inbound.committer import Reply
 from connector.inbound.intake import PendingRequest, Submission
@@ -186,7 +186,7 @@ class Spooler:
             log.warning("the database does not take events: they go to the spool", kind=self._spool.kind)
         for entry in writable:
             SPOOLED.inc()
-            EVENTS.labels(entry.request.source.name, "spooled").inc()
+            events(entry.request.source.name, "spooled").inc()
             entry.reply.set_exception(Spooled("spooled"))
 
     def _fail(self, group: list[_Entry], fault: SpoolUnavailable) -> None:
