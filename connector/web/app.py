@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
@@ -68,6 +68,19 @@ class Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function unchanged. Flask would test each time whether it is a coroutine."""
         return func
+
+    def preprocess_request(self) -> Any:
+        """Runs what is registered for every request. Flask's own also asks blueprints, of which there are none."""
+        for func in self.before_request_funcs.get(None, ()):
+            if (response := func()) is not None:
+                return response
+        return None
+
+    def process_response(self, response: Response) -> Response:
+        """The same behind a view: no blueprints, no sessions, no functions for a single request."""
+        for func in reversed(self.after_request_funcs.get(None, ())):
+            response = cast(Response, func(response))
+        return response
 
     def serve(self, path: str, view: Callable[..., Response | Later], *methods: str) -> None:
         """Has ``view`` answer these methods at ``path`` (GET brings HEAD with it), and 405 the others."""

@@ -24,7 +24,7 @@ from connector.web.app import BEGIN, Application, Exchange
 from connector.web.limits import THIN_BODY, WHOLE_BODY
 from connector.web.pages import FILE_PAGE, is_page
 from connector.web.request import DRAINED_BYTES
-from connector.web.responses import problem
+from connector.web.responses import NOT_KEPT, problem
 
 SMALL_BYTES: Final = 64 * 1024  #: larger bodies are mapped by another thread, because they take longer
 MOST: Final = 256  #: requests, or events, that are handed over together: more are there only while more come than go
@@ -39,8 +39,7 @@ TRACEPARENT: Final = "HTTP_TRACEPARENT"  #: W3C Trace Context
 BEGINNINGS: Final = ("webhooks", "api", "console", "livez", "readyz", "metrics")  #: of addresses that are served
 CONNECTION: Final = "connector.connection"  #: in a scope's state: what counts the bytes of a body
 
-#: Headers that `connector.web.errors` puts on every answer of a view.
-NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_NOT_KEPT: Final = [(name.lower().encode(), value.encode()) for name, value in NOT_KEPT.items()]
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -78,6 +77,8 @@ class Front:
                 connection.release()
         pieces, status, headers = _as_sent(response, environ)
         head = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        if BEGIN in environ:  # see `connector.web.errors`, which adds them to other answers
+            head += _NOT_KEPT
         if not is_whole:
             head.append((b"connection", b"close"))  # the unread rest must not be parsed as the next request
         await send({"type": "http.response.start", "status": status, "headers": head})
@@ -260,7 +261,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
-        key = _key(name)
+        key = _USUAL.get(name) or _key(name)
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
     return environ
@@ -269,6 +270,30 @@ def _environ(scope: Scope) -> dict[str, Any]:
 def _key(name: bytes) -> str:
     variable = name.decode("latin-1").upper().replace("-", "_")
     return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
+
+
+#: Headers of most requests -> their names in an environment. Nothing is added: any other name is a stranger's text.
+_USUAL: Final = {
+    name: _key(name)
+    for name in (
+        b"host",
+        b"user-agent",
+        b"accept",
+        b"accept-encoding",
+        b"connection",
+        b"content-type",
+        b"content-length",
+        b"content-encoding",
+        b"authorization",
+        b"traceparent",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-request-id",
+        b"webhook-id",
+        b"webhook-timestamp",
+        b"webhook-signature",
+    )
+}
 
 
 class Counted(Protocol):

@@ -10,6 +10,9 @@ from typing import Any, Final
 import orjson
 from flask import Request, Response
 
+#: Headers of every answer: no cache keeps it, and no browser guesses what it is.
+NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
 Errors = Sequence[Mapping[str, str]]  #: [{"field", "message"}]
 
 
