@@ -15,6 +15,8 @@ CALLBACK_AHEAD: Final = timedelta(days=60)  #: how far ahead a requested call ti
 
 def believed(event: Event, now: datetime | None = None) -> Event:
     """The event without times that are too far ahead, and with a note for each."""
+    if now is None and _is_past(event):
+        return event
     now = now or datetime.fromtimestamp(time.time(), UTC)
     notes: list[str] = []
     if event.time is not None and event.time > now + AHEAD:
@@ -27,3 +29,10 @@ def believed(event: Event, now: datetime | None = None) -> Event:
         notes.append(note)
         event = replace(event, callback_at=None)
     return replace(event, notes=(*event.notes, *notes)) if notes else event
+
+
+def _is_past(event: Event) -> bool:
+    """Whether it certainly has no time ahead of now: most events, which are asked twice."""
+    if isinstance(event, Lead) and event.callback_at is not None:
+        return False
+    return event.time is None or event.time.timestamp() <= time.time()

@@ -160,7 +160,8 @@ class Receiver:
         )
         payloads = [part for payload in decoded.payloads for part in _parts(mapping, _bare(source, mapping, payload))]
         spare = f"{PROVED}{proved.digest}"
-        payloads = [replace(p, spare_id=f"{spare}.{n}" if n else spare) for n, p in enumerate(payloads)]
+        for number, payload in enumerate(payloads):
+            payload.spare_id = f"{spare}.{number}" if number else spare
         return Decoded(payloads, decoded.many or len(payloads) != 1)
 
     def _decoded(
@@ -188,7 +189,8 @@ class Receiver:
         payloads = [part for payload in decoded.payloads for part in _parts(mapping, _bare(source, mapping, payload))]
         many = decoded.many or len(payloads) != 1
         if mapping.sender.id_header and (spare_id := headers.get(mapping.sender.id_header)):
-            payloads = [replace(p, spare_id=f"{spare_id}.{n}" if many else spare_id) for n, p in enumerate(payloads)]
+            for number, payload in enumerate(payloads):
+                payload.spare_id = f"{spare_id}.{number}" if many else spare_id
         return Decoded(payloads, many)
 
     def _kept_errors(self, source: Source, surprise: Exception, field: str) -> tuple[FieldError, ...]:

@@ -149,11 +149,11 @@ def _hmac_signature(spec: Verify, key: bytes, content: bytes) -> bytes:
 
 
 def _webhook_content(message: _Message) -> bytes:
-    return b".".join((message.part("id"), message.part("timestamp"), message.body))
+    return b".".join((_wire(message.message_id or ""), _wire(message.timestamp or ""), message.body))
 
 
-def _webhook_signature(key: bytes, message: _Message) -> bytes:
-    return b64encode(hmac.digest(key, _webhook_content(message), "sha256"))
+def _webhook_signature(key: bytes, content: bytes) -> bytes:
+    return b64encode(hmac.digest(key, content, "sha256"))
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------
@@ -256,9 +256,10 @@ def _check_standard_webhooks(spec: Verify, proof: Proof) -> Proved:
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 10):
         raise NotAuthentic("the header webhook-timestamp is not in unix seconds")
     _demand_fresh(int(timestamp), spec, proof)
-    expected = (_webhook_signature(key, message) for key in _webhook_keys(spec.secrets))
+    content = _webhook_content(message)
+    expected = [_webhook_signature(key, content) for key in _webhook_keys(spec.secrets)]
     _demand_match(signatures, expected, what="signature")
-    return Proved(sha256(_webhook_content(message)).hexdigest(), message_id.strip())
+    return Proved(sha256(content).hexdigest(), message_id.strip())
 
 
 def _v1_signatures(header: str) -> list[bytes]:
@@ -343,7 +344,7 @@ _CHECKS: dict[str, Callable[[Verify, Proof], Proved | None]] = {
 
 
 def _sign_standard_webhooks(spec: Verify, message: _Message) -> dict[str, str]:
-    signature = _webhook_signature(_webhook_keys(spec.secrets)[0], message)
+    signature = _webhook_signature(_webhook_keys(spec.secrets)[0], _webhook_content(message))
     return {
         "webhook-id": message.message_id or "",
         "webhook-timestamp": message.timestamp or "",

@@ -89,6 +89,8 @@ def hints_beside(row: Mapping[str, Any]) -> Hints:
     extra = row.get("extra")
     found: dict[str, Any] = {}
     for place in (row, extra) if type(extra) is dict or isinstance(extra, Mapping) else (row,):
+        if type(place) is dict and place.keys() <= OUR_OWN:  # as of most rows
+            continue
         for name in place if len(place) <= _MOST_NAMES else islice(place, _MOST_NAMES):
             if name in OUR_OWN:
                 continue

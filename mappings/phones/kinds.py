@@ -7,7 +7,7 @@ third of the time for reading a lead.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import phonenumbers
@@ -62,8 +62,12 @@ def kind_of_digits(code: int, national: str) -> str:
     return "" if kind in COSTLY else kind
 
 
+@lru_cache(maxsize=4096)
 def any_kind_of_digits(code: int, national: str) -> str:
-    """Of `KINDS` or `COSTLY`; "" of a number that is not in use or reaches no person."""
+    """Of `KINDS` or `COSTLY`; "" of a number that is not in use or reaches no person.
+
+    A number is judged when it is read and again for each route that dials it.
+    """
     regions = _REGIONS.get(code, _NO_COUNTRY)
     if regions == _NO_COUNTRY:
         return _OF_NO_COUNTRY.get(code, "") if _is_in_use(code, national) else ""

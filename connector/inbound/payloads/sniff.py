@@ -36,7 +36,7 @@ def begins_as_text(raw: bytes) -> bool:
 
 
 def _json_type(text: bytes, as_sent: bool) -> str:
-    if _NEXT_LINE.search(text) and not _is_json(text):
+    if b"\n" in text and _NEXT_LINE.search(text) and not _is_json(text):
         return "application/x-ndjson"
     if as_sent or b'"specversion"' not in text:
         return "application/json"
