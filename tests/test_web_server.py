@@ -135,6 +135,19 @@ def test_a_sender_that_asks_first_is_told_to_continue(embedded: Served) -> None:
         assert status_of(_answer(line)) == 202
 
 
+def test_an_answer_is_one_write_also_after_an_answer_without_a_body(embedded: Served) -> None:
+    """A head that waited for its body would leave the client without an answer."""
+    with socket.create_connection(("127.0.0.1", embedded.port), timeout=60) as line:
+        line.sendall(b"HEAD /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        line.sendall(raw_post("open", b"{}"))
+        head, _, body = line.recv(65536).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 202")
+        assert len(body) == _announced(head + b"\r\n") > 0
+        assert b"cache-control: no-store" in head
+        assert b"x-content-type-options: nosniff" in head
+
+
 def test_a_port_in_use_is_told_in_one_line(embedded: Served) -> None:
     with pytest.raises(ConnectorError, match=rf"port {embedded.port} .*in use: choose another in PORT"):
         bound("127.0.0.1", embedded.port)

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 import uvicorn
@@ -39,6 +39,7 @@ _DETAILS: Final = {
     408: "the request took too long to arrive: send it again, faster",
     429: "too much is on its way here: send it again in a moment",
 }
+_CONTINUE: Final = b"HTTP/1.1 100"  #: the only answer before the answer
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n|\A\r?\n")
 _UPGRADE: Final = re.compile(rb"(\A|\n)upgrade(?=:)", re.IGNORECASE)
 
@@ -136,6 +137,7 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
+            self.cycle.transport = cast(Any, _HeadWithBody(self.transport))
             self._in_hand.append(self.cycle)
 
     def on_message_complete(self) -> None:
@@ -144,7 +146,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         if self._in_hand:
-            self._in_hand.popleft()
+            self._in_hand.popleft().transport.flush()
         super().on_response_complete()
         self.waits_since = self.loop.time()
 
@@ -193,6 +195,41 @@ class Connection(HttpToolsProtocol):
     def release(self) -> None:
         """Releases all of them."""
         self.gate.release(self)
+
+
+class _HeadWithBody:
+    """The transport of one response: its head waits for the beginning of its body, and both are one write.
+
+    uvicorn writes them one after the other, and each write of so few bytes costs as much as mapping a lead.
+    """
+
+    __slots__ = ("_head", "_is_begun", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self._is_begun = False
+
+    def write(self, data: bytes) -> None:
+        if self._is_begun:
+            self._transport.write(self._head + data)
+            self._head = b""
+        elif data.startswith(_CONTINUE):
+            self._transport.write(data)
+        else:
+            self._head, self._is_begun = data, True
+
+    def flush(self) -> None:
+        """Writes a head that has no body."""
+        if self._head:
+            self.write(b"")
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
 
 
 def _is_over(cycle: Any) -> bool:
