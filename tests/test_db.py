@@ -468,7 +468,26 @@ def test_a_transaction_on_a_file_is_announced(sqlite_url: str) -> None:
         assert pulses.wait()  # its own proof
         with another.write() as conn:
             insert_rows(conn, events, [ROW])
+            announce(conn)
         assert pulses.wait()
+    database.close()
+    another.close()
+
+
+def test_only_what_is_announced_wakes_and_only_once_it_is_committed(sqlite_url: str) -> None:
+    """A claim takes work away: who it woke would look in vain. What was rolled back has not happened."""
+    database, another = Database(sqlite_url), Database(sqlite_url)
+    assert database.lock_path is not None
+    with contextlib.closing(Pulses(database.lock_path, 0.2)) as pulses:
+        assert pulses.wait()  # its own proof
+        with another.write() as conn:
+            insert_rows(conn, events, [ROW])
+        with contextlib.suppress(ZeroDivisionError), another.write() as conn:
+            announce(conn)
+            raise ZeroDivisionError
+        with another.write() as conn:
+            conn.exec_driver_sql("DELETE FROM events")
+        assert not pulses.wait()
     database.close()
     another.close()
 

@@ -94,10 +94,13 @@ class Database:
         """
         with _translated(), self.engine.connect() as conn, self._gate():
             conn.execution_options(connector_write=True)
+            conn.info.pop(_ANNOUNCED, None)  # of a transaction that was rolled back
             with conn.begin():
                 if serialise and not self.is_sqlite:
                     _PG_LOCK.first(conn, {"number": lock_number(serialise)})
                 yield conn
+            if self._lock_fd is not None and conn.info.pop(_ANNOUNCED, False):
+                pulse(self._lock_fd)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -114,7 +117,6 @@ class Database:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
             try:
                 yield
-                pulse(self._lock_fd)
             finally:
                 fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
@@ -165,6 +167,8 @@ def now_and_fact(conn: Connection, name: str) -> tuple[int, str | None]:
     return int(row[0]), row[1]
 
 
+#: In the `info` of a SQLite connection: its transaction is to be announced.
+_ANNOUNCED: Final = "connector.announced"
 _PG_NOTIFY = Prepared(f"SELECT pg_notify('{CHANNEL}', '')")
 _PG_CLOCK: Final = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 _PG_NOW = Prepared(_PG_CLOCK)
@@ -173,9 +177,11 @@ _PG_LOCK = Prepared("SELECT pg_advisory_xact_lock(CAST(:number AS bigint))")
 
 
 def announce(conn: Connection) -> None:
-    """Wakes waiting workers once this transaction commits. SQLite's watchers see the file change."""
+    """Wakes waiting workers once this transaction commits. What only takes work away, as a claim does, wakes nobody."""
     if conn.dialect.name != "sqlite":
         _PG_NOTIFY.first(conn)
+    else:
+        conn.info[_ANNOUNCED] = True
 
 
 def insert_rows(

@@ -1,6 +1,6 @@
 """Wakes sleeping workers when something was stored or settled, by any process on the same database.
 
-SQLite: the file's own change counter, read after each of our transactions (see `pulse`), and now and then for others'.
+SQLite: the file's own change counter, read after what `announce` says (see `pulse`), and now and then for all else.
 Postgres: LISTEN on a connection.
 """
 
