@@ -46,6 +46,16 @@ def switches(pid: int) -> int:
     return found
 
 
+def named_s(program: str) -> float:
+    """Seconds of processor time of all processes of this program: the broker's."""
+    found = 0.0
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if path.read_text().strip() == program:
+                found += _own_s(int(path.parent.name))
+    return found
+
+
 def database_s(kind: str, url: str) -> float:
     """Processor time of the database's processes that serve this database; 0 of one that runs within ours."""
     if kind == "sqlite":

@@ -18,7 +18,7 @@ from mappings.records.wolkvox import Row as WolkvoxRow
 from mappings.senders.lead import LeadMapping
 from tests.bench import beside, contacting, leads, load, many, paging, places, serving, slow_fsync, steps, storing
 from tests.bench.cold import cold
-from tests.bench.cost import cost
+from tests.bench.cost import cost, cpu_s, database_s, named_s
 from tests.bench.files import files
 from tests.bench.greedy import greedy
 from tests.bench.places import PYTHON, Broken, Running
@@ -231,34 +231,67 @@ def consume(report: Report, at: Path, size: Size) -> None:
     with serving.connector("sqlite", at) as connector, connector.start("web"):
         rival = _messages_a_second(min(size.messages, 3_000), post=connector.url)
     kinds = [kind for kind in size.kinds if _there(report, "consume", kind, at)]
-    mapping: list[float] = []
-    seen: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    mapping: list[Mapped] = []
+    seen: dict[str, list[Consumed]] = {kind: [] for kind in kinds}
     for _ in range(size.rounds):  # in turns, so that a slow minute of the machine hits all of them alike
         for kind in kinds:
             mapping.append(mapping_alone(min(size.messages, 20_000)))
             seen[kind].append(_consumed(kind, at, size.messages))
     for kind in kinds:
         work = f"consume, {KINDS[kind]}"
-        rate, memory = statistics.median(one for one, _ in seen[kind]), max(most for _, most in seen[kind])
+        rate, memory = statistics.median(one.rate for one in seen[kind]), max(one.peak_mb for one in seen[kind])
         note = f"rival: one POST a message; no work at all {figure(floor, '/s')}"
         report.add(at_least(work, rate, rival, 5, unit="/s", of="rival", note=note))
         report.add(
-            at_least(work, rate, statistics.median(mapping), 0.7, unit="/s", of="mapping alone", note="on one core")
+            at_least(
+                work,
+                rate,
+                statistics.median(one.rate for one in mapping),
+                0.7,
+                unit="/s",
+                of="mapping alone",
+                note="on one core",
+            )
+        )
+        own, base, broker = (
+            statistics.median(getattr(one, name) for one in seen[kind]) for name in ("own_us", "base_us", "broker_us")
+        )
+        alone = statistics.median(one.own_us for one in mapping)
+        note = f"beside: database {base:.0f} µs, broker {broker:.0f} µs"
+        report.add(
+            at_most(f"{work}, processor time of an event", own, alone, 1.4, unit="µs", of="mapping alone", note=note)
         )
         report.add(limit(f"memory, {work}", memory, _MEMORY_MB, unit="MB"))
 
 
-def mapping_alone(count: int) -> float:
-    """Leads a second on one core: bytes → event → record → bytes, nothing stored."""
+@dataclass(frozen=True)
+class Mapped:
+    """Leads a second, and µs of processor time for each."""
+
+    rate: float
+    own_us: float
+
+
+@dataclass(frozen=True)
+class Consumed(Mapped):
+    """Messages; peak memory; µs of the database's and the broker's processes for each."""
+
+    peak_mb: float
+    base_us: float
+    broker_us: float
+
+
+def mapping_alone(count: int) -> Mapped:
+    """On one core: bytes → event → record → bytes, nothing stored."""
     locale = Locale()
     payloads = LeadMapping(locale)
     opt = ("utm.source", "program")
     records = WolkvoxRow(Rendering(locale=locale, dial_prefix="9", opt=opt))
     bodies = [leads.body(n) for n in range(count)]
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     for raw in bodies:
         orjson.dumps(records.render(payloads.read(orjson.loads(raw))).record)
-    return count / (time.perf_counter() - begun)
+    return Mapped(count / (time.perf_counter() - begun), (time.process_time() - used) / count * 1e6)
 
 
 def _messages_a_second(count: int, *, post: str) -> float:
@@ -276,8 +309,8 @@ def _messages_a_second(count: int, *, post: str) -> float:
         return count / float(orjson.loads(done.stdout)["seconds"])
 
 
-def _consumed(kind: str, at: Path, count: int) -> tuple[float, float]:
-    """(messages a second, peak MB). The queue is filled first; every message must be stored, and acked in the end."""
+def _consumed(kind: str, at: Path, count: int) -> Consumed:
+    """The queue is filled first; every message must be stored, and acked in the end."""
     with places.queue() as queue, serving.connector(kind, at, queue=queue) as connector:
         with connector.start("consume") as idle:  # declares the queue as the connector wants it
             _until(lambda: _is_declared(queue), idle, "the consumer declares its queue")
@@ -287,15 +320,25 @@ def _consumed(kind: str, at: Path, count: int) -> tuple[float, float]:
             connector.start("consume") as running,
         ):
             begun = _until(lambda: stored() > 0, running, "the first message is stored")
-            first = stored()
+            first, before = stored(), _used_s(kind, connector, running)
             ended = _until(lambda: stored() >= count, running, f"all {count:,} messages are stored", every=0.03)
             rate = (count - first) / (ended - begun)
+            own, base, amqp = (
+                (now - then) / (count - first) * 1e6
+                for now, then in zip(_used_s(kind, connector, running), before, strict=True)
+            )
         broker = places.broker()
         left = places.waiting(broker.channel(), queue)
         broker.close()
         if left:
             raise Broken(f"{left} messages were stored and not acked")
-        return rate, max(running.peak_mb.values(), default=0.0)
+        return Consumed(rate, own, max(running.peak_mb.values(), default=0.0), base, amqp)
+
+
+def _used_s(kind: str, connector: serving.Connector, running: Running) -> tuple[float, float, float]:
+    """Seconds of processor time so far: of our process, of the database's, of the broker's."""
+    database = database_s(kind, connector.environment["DATABASE_URL"])
+    return cpu_s(running.process.pid), database, named_s("beam.smp")
 
 
 def _is_declared(queue: str) -> bool:
