@@ -74,10 +74,12 @@ contact-proofs: $(READY)
 		tests/test_contact_races.py tests/test_contact_sequences.py
 
 # Plays worlds by chance: processes die, networks lie, people decide. ONLY=SEED shows one; MUTANTS=1 plants faults;
-# SERVER=postgresql+psycopg://… plays on a Postgres server.
+# SERVER=postgresql+psycopg://… plays on a Postgres server. WITHIN=SECONDS begins no further world then; it fails where
+# fewer than AT_LEAST were played.
 SEEDS ?= 1000
 simulate: $(READY)
-	$(BIN)/python -m tests.simulator --seeds $(SEEDS) $(if $(SERVER),--server $(SERVER)) $(if $(ONLY),--only $(ONLY)) $(if $(MUTANTS),--mutants)
+	$(BIN)/python -m tests.simulator --seeds $(SEEDS) $(if $(SERVER),--server $(SERVER)) $(if $(ONLY),--only $(ONLY)) $(if $(MUTANTS),--mutants) \
+		$(if $(WITHIN),--within $(WITHIN)) $(if $(AT_LEAST),--at-least $(AT_LEAST))
 
 # Workers killed ten times in twenty seconds while leads come, on both databases: some minutes.
 recovery: $(READY)

@@ -7,6 +7,8 @@ longer fits is seen at once.
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -66,3 +68,12 @@ def test_shrinking_keeps_what_is_needed() -> None:
 
     assert set(shrunk(plan, breaks).things()) == needed
     assert issubclass(Broken, AssertionError)
+
+
+@pytest.mark.parametrize(("at_least", "code"), ((0, 0), (1, 1)))
+def test_when_the_time_is_over_no_world_begins_and_too_few_are_a_failure(at_least: int, code: int) -> None:
+    command = [sys.executable, "-m", "tests.simulator", "--seeds", "20", "--within", "0", "--at-least", str(at_least)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith("0 of 20 worlds")
+    assert ("too few: 1 were to be played" in done.stdout) == bool(code)
