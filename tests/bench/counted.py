@@ -1,7 +1,8 @@
 """What a step costs, counted and not timed: the same figures on every machine, however busy it is.
 
-Calls are those of Python and C functions, which follow the processor time of our own code; statements are what a
-database is asked, with the beginning and the end of every transaction. A round trip each, on Postgres.
+Calls are those of Python and C functions, which follow the processor time of our own code; allocations are blocks that
+it takes from Python's allocators, however soon it gives them back; statements are what a database is asked, with the
+beginning and the end of every transaction. A round trip each, on Postgres.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from connector.web.wsgi import create_app
 from mappings.base import Locale
 from mappings.senders.lead import LeadMapping
 from tests.bench import contacting, leads, places, serving, steps
+from tests.bench.allocations import Allocations
 from tests.statements import heard
 
 TURNS = 12  #: of each step; the median is kept, because a calendar or a rate is read again now and then
@@ -49,12 +51,28 @@ MANY = 1_000
 Figures = dict[str, int]
 
 
-class Counter:
-    """Calls of functions of a step, or statements of a database: one of both, because who listens is called, too."""
+Ways = Mapping[str, Callable[[Callable[[], Any]], int]]
 
-    def __init__(self, engine: Engine | None = None) -> None:
+
+class Counter:
+    """Calls, allocations or statements of a step: one of them at a time, because who listens is called, too.
+
+    ``blocks``: counts allocations; None where that cannot be.
+    """
+
+    def __init__(self, blocks: Allocations | None, engine: Engine | None = None) -> None:
+        self._blocks = blocks
         self._engine = engine
         self._count = 0
+
+    def ways(self) -> Ways:
+        """What can be counted here."""
+        found: dict[str, Callable[[Callable[[], Any]], int]] = {"calls": self.calls}
+        if self._engine is not None:
+            found["statements"] = self.statements
+        if self._blocks is not None:
+            found["allocations"] = self._blocks.of
+        return found
 
     def _called(self, _frame: Any, what: str, _arg: Any) -> None:
         if what in ("call", "c_call"):
@@ -85,12 +103,12 @@ class Counter:
 class Lone:
     """A lead that comes alone: stored, claimed, settled, each in a transaction as the processes do."""
 
-    def __init__(self, bench: contacting.Bench, contact: str) -> None:
+    def __init__(self, bench: contacting.Bench, contact: str, blocks: Allocations | None) -> None:
         self.bench, self.number = bench, 10_000_000
         settings = bench.settings(contact)
         self.router = Router(settings, destinations.name_of)
         self.place, self.account = bench.place(settings, 1)
-        self.counter = Counter(bench.database.engine)
+        self.counter = Counter(blocks, bench.database.engine)
 
     def store(self) -> None:
         self.number += 1
@@ -120,15 +138,17 @@ def claimed(bench: contacting.Bench, account: Any, place: Destination) -> Claim:
             attempts.finish(conn, found.attempt.id, state="accepted", now=now_ms(conn))
 
 
-def lone(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tuple[str, int]]:
+def lone(
+    kind: str, url: str, at: Path, contact: str, under: str, blocks: Allocations | None
+) -> Iterator[tuple[str, int]]:
     """The figures of a lead that comes alone."""
     with contextlib.closing(contacting.Closing(url, at)) as opened:
-        one = Lone(opened.bench, contact)
-        wanted = {"calls": one.counter.calls, "statements": one.counter.statements}
+        one = Lone(opened.bench, contact, blocks)
+        wanted = one.counter.ways()
         seen: dict[tuple[str, str], list[int]] = {(name, what): [] for name in one.steps() for what in wanted}
-        for turn in range(WARM + 2 * TURNS):
+        for turn in range(WARM + len(wanted) * TURNS):
             opened.bench.now += 10_000
-            what = [*wanted][turn % 2]
+            what = [*wanted][turn % len(wanted)]
             for name, step in one.steps().items():
                 count = wanted[what](step)
                 opened.bench.make_due()
@@ -138,17 +158,18 @@ def lone(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tu
             yield f"a lone lead is {name}, {kind}{under}: {what}", _median(counts)
 
 
-def many(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tuple[str, int]]:
+def many(
+    kind: str, url: str, at: Path, contact: str, under: str, blocks: Allocations | None
+) -> Iterator[tuple[str, int]]:
     """The figures of a claim of a thousand, a tenth of whom were contacted lately."""
     with contextlib.closing(contacting.Closing(url, at)) as opened:
         bench = opened.bench
         bench.fill(contacting.AT_FIRST)
         bench.remember(contacting.AT_FIRST // 10, contacting.AT_FIRST)
         place, account = bench.place(bench.settings(contact), MANY)
-        counter = Counter(bench.database.engine)
-        for what, count in (("calls", counter.calls), ("statements", counter.statements)):
+        for what, count in Counter(blocks, bench.database.engine).ways().items():
             seen = []
-            for _ in range(4):
+            for _ in range(3):  # ten claims are there
                 found: list[Claim] = []
                 seen.append(count(lambda into=found: into.append(claimed(bench, account, place))))
                 bench.settle(account, place, found[0])
@@ -156,12 +177,13 @@ def many(kind: str, url: str, at: Path, contact: str, under: str) -> Iterator[tu
             yield f"a claim of {MANY:,}, {kind}{under}: {what}", _median(seen[1:])
 
 
-def mapped() -> Iterator[tuple[str, int]]:
+def mapped(blocks: Allocations | None) -> Iterator[tuple[str, int]]:
     """A lead as JSON becomes an event."""
-    mapping, counter = LeadMapping(Locale("CO")), Counter()
+    mapping = LeadMapping(Locale("CO"))
     bodies = [leads.lead(number) for number in range(200)]
-    seen = [counter.calls(functools.partial(mapping.read, body)) for body in bodies]
-    yield "a lead is mapped: calls", _median(seen[50:])
+    for what, count in Counter(blocks).ways().items():
+        seen = [count(functools.partial(mapping.read, body)) for body in bodies]
+        yield f"a lead is mapped: {what}", _median(seen[50:])
 
 
 class _StoredAtOnce:
@@ -172,17 +194,17 @@ class _StoredAtOnce:
             reply.set_result([Stored(one.state, one.event_id, len(one.deliveries)) for one in arrivals])
 
 
-def answered() -> Iterator[tuple[str, int]]:
+def answered(blocks: Allocations | None) -> Iterator[tuple[str, int]]:
     """A webhook from its parsed head to its answer: proved, read, mapped and routed, but stored by nobody."""
     with places.folder() as at, serving.connector("sqlite", at) as connector:
         settings = loader.load({**os.environ, **connector.environment}, destinations=destinations.SPECS)
         database = Database(settings.database_url)
         front = Front(create_app(settings, database, destinations.name_of, _StoredAtOnce()))
-        counter = Counter()
         with asyncio.Runner() as loop:
-            seen = [counter.calls(lambda number=number: loop.run(_post(front, number))) for number in range(60)]
+            for what, count in Counter(blocks).ways().items():
+                seen = [count(lambda number=number: loop.run(_post(front, number))) for number in range(60)]  # type: ignore[misc]
+                yield f"a webhook is answered: {what}", _median(seen[20:])
         database.close()
-    yield "a webhook is answered: calls", _median(seen[20:])
 
 
 async def _post(front: Front, number: int) -> None:
@@ -233,17 +255,17 @@ class _Vendor(BaseHTTPRequestHandler):
         """Nothing is logged."""
 
 
-def called() -> Iterator[tuple[str, int]]:
+def called(blocks: Allocations | None) -> Iterator[tuple[str, int]]:
     """A request to a vendor and its answer, on a kept connection; in the thread that makes the call."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Vendor) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        client, counter = Client({"token": "of the bench"}), Counter()
+        client = Client({"token": "of the bench"})
         url = f"http://127.0.0.1:{server.server_port}/api"
         step = functools.partial(client.call, "POST", url, params={"campaign": "1"}, body=b"[]")
-        seen = [counter.calls(step) for _ in range(WARM + TURNS)]
+        for what, count in Counter(blocks).ways().items():
+            yield f"a call to a vendor: {what}", _median([count(step) for _ in range(WARM + TURNS)][WARM:])
         client.close()
         server.shutdown()
-    yield "a call to a vendor: calls", _median(seen[WARM:])
 
 
 def loaded() -> Iterator[tuple[str, int]]:
@@ -260,16 +282,16 @@ def loaded() -> Iterator[tuple[str, int]]:
         yield f"connector {name}: modules", sum(line.startswith("import time:") for line in done.stderr.splitlines())
 
 
-def figures(kinds: tuple[str, ...]) -> Figures:
-    """All of them, by name."""
-    found = dict(mapped()) | dict(answered()) | dict(called()) | dict(loaded())
+def figures(kinds: tuple[str, ...], blocks: Allocations | None) -> Figures:
+    """All of them, by name; without ``blocks`` no allocations."""
+    found = dict(mapped(blocks)) | dict(answered(blocks)) | dict(called(blocks)) | dict(loaded())
     for kind in kinds:
         for under, contact, keys in KINDS:
             at_rest.configure(keys)
             for measure in (lone, many):
                 with places.folder() as at, places.database(kind, at) as url:
                     migrate(steps.engine_url(url))
-                    found |= dict(measure(kind, url, at, contact, under))
+                    found |= dict(measure(kind, url, at, contact, under, blocks))
     at_rest.configure(())
     return found
 

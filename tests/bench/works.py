@@ -16,7 +16,20 @@ import requests
 from mappings.base import Locale, Rendering
 from mappings.records.wolkvox import Row as WolkvoxRow
 from mappings.senders.lead import LeadMapping
-from tests.bench import beside, contacting, leads, load, many, paging, places, serving, slow_fsync, steps, storing
+from tests.bench import (
+    beside,
+    compiled,
+    contacting,
+    leads,
+    load,
+    many,
+    paging,
+    places,
+    serving,
+    slow_fsync,
+    steps,
+    storing,
+)
 from tests.bench.cold import cold
 from tests.bench.cost import cost, cpu_s, database_s, named_s
 from tests.bench.files import files
@@ -202,7 +215,7 @@ def fsync(report: Report, at: Path, size: Size) -> None:
     work = "ingest, SQLite, 3 ms more an fsync, 64 connections"
     try:
         slow = slow_fsync.environment(slow_fsync.build(at), delay_ms=3)
-    except slow_fsync.Unavailable as reason:
+    except compiled.Unavailable as reason:
         report.skip(work, str(reason))
         return
 
