@@ -351,7 +351,7 @@ class Phones(Loose[tuple[events.Phone, ...]]):
 
         if isinstance(value, dict) and _is_numbered(value):
             value = [*value.values()]
-        values = [_number_in(one) for one in _flat(value)] if isinstance(value, list) else (_number_in(value),)
+        values = [*_flat(value)] if isinstance(value, list) else (value,)
         found: dict[events.Phone, None] = {}
         faults: dict[int | str, list[str]] = {}
         for index, reading in enumerate(read_each(values[:MAX_PHONES], self.locale, beside=data)):
@@ -363,16 +363,6 @@ class Phones(Loose[tuple[events.Phone, ...]]):
         if faults:
             raise faulty_but_usable(faults, tuple(found)[:MAX_PHONES])
         return tuple(found)
-
-
-#: How CRMs call the number in an object of one: {"label": "work", "value": "…"}.
-_NUMBER_KEYS = ("number", "value", "phone", "phone_number", "phoneNumber", "telefono", "celular", "e164")
-
-
-def _number_in(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return next((value[key] for key in _NUMBER_KEYS if isinstance(value.get(key), (str, int))), value)
 
 
 def _messages(reading: Reading) -> list[str]:

@@ -324,7 +324,7 @@ def test_a_phone_is_read_as_people_write_it_there(raw: Any, region: str, e164: s
         ("ana@example.com", "is no phone number"),
         ("5", "a text with 1 digits is no phone number"),
         (True, "must be text or a number"),
-        ({"number": "3000000001"}, "must be text or a number"),
+        ({"label": "3000000001"}, "must be text or a number"),
         (float("nan"), "is no phone number"),
         (10**400, "is no phone number"),
     ],

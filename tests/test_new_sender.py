@@ -105,6 +105,13 @@ def test_values_are_guessed_by_their_names_in_json_inside_a_field_too() -> None:
     assert "q6_programa" in [one.path for one in found.rest]
 
 
+def test_a_phone_in_parts_is_one_field() -> None:
+    answers = {"q3_name": {"first": "Ana", "last": "Ruiz"}, "q5_celular": {"area": "315", "phone": "2223344"}}
+    found = guess({"rawRequest": json.dumps(answers)}, LOCALE)
+    assert [(one.path, one.inside) for one in found.fields["phones"]] == [("q5_celular", "rawRequest")]
+    assert found.fields["first_name"][0].value == "Ana"
+
+
 def test_the_envelope_is_found_beside_the_person() -> None:
     assert paths(NESTED) == {
         "id": ["id"],

@@ -529,3 +529,31 @@ def test_a_number_that_costs_extra_is_suppressed_and_erased_whoever_named_it(tex
 def test_our_own_fields_are_no_hints_about_a_phone_and_are_not_read_for_any() -> None:
     assert {*LeadData(Locale()).fields} == OUR_OWN
     assert {name for name in OUR_OWN if kind_of_name(name)} == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    (
+        ({"area": "300", "phone": "1234567"}, "+573001234567"),
+        ({"area": "300", "phone": "3001234567"}, "+573001234567"),
+        ({"country": "57", "area": "300", "phone": "1234567"}, "+573001234567"),
+        ({"country": "+52", "area": "55", "phone": "12345678"}, "+525512345678"),
+        ({"country": "Brasil", "ddd": "11", "numero": "912345678"}, "+5511912345678"),
+        ({"areaCode": "601", "number": 3456789}, "+576013456789"),
+        ({"country_code": "52", "number": "5512345678"}, "+525512345678"),
+        ({"area": "", "phone": "3001234567"}, "+573001234567"),
+        ({"area": "300", "phone": "+52 55 1234 5678"}, "+525512345678"),
+        ({"label": "work", "value": "300 1234567"}, "+573001234567"),
+        ({"full": "(300) 123-4567"}, "+573001234567"),
+    ),
+)
+def test_a_number_in_parts_is_one_number(value: dict[str, Any], wanted: str) -> None:
+    """As forms ask for them: the code of the area, or of the country, in a box of its own."""
+    assert [one.e164 for one in read_phones(value, Locale("CO")).phones] == [wanted]
+
+
+@pytest.mark.parametrize(
+    "value", ({"label": "work"}, {}, {"phone": ""}, {"phone": None, "area": "300"}, {"phone": True})
+)
+def test_an_object_without_a_number_is_refused(value: dict[str, Any]) -> None:
+    assert read_phones(value, Locale("CO")).refused == ("must be text or a number",)

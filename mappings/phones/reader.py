@@ -17,6 +17,7 @@ from mappings.phones import faults
 from mappings.phones.countries import code_of_region, region_named
 from mappings.phones.covers import Cover, Reader
 from mappings.phones.hints import NO_HINTS, Hints, hints, hints_beside
+from mappings.phones.parts import number_in
 from mappings.phones.plan import is_code, read_home, read_international, read_plainly
 from mappings.phones.remarks import names_document, negative
 from mappings.phones.result import NOTHING, Number, Reading
@@ -33,6 +34,7 @@ _BETWEEN_NUMBERS: Final = re.compile(r"[,;|\n]| / ")
 _AREA: Final = 4  #: digits of a first group that may be an area code
 _DATE_DIGITS: Final = 8
 _NUMBERS: Final = re.compile("[0-9]+")
+_HINTS: Final = ("region", "code", "area", "either")
 _NO_DIGITS: Final = re.compile("[^0-9]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad]")
 _VANITY: Final = re.compile(
@@ -73,7 +75,10 @@ def read_each(
     if beside is not None and row_hints is NO_HINTS:
         row_hints = hints_beside(beside)
     locale = _locale_named(locale, row_hints)
-    return (_read(one, locale, row_hints) for one in values)
+    return (
+        _read_in_parts(one, locale, row_hints) if isinstance(one, dict) else _read(one, locale, row_hints)
+        for one in values
+    )
 
 
 def identities(phone: Phone) -> tuple[str, ...]:
@@ -102,6 +107,15 @@ def _locale_named(locale: Locale, row_hints: Hints) -> Locale:
         mains = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
         region = next((one for one in (row_hints.region, locale.region) if one in mains), mains[0])
     return replace(locale, region=region) if region and region != locale.region else locale
+
+
+def _read_in_parts(value: dict[str, Any], locale: Locale, row_hints: Hints) -> Reading:
+    """The number of an object; what stands in it says more than what stands in the row."""
+    number, own = number_in(value)
+    if own is NO_HINTS:
+        return _read(number, locale, row_hints)
+    together = Hints(**{name: getattr(own, name) or getattr(row_hints, name) for name in _HINTS})
+    return _read(number, _locale_named(locale, together), together)
 
 
 def _read(value: Any, locale: Locale, row_hints: Hints) -> Reading:

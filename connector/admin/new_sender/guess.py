@@ -11,6 +11,7 @@ import orjson
 
 from mappings import names
 from mappings.base import Locale
+from mappings.phones.parts import is_in_parts
 from mappings.phones.reader import read_phones
 from mappings.texts import is_blank
 from mappings.times import read_time
@@ -123,6 +124,8 @@ def _field_of(value: Value, locale: Locale) -> str:
     called = value.names
     if not called or names.speaks_of_another(" ".join(called)):
         return ""
+    if isinstance(value.value, dict):
+        return "phones" if read_phones(value.value, locale).numbers else ""
     if isinstance(value.value, str) and _EMAIL.fullmatch(value.value.strip()):
         return "email" if any("mail" in name or "correo" in name for name in called) else ""
     if called[0] in _PARTS and len(called) > 1:
@@ -152,7 +155,9 @@ def _of_the_envelope(value: Value, locale: Locale) -> str:
 
 
 def _values(json_value: Any, insides: list[str], path: str = "", inside: str = "", depth: int = 0) -> Iterator[Value]:
-    if isinstance(json_value, dict) and depth < DEEPEST:
+    if isinstance(json_value, dict) and depth and is_in_parts(json_value):
+        yield Value(path, json_value, inside)
+    elif isinstance(json_value, dict) and depth < DEEPEST:
         for key, inner in list(json_value.items())[:MOST]:
             yield from _values(inner, insides, f"{path}.{key}" if path else str(key), inside, depth + 1)
     elif isinstance(json_value, list) and depth < DEEPEST:
