@@ -81,9 +81,10 @@ simulate: $(READY)
 	$(BIN)/python -m tests.simulator --seeds $(SEEDS) $(if $(SERVER),--server $(SERVER)) $(if $(ONLY),--only $(ONLY)) $(if $(MUTANTS),--mutants) \
 		$(if $(WITHIN),--within $(WITHIN)) $(if $(AT_LEAST),--at-least $(AT_LEAST))
 
-# Workers killed ten times in twenty seconds while leads come, on both databases: some minutes.
+# Workers killed ten times in twenty seconds while leads come, on both databases: some minutes. ANSWER=SECONDS: the vendor's.
+ANSWER ?= 1
 recovery: $(READY)
-	$(BIN)/python -m tests.recovery
+	$(BIN)/python -m tests.recovery --answer $(ANSWER) $(if $(HOLDS),--holds $(HOLDS))
 
 # A Postgres of its own, killed under load and started again after AWAY seconds, ROUNDS times, with either kind of spool.
 # REPLICA=1: it stays dead, and a standby that has every commit takes its place after AWAY seconds.

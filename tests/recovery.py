@@ -23,6 +23,7 @@ import orjson
 import psycopg
 from sqlalchemy import text
 
+from connector.admin.status import status
 from connector.config import loader
 from connector.core.settings import Settings
 from connector.inbound.receiver import Receiver
@@ -37,6 +38,7 @@ from tests.connector_steps import environment, lead
 
 ROOT = Path(__file__).parent.parent
 TICK_S = 0.1
+HOLDS: Final = ("documented", "measured")  #: what `lost_call_holds` may be
 BEFORE: Final = 3  #: leads that are delivered before the first kill
 
 
@@ -69,12 +71,7 @@ class Figures:
 
 def play(folder: Path, url: str, given: Play, sandbox: Sandbox) -> Figures:
     """Kills workers of this database while leads come, then waits until all are settled."""
-    sandbox.fault("wolkvox.add_record", "slow", times=None, seconds=given.answer_s, where=given.where)
-    more = f'timeout_s = {given.timeout_s}\nlost_call_holds = "{given.holds}"\n'
-    environ = {**os.environ, **environment(folder, url, sandbox.url)}
-    config = Path(environ["CONNECTOR_CONFIG"])
-    config.write_text(config.read_text().replace('dial_prefix = "9"\n', f'dial_prefix = "9"\n{more}'))
-    settings = loader.load(environ, destinations=destinations.SPECS)
+    environ, settings = _configured(folder, url, given, sandbox)
     database = Database(url)
     log = folder / "workers.log"
     with log.open("w") as out, contextlib.ExitStack() as running:
@@ -102,6 +99,34 @@ def play(folder: Path, url: str, given: Play, sandbox: Sandbox) -> Figures:
         running.callback(_end, worker)
         _wait(database, given)
         return _figures(database, last, sandbox, log)
+
+
+def stop_in_a_call(folder: Path, url: str, given: Play, sandbox: Sandbox) -> tuple[dict[str, int], int]:
+    """Ends a worker in order (SIGTERM) while it calls; returns its attempts by state, and how many slots are held."""
+    environ, settings = _configured(folder, url, given, sandbox)
+    with contextlib.closing(Database(url)) as database, (folder / "workers.log").open("w") as out:
+        _put(database, settings, Receiver(settings, Router(settings, destinations.name_of)), 0, BEFORE)
+        worker = _start(environ, out)
+        end = time.monotonic() + given.patience_s
+        while not _is_sending(database, worker.pid) and time.monotonic() < end:
+            time.sleep(TICK_S)
+        _end(worker)
+        with database.read() as conn:
+            counted = conn.execute(
+                text("SELECT state, count(*) FROM attempts WHERE kind = 'send' GROUP BY state")
+            ).all()
+        held = sum(account["in_flight"]["used"] for account in status(database, settings)["accounts"])
+        return dict(map(tuple, counted)), held
+
+
+def _configured(folder: Path, url: str, given: Play, sandbox: Sandbox) -> tuple[dict[str, str], Settings]:
+    """The environment of the workers, and what they read; the vendor is told how to answer."""
+    sandbox.fault("wolkvox.add_record", "slow", times=None, seconds=given.answer_s, where=given.where)
+    more = f'timeout_s = {given.timeout_s}\nlost_call_holds = "{given.holds}"\n'
+    environ = {**os.environ, **environment(folder, url, sandbox.url)}
+    config = Path(environ["CONNECTOR_CONFIG"])
+    config.write_text(config.read_text().replace('dial_prefix = "9"\n', f'dial_prefix = "9"\n{more}'))
+    return environ, loader.load(environ, destinations=destinations.SPECS)
 
 
 def _start(environ: dict[str, str], out: object) -> subprocess.Popen[bytes]:
@@ -186,14 +211,19 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--leads", type=int, default=600)
+    parser.add_argument("--answer", type=float, default=1.0, help="seconds until the vendor answers")
+    parser.add_argument("--only", choices=("sqlite", "postgres"), help="one database instead of both")
+    parser.add_argument("--holds", choices=HOLDS, help="one of the settings of lost_call_holds instead of both")
     args = parser.parse_args()
     failed = False
-    for kind in ("sqlite", "postgres"):
-        for holds in ("documented", "measured"):
+    for kind in (args.only,) if args.only else ("sqlite", "postgres"):
+        for holds in (args.holds,) if args.holds else HOLDS:
             with tempfile.TemporaryDirectory() as name, _database(kind, Path(name)) as url, Sandbox(port=0) as sandbox:
-                given = Play(kills=args.kills, seconds=args.seconds, leads=args.leads, holds=holds)
+                given = Play(
+                    kills=args.kills, seconds=args.seconds, leads=args.leads, holds=holds, answer_s=args.answer
+                )
                 figures = play(Path(name), url, given, sandbox)
-            print(f"{kind}, {holds}: {figures}", flush=True)
+            print(f"{kind}, {holds}, answers in {args.answer:g} s: {figures}", flush=True)
             failed |= figures.twice > 0 or figures.states != {"delivered": args.leads}
     return int(failed)
 
