@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("sqlite", "postgres"), help="one database instead of both")
     parser.add_argument("--backlog", type=int, help="rows waiting in the backlog work")
     parser.add_argument("--many", type=int, help="deliveries of the work many")
+    parser.add_argument("--kept", type=Path, help="folder where SQLite files of the work many stay, to be read again")
     parser.add_argument("--listed", type=int, help="phones on the registry of the contact work")
     parser.add_argument("--json", type=Path, default=places.ROOT / "var" / "bench.json", help="where the figures go")
     args = parser.parse_args()
@@ -39,6 +40,7 @@ def _size(args: argparse.Namespace) -> Size:
     given = {"backlog": args.backlog} if args.backlog else {}
     given |= {"listed": args.listed} if args.listed else {}
     given |= {"many": args.many} if args.many else {}
+    given |= {"kept": args.kept} if args.kept else {}
     given |= {"kinds": (args.only,)} if args.only else {}
     return Size(**(vars(size) | given))
 

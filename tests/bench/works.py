@@ -58,6 +58,7 @@ class Size:
     backlog: int = 1_000_000
     listed: int = 5_000_000
     many: int = 10_000_000  #: deliveries of the work of this name
+    kept: Path | None = None  #: where its SQLite files stay
     lone: int = 40
     steady_s: float = 20.0
     kinds: tuple[str, ...] = ("sqlite", "postgres")
@@ -574,7 +575,7 @@ def very_many(report: Report, at: Path, size: Size) -> None:
     """What is read of ten million deliveries, of which a tenth waits."""
     for kind in size.kinds:
         if _there(report, "many", kind, at):
-            many.measure(report, kind, KINDS[kind], at, size.many, fill)
+            many.measure(report, kind, KINDS[kind], at, size.many, fill, size.kept)
 
 
 WORKS: dict[str, Callable[[Report, Path, Size], None]] = {
