@@ -40,7 +40,7 @@ def receiving() -> Iterator[Receiver]:
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            kept.received.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            kept.received.append((self.path, {key.lower(): value for key, value in self.headers.items()}, body))
             self.send_response(kept.status)
             self.send_header("Content-Length", "0")
             self.end_headers()

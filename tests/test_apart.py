@@ -37,13 +37,15 @@ class Store:
 
 
 @pytest.mark.parametrize(
-    "bad", [set(), {"e0"}, {"e7"}, {"e3", "e4"}, {f"e{n}" for n in range(8)}], ids=lambda bad: "+".join(sorted(bad))
+    "bad",
+    [set(), {"e0"}, {"e7"}, {"e3", "e4"}, {f"e{number}" for number in range(8)}],
+    ids=lambda bad: "+".join(sorted(bad)),
 )
 def test_bad_rows_are_kept_as_invalid_and_the_others_as_they_are(bad: set[str]) -> None:
     store, names = Store(bad), [f"e{number}" for number in range(8)]
     stored = store_apart(store, [arrival(name) for name in names])
     assert [one.status for one in stored] == ["invalid" if name in bad else "accepted" for name in names]
-    assert [name for status, name in store.kept if status == "accepted"] == [n for n in names if n not in bad]
+    assert [name for status, name in store.kept if status == "accepted"] == [name for name in names if name not in bad]
 
 
 def test_a_bad_row_among_many_costs_few_transactions() -> None:

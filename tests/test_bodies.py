@@ -82,7 +82,9 @@ PACKED = [
 ]
 
 
-@pytest.mark.parametrize(("encoding", "raw"), PACKED, ids=[f"{n} {encoding}" for n, (encoding, _) in enumerate(PACKED)])
+@pytest.mark.parametrize(
+    ("encoding", "raw"), PACKED, ids=[f"{number} {encoding}" for number, (encoding, _) in enumerate(PACKED)]
+)
 def test_a_compressed_body_is_unpacked(encoding: str, raw: bytes) -> None:
     assert bodies(raw, encoding=encoding) == [MEANT]
 

@@ -425,7 +425,7 @@ def test_it_does_not_depend_on_how_the_file_was_saved(database: Database, settin
 
 
 def test_json_without_an_id_is_known_again_by_its_content(database: Database, settings: Settings, write: Write) -> None:
-    anonymous = [{k: v for k, v in lead(number).items() if k != "id"} for number in (1, 2)]
+    anonymous = [{key: value for key, value in lead(number).items() if key != "id"} for number in (1, 2)]
     assert stored(database, settings, write(json.dumps(anonymous), "a.json")).accepted == 2
     turned = "\n".join(json.dumps(dict(reversed(one.items()))) for one in anonymous)
     assert stored(database, settings, write(turned, "a.ndjson")).duplicate == 2

@@ -81,7 +81,9 @@ def test_a_case_becomes_what_is_right(file: Path) -> None:
     [body] = bodies(file.read_bytes(), file.suffix, source)
     mapping = payload_mapping(source.mapping, source.locale, source.fields, source.closed)
     become = outcome(mapping, body, said.get("fetched"))
-    assert {name: plain(one) for name, one in become.items()} == {k: v for k, v in said.items() if k not in GIVEN}
+    assert {name: plain(one) for name, one in become.items()} == {
+        key: value for key, value in said.items() if key not in GIVEN
+    }
     for name, value in said.get("row", {}).items():
         event = become["event"]
         assert row_of(event, source.locale).get(name, "") == value

@@ -140,7 +140,7 @@ def test_two_in_flight_hold_across_databases_while_nobody_answers(store: str, da
     out.put([lead(1)])
     others = [Out(Database(store), *routes, accounts=[patient]) for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda n: others[n % 2].claim(), range(24)))
+        answers = list(pool.map(lambda number: others[number % 2].claim(), range(24)))
     taken = [a for a in answers if isinstance(a, Claim)]
     assert len(taken) == 2
     assert {waits(a).why for a in answers if not isinstance(a, Claim)} == {"2 calls are in flight"}
@@ -166,7 +166,7 @@ def test_the_daily_budget_ends_at_its_last_call(out: Out):
 
 def test_a_call_counts_from_its_start_until_the_window_after_its_end(out: Out):
     out = Out(out.database, note(), accounts=[surveys(requests_per_window=1, window_seconds=300)])
-    out.put([ticket(n, type="ticket.updated", answer_id=n + 1) for n in range(3)])
+    out.put([ticket(number, type="ticket.updated", answer_id=number + 1) for number in range(3)])
     first = out.claimed("surveys")
     assert "1 requests in 300 s" in waits(out.claim("surveys")).why
     out.later(2)
@@ -202,7 +202,7 @@ def test_an_unknown_call_keeps_its_slot_until_its_deadline(out: Out):
 
 def test_a_batch_holds_what_the_vendor_takes_and_no_more(out: Out):
     out = Out(out.database, survey())
-    out.put([ticket(n) for n in range(501)])
+    out.put([ticket(number) for number in range(501)])
     first, second = out.claimed("surveys"), out.claimed("surveys")
     rows = {row.id: row.records for row in out.attempts()}
     assert [rows[c.attempt.id] for c in (first, second)] == [500, 1]
@@ -238,8 +238,8 @@ def test_live_goes_before_bulk_and_bulk_fills_the_room_it_leaves(out: Out):
 
 def test_bulk_waits_while_live_fills_whole_batches_but_gets_every_tenth_call(database: Database):
     out = Out(database, note())
-    out.put([ticket(n, type="ticket.updated", answer_id=n + 1) for n in range(100, 103)], lane=BULK)
-    out.put([ticket(n, type="ticket.updated", answer_id=n + 1) for n in range(25)])
+    out.put([ticket(number, type="ticket.updated", answer_id=number + 1) for number in range(100, 103)], lane=BULK)
+    out.put([ticket(number, type="ticket.updated", answer_id=number + 1) for number in range(25)])
     lanes = []
     for _ in range(22):
         claimed = out.claimed("surveys")
@@ -524,7 +524,7 @@ def test_the_report_is_read_once_in_five_minutes_whoever_claims(store: str, auto
     auto.put(leads(1))
     others = [Out(Database(store), dial(status="auto")) for _ in range(2)]
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda n: others[n % 2].claim(), range(12)))
+        answers = list(pool.map(lambda number: others[number % 2].claim(), range(12)))
     [report] = [a for a in answers if isinstance(a, Claim)]
     assert report.attempt.kind == "report"
     told(auto, report, c1042="started")
@@ -738,10 +738,12 @@ def test_a_person_who_submits_from_many_threads_is_dialled_once(store: str, guar
 
 def test_two_claimers_never_share_a_delivery(store: str, database: Database):
     out = Out(database, survey(), accounts=[surveys(requests_per_window=1000)])
-    out.put([ticket(n) for n in range(2000)])
+    out.put([ticket(number) for number in range(2000)])
     others = [Out(Database(store), survey(), accounts=[surveys()]) for _ in range(2)]
     with ThreadPoolExecutor(4) as pool:
-        taken = [a for a in pool.map(lambda n: others[n % 2].claim("surveys"), range(8)) if isinstance(a, Claim)]
+        taken = [
+            a for a in pool.map(lambda number: others[number % 2].claim("surveys"), range(8)) if isinstance(a, Claim)
+        ]
     assert len(taken) == 4
     rows = out.deliveries("sending")
     assert len(rows) == 2000

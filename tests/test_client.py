@@ -475,7 +475,7 @@ def test_a_client_is_shared_by_threads() -> None:
 
     with vendor(echo) as there:
         client = made()
-        threads = [threading.Thread(target=run, args=(client, f"{there.url}/x", n)) for n in range(8)]
+        threads = [threading.Thread(target=run, args=(client, f"{there.url}/x", number)) for number in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

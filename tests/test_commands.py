@@ -400,7 +400,7 @@ def test_map_tells_every_field_error_and_fails(run: Run, tmp_path: Path) -> None
 
 def test_map_takes_a_form_lines_and_stdin(run: Run, tmp_path: Path) -> None:
     (tmp_path / "lead.txt").write_text("type=lead.created&data[first_name]=Zo%C3%AB&data[phones][]=3000000001")
-    (tmp_path / "leads.ndjson").write_text("\n".join(json.dumps(lead(n)) for n in (1, 2)))
+    (tmp_path / "leads.ndjson").write_text("\n".join(json.dumps(lead(number)) for number in (1, 2)))
     form = of(run("map", "form", str(tmp_path / "lead.txt"), "--json"))
     assert form["events"][0]["event"]["first_name"] == "Zoë"
     assert len(of(run("map", "landing", str(tmp_path / "leads.ndjson"), "--json"))["events"]) == 2

@@ -75,7 +75,7 @@ def test_whoever_waits_commits_together_and_each_gets_their_own_answer(
 ):
     counting = Counting(database)
     with locked(store):
-        futures = [committer.submit([arrival(n), arrival(n)]) for n in range(200)]
+        futures = [committer.submit([arrival(number), arrival(number)]) for number in range(200)]
     answers = [future.result(timeout=120) for future in futures]
     for number, answer in enumerate(answers):
         assert [(s.status, s.event_id) for s in answer] == [("accepted", f"L-{number}"), ("duplicate", f"L-{number}")]
@@ -85,7 +85,7 @@ def test_whoever_waits_commits_together_and_each_gets_their_own_answer(
 
 def test_many_threads_putting_the_same_events_store_each_once(database: Database, committer: Committer):
     def put(_: int) -> list[str]:
-        return [committer.put([arrival(n)])[0].status for n in range(40)]
+        return [committer.put([arrival(number)])[0].status for number in range(40)]
 
     with ThreadPoolExecutor(8) as pool:
         statuses = [status for some in pool.map(put, range(8)) for status in some]
@@ -97,9 +97,9 @@ def test_a_row_that_the_database_refuses_is_kept_as_invalid_and_harms_no_other(
     store: str, database: Database, committer: Committer
 ):
     with locked(store):
-        good = [committer.submit([arrival(n)]) for n in range(5)]
+        good = [committer.submit([arrival(number)]) for number in range(5)]
         mixed = committer.submit([arrival(10), arrival(11, type=None), arrival(12)])
-        more = [committer.submit([arrival(n)]) for n in range(20, 25)]
+        more = [committer.submit([arrival(number)]) for number in range(20, 25)]
     assert {future.result(timeout=120)[0].status for future in good + more} == {"accepted"}
     assert [s.status for s in mixed.result(timeout=120)] == ["accepted", "invalid", "accepted"]
     assert count(database, tables.deliveries) == 12
@@ -142,7 +142,7 @@ def test_what_takes_too_long_is_not_acknowledged_and_its_repeat_is_a_duplicate(
 def test_closing_stores_what_was_handed_over_and_takes_nothing_more(store: str, database: Database):
     committer = Committer(database)
     with locked(store):
-        futures = [committer.submit([arrival(n)]) for n in range(50)]
+        futures = [committer.submit([arrival(number)]) for number in range(50)]
         closing = threading.Thread(target=committer.close)
         closing.start()
     closing.join(timeout=60)

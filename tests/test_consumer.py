@@ -51,7 +51,7 @@ def lead(event_id: str, **more: Any) -> bytes:
 
 
 def leads(count: int) -> list[bytes]:
-    return [lead(f"L-{n}") for n in range(count)]
+    return [lead(f"L-{number}") for number in range(count)]
 
 
 def crm_settings(database: Database, broker: Broker, url: str = AMQP_URL, **source: Any) -> Settings:

@@ -313,12 +313,17 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 def test_whatever_is_inserted_is_what_is_read(
     database: Database, given_rows: list[tuple[str, str | None, int]]
 ) -> None:
-    rows = [ROW | {"key": None, "payload": p, "notes": n, "received_at": r} for p, n, r in given_rows]
+    rows = [
+        ROW | {"key": None, "payload": payload, "notes": notes, "received_at": at} for payload, notes, at in given_rows
+    ]
     with database.write() as conn:
         ids = [row[0] for row in insert_rows(conn, events, rows, returning=("id",))]
         chosen = select(events.c.payload, events.c.notes, events.c.received_at).where(events.c.id.in_(ids))
         found = [tuple(row) for row in conn.execute(chosen.order_by(events.c.id))]
-    clean = [(p.replace("\0", "\ufffd"), n and n.replace("\0", "\ufffd"), r) for p, n, r in given_rows]
+    clean = [
+        (payload.replace("\0", "\ufffd"), notes and notes.replace("\0", "\ufffd"), at)
+        for payload, notes, at in given_rows
+    ]
     assert found == clean
 
 
@@ -363,7 +368,7 @@ def test_serialised_writes_see_what_the_one_before_wrote(database: Database) -> 
                 if stored(conn) < 15:
                     insert_rows(conn, events, [ROW | {"key": f"{name}-{at}"}])
 
-    threads = [threading.Thread(target=run, args=((database, another)[n % 2], n)) for n in range(6)]
+    threads = [threading.Thread(target=run, args=((database, another)[number % 2], number)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

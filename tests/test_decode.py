@@ -369,7 +369,7 @@ def test_multipart_with_too_many_fields_is_unreadable():
 
 def test_a_binary_event_is_unwrapped():
     assert one(DATA, JSON, CE_HEADERS).body == UNWRAPPED
-    assert one(DATA, JSON, Headers({k.upper(): v for k, v in CE_HEADERS.items()})).event_id == "/forms/7|e1"
+    assert one(DATA, JSON, Headers({key.upper(): value for key, value in CE_HEADERS.items()})).event_id == "/forms/7|e1"
 
 
 def test_header_values_are_percent_decoded_once():
@@ -484,7 +484,10 @@ def test_the_webhook_id_is_the_event_id_before_any_other():
 
 def test_headers_that_nothing_proves_name_no_event():
     """A signed body sent again under other headers stays the event that it was."""
-    given = [CE_HEADERS | {"ce-id": f"e{n}", "ce-source": f"/{n}", "webhook-id": f"w{n}"} for n in range(2)]
+    given = [
+        CE_HEADERS | {"ce-id": f"e{number}", "ce-source": f"/{number}", "webhook-id": f"w{number}"}
+        for number in range(2)
+    ]
     first, again = (one(DATA, JSON, headers, trusts_webhook_id=False) for headers in given)
     assert (first.event_id, again.event_id) == ("", "")
     assert (
@@ -594,7 +597,7 @@ def test_form_fields_survive_the_journey(fields):
 
 @given(st.lists(st.text("ab[].0", max_size=9), min_size=1, max_size=8))
 def test_no_value_of_a_form_is_lost(names):
-    values = [f"v{n}" for n in range(len(names))]
+    values = [f"v{number}" for number in range(len(names))]
     raw = urlencode(list(zip(names, values, strict=True))).encode()
     text = orjson.dumps(body(raw, FORM)).decode()
     assert all(f'"{value}"' in text for value in values)

@@ -54,7 +54,7 @@ def test_whatever_waits_goes_in_one_call(database: Database, sandbox: Sandbox):
     out = Out(database, dial(), sandbox=sandbox)
     out.put(leads(300))
     [claimed] = out.drain()
-    assert sandbox.wolkvox.customer_ids("1042") == {f"C-{n}" for n in range(1, 301)}
+    assert sandbox.wolkvox.customer_ids("1042") == {f"C-{number}" for number in range(1, 301)}
     assert out.states() == {"delivered": 300}
     [attempt] = out.attempts()
     assert (attempt.id, attempt.records, attempt.state, attempt.status) == (claimed.attempt.id, 300, "accepted", 201)
@@ -62,7 +62,7 @@ def test_whatever_waits_goes_in_one_call(database: Database, sandbox: Sandbox):
 
 def test_more_than_a_batch_goes_in_full_batches(database: Database, sandbox: Sandbox):
     out = Out(database, survey(), sandbox=sandbox)
-    out.put([ticket(n) for n in range(1100)])
+    out.put([ticket(number) for number in range(1100)])
     out.drain("surveys")
     assert [call.rows for call in sandbox.calls] == [500, 500, 100]
     assert out.states() == {"delivered": 1100}
@@ -75,7 +75,7 @@ def test_an_event_for_both_vendors_reaches_both(database: Database, sandbox: San
     out.drain("surveys")
     assert out.states() == {"delivered": 3}
     assert len(sandbox.tracksale.customers(52)) == 1
-    assert [n["comment"] for n in sandbox.tracksale.notes] == ["thanks"]
+    assert [note["comment"] for note in sandbox.tracksale.notes] == ["thanks"]
     assert sandbox.tracksale.tags == {7: {"Canal": "email"}}
 
 
@@ -255,17 +255,21 @@ def in_the_sandbox(sandbox: Sandbox, number: int, **values: Any) -> Any:
 
 def test_every_ticket_gets_a_link_of_its_own(database: Database, sandbox: Sandbox):
     out = Out(database, links(), sandbox=sandbox)
-    out.put([ticket(n) for n in range(600)])
+    out.put([ticket(number) for number in range(600)])
     out.drain("surveys")
     assert out.states() == {"delivered": 600}
     assert [call.rows for call in sandbox.calls] == [500, 100]
-    assert {one["email"] for one in sandbox.tracksale.survey_links} == {f"zoe.{n}@example.com" for n in range(600)}
+    assert {one["email"] for one in sandbox.tracksale.survey_links} == {
+        f"zoe.{number}@example.com" for number in range(600)
+    }
 
 
 def test_whose_link_cannot_be_told_from_others_goes_alone_and_then_gets_it(database: Database, sandbox: Sandbox):
     """The vendor answers without their names: two who share a phone are asked for by themselves."""
     out = Out(database, links(), sandbox=sandbox)
-    family = [ticket(n, customer=Customer(name=f"Zoë {n}", phone=Phone(57, "3000000001"))) for n in (1, 2)]
+    family = [
+        ticket(number, customer=Customer(name=f"Zoë {number}", phone=Phone(57, "3000000001"))) for number in (1, 2)
+    ]
     out.put([*family, ticket(3)])
     sandbox.limits.change(names_in_links=False)
     out.drain("surveys")
@@ -286,7 +290,9 @@ def test_an_answer_that_was_cut_is_found_in_the_report_and_not_inserted_twice(da
     out = Out(database, collect(), sandbox=sandbox)
     sandbox.fault("tracksale.answer", "cut", where="after")
     moment = datetime.now(UTC) - timedelta(hours=1)
-    out.put([lead(n, time=moment, email=f"ana.{n}@example.com", extra={"nps": n}) for n in range(3)])
+    out.put(
+        [lead(number, time=moment, email=f"ana.{number}@example.com", extra={"nps": number}) for number in range(3)]
+    )
     out.drain("surveys")
     out.later(5)
     out.drain("surveys")
@@ -479,7 +485,7 @@ def test_several_threads_deliver_each_lead_once_within_the_vendors_limits(store:
             if isinstance(out.step(), Wait):
                 time.sleep(0.003)
 
-    threads = [threading.Thread(target=run, args=(outs[n % 2],)) for n in range(6)]
+    threads = [threading.Thread(target=run, args=(outs[number % 2],)) for number in range(6)]
     for thread in threads:
         thread.start()
     for number in range(40):

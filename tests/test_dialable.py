@@ -51,7 +51,7 @@ def test_a_number_is_judged_by_its_country_and_kind(rule: NumberRule, phone: Pho
 
 
 def test_a_person_has_so_many_numbers_and_each_other_one_a_note() -> None:
-    many = tuple(Phone(57, f"30012345{n:02}") for n in range(8))
+    many = tuple(Phone(57, f"30012345{number:02}") for number in range(8))
     event, notes = judged(lead(1, phones=(ABROAD, *many), callback_phone=ABROAD), RULE)
     assert isinstance(event, Lead)
     assert event.phones == many[:5] and event.callback_phone is None
@@ -105,7 +105,9 @@ def test_what_costs_extra_is_called_by_an_account_that_names_it_and_by_no_other(
     event = Receiver(settings, router).read(settings.sources["landing"], body)
     assert isinstance(event, Lead)
     rows = {new.account: json.loads(new.record) for new in router.deliveries("landing", event)}
-    called = {account: [row[f"tel{n}"] for n in (1, 2, 3) if row[f"tel{n}"]] for account, row in rows.items()}
+    called = {
+        account: [row[f"tel{number}"] for number in (1, 2, 3) if row[f"tel{number}"]] for account, row in rows.items()
+    }
     satellite = ["881612345678"] if "satellite" in named else []
     assert called == {"dialler": ["5719001234567", *satellite, "573001234567"], "usual": ["573001234567"]}
     notes = {new.account: " ".join(new.notes) for new in router.deliveries("landing", event)}

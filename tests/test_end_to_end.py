@@ -404,9 +404,11 @@ def test_any_number_of_workers_shares_the_limits_exactly(tmp_path: Path, databas
             for worker in range(workers):
                 fleet.start("work", name=f"work {worker}")
             for first in range(0, 2_000, 100):
-                fleet.send_many("landing", [lead(n) for n in range(first, first + 100)])
-                fleet.send_many("landing", [lead(n, "lead.updated") for n in range(100_000 + first, 100_100 + first)])
-            fleet.send_many("tickets", [ticket(n, "ticket.updated") for n in range(1, 51)])
+                fleet.send_many("landing", [lead(number) for number in range(first, first + 100)])
+                fleet.send_many(
+                    "landing", [lead(number, "lead.updated") for number in range(100_000 + first, 100_100 + first)]
+                )
+            fleet.send_many("tickets", [ticket(number, "ticket.updated") for number in range(1, 51)])
             wait_until(lambda: states(database) == {"delivered": 4_050}, 300)
         finally:
             fleet.kill_all()
@@ -446,7 +448,7 @@ def test_messages_survive_a_restart_of_the_broker(tmp_path: Path, postgres_url: 
 def _publish(broker: Broker, numbers: range) -> None:
     """With confirms, a thousand on one connection; what was not confirmed is published again, as any sender would."""
     for first in range(numbers.start, numbers.stop, 1000):
-        left = {f"M{n}": orjson.dumps(lead(n)) for n in range(first, first + 1000)}
+        left = {f"M{number}": orjson.dumps(lead(number)) for number in range(first, first + 1000)}
         while left:
             with suppress(pika.exceptions.AMQPError, OSError):
                 broker.publish_each(left)

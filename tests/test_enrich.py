@@ -764,7 +764,7 @@ def test_two_workers_fetch_each_once_and_never_more_at_a_time_than_is_allowed(
             one.start()
         for one in stops:
             one.join()
-    assert sorted(vendor.paths()) == sorted(f"/crm/v3/objects/contacts/{n}" for n in range(1, 61))
+    assert sorted(vendor.paths()) == sorted(f"/crm/v3/objects/contacts/{number}" for number in range(1, 61))
     moments = sorted(one.at_s for one in vendor.asked)
     assert all(later - earlier >= 0.5 for earlier, later in zip(moments, moments[20:], strict=False))
     assert set(world.fetches()) == {"accepted"}

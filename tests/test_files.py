@@ -218,7 +218,7 @@ def test_a_sheet_may_be_named(settings: Settings) -> None:
 
 
 def test_objects_that_know_more_than_the_first_ones_keep_it(settings: Settings, write: Write) -> None:
-    people = [{"telefono": f"3{n:09d}", "nombre": "Ana"} for n in range(1, 80)]
+    people = [{"telefono": f"3{number:09d}", "nombre": "Ana"} for number in range(1, 80)]
     people.append({"telefono": "3000000099", "correo": "ana@example.com", "curso": "MBA"})
     arrivals, _ = imported(write(json.dumps(people), "leads.json"), settings)
     agrees({"tel1": "93000000099", "email": "ana@example.com"}, arrivals[-1])

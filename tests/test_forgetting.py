@@ -214,7 +214,7 @@ def test_a_purge_goes_on_where_it_stopped(run: Run, world: World, monkeypatch: p
     assert half.purged.events == 6
     assert purge(run)["events"] == 4
     assert purge(run)["events"] == 0
-    assert kept_of(world, *(f"inigo{n}@" for n in range(10))) == set()
+    assert kept_of(world, *(f"inigo{number}@" for number in range(10))) == set()
 
 
 REASON = ("reason", "reason_code", "reason_facts")  #: the facts lose what quotes a person

@@ -115,7 +115,7 @@ def test_what_is_there_together_is_handed_over_together_and_each_gets_its_own_an
     configured: Settings, database: Database
 ) -> None:
     committer = Watching(database)
-    calls = [Call(whole(lead(n))) for n in range(40)] + [Call(whole(b"{")), Call(whole(lead(7)))]
+    calls = [Call(whole(lead(number))) for number in range(40)] + [Call(whole(b"{")), Call(whole(lead(7)))]
     with fronted(configured, database, committer) as app:
         serve(app, *calls)
     # The configuration has no route, so nobody wants them.
@@ -164,7 +164,7 @@ def test_what_comes_for_several_sources_in_turns_is_read_together_source_by_sour
     monkeypatch.setattr(Receiver, "read_all", watched)
     other = Source(name="other", mapping="lead", verify=Verify(scheme="none"))
     both = replace(configured, sources={**configured.sources, "other": other})
-    calls = [Call(whole(lead(n)), path=f"/webhooks/{'other' if n % 2 else 'open'}") for n in range(20)]
+    calls = [Call(whole(lead(number)), path=f"/webhooks/{'other' if number % 2 else 'open'}") for number in range(20)]
     with fronted(both, database) as app:
         serve(app, *calls)
     assert {call.told()["status"] for call in calls} == {"ignored"}
@@ -182,7 +182,7 @@ def test_what_brings_the_reading_down_harms_only_its_own_sender(
         return read_all(self, source, payloads, **named)
 
     monkeypatch.setattr(Receiver, "read_all", picky)
-    calls = [Call(whole(lead(n))) for n in range(6)]
+    calls = [Call(whole(lead(number))) for number in range(6)]
     with fronted(configured, database) as app:
         serve(app, *calls)
     assert [call.status for call in calls] == [200, 200, 200, 500, 200, 200]
@@ -199,7 +199,7 @@ def test_a_database_that_is_away_is_a_503(configured: Settings, database: Databa
 def test_a_large_body_is_mapped_by_another_thread_and_answered_the_same(
     configured: Settings, database: Database
 ) -> None:
-    many = orjson.dumps([orjson.loads(lead(n)) for n in range(2000)])
+    many = orjson.dumps([orjson.loads(lead(number)) for number in range(2000)])
     assert len(many) > asgi.SMALL_BYTES
     pieces = [
         {"type": "http.request", "body": many[at : at + 9000], "more_body": True} for at in range(0, len(many), 9000)

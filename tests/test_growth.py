@@ -87,59 +87,61 @@ def test_what_grows_with_the_square_is_seen() -> None:
         # Not `count`: it looks at 64 characters at once where the processor can, and is over before it is measured.
         return [sorted(text) for _ in range(len(text) // 200)]
 
-    assert any(growth(square, lambda n: "a" * n, SIZE) > MOST for _ in range(5)), "noise hides it, but not each time"
-    demand_linear(lambda text: [sorted(text) for _ in range(80)], lambda n: "a" * n, "a line")
+    assert any(growth(square, lambda size: "a" * size, SIZE) > MOST for _ in range(5)), (
+        "noise hides it, but not each time"
+    )
+    demand_linear(lambda text: [sorted(text) for _ in range(80)], lambda size: "a" * size, "a line")
 
 
 #: Texts that are known to be the worst for some way of reading: name -> so many characters of it.
 TEXTS: dict[str, Callable[[int], str]] = {
-    "two kinds of marks": lambda n: "a" + "\u0301" * (n // 2) + "\u0323" * (n // 2),
-    "marks by turns": lambda n: "\u0301\u0323" * (n // 2),
-    "marks behind invisible ones": lambda n: ("\u0323" * 15 + "\u200b") * (n // 32) + "\u0301" * (n // 2),
-    "voiced marks": lambda n: ("\u0323" * 30 + "\uff9e" * 30) * (n // 60),
-    "thirty marks a letter": lambda n: ("\u0323" * 30 + "a") * (n // 31),
-    "ligatures": lambda n: "\ufdfa" * n,
-    "blanks": lambda n: "a" + " " * n + "b",
-    "lines": lambda n: "a\r\n" * (n // 3),
-    "digits": lambda n: "1" * n,
-    "digits with signs": lambda n: "+57 (1)-" * (n // 8),
-    "phones": lambda n: "+573001234567 " * (n // 14),
-    "phones in a row": lambda n: "3001234567,6012345678/" * (n // 22),
-    "at signs": lambda n: "a@" * (n // 2),
-    "dots after an at sign": lambda n: "a@" + "." * n + "@",
-    "domains": lambda n: "a@" + "b." * (n // 2) + "@",
-    "brackets": lambda n: "a" + "[" * n,
-    "closed brackets": lambda n: "a" + "[]" * (n // 2) + "x",
-    "field names": lambda n: "fields[a]" + "[b]" * (n // 3),
-    "dotted": lambda n: "a." * (n // 2),
-    "a change of state": lambda n: "status:{from:" + ",to:" * (n // 4),
-    "changes of state": lambda n: "status:{from:" * (n // 13),
-    "actions": lambda n: "ticket_action:" * (n // 14),
-    "open tags": lambda n: "<a " * (n // 3),
-    "open comments": lambda n: "<!--" * (n // 4),
-    "declarations": lambda n: "<![" * (n // 3),
-    "attributes": lambda n: "<a " + "b='" * (n // 3),
-    "a long character": lambda n: f"<b>&#{'1' * n};</b>",
-    "entities": lambda n: "<b>" + "&amp" * (n // 4),
-    "backslashes": lambda n: "\\" * n,
-    "half a pair": lambda n: "\\ud800" * (n // 6),
-    "percents": lambda n: "%4" * (n // 2),
-    "quotes": lambda n: '"' * n,
-    "one long word": lambda n: "a" * n,
-    "words and at signs": lambda n: "a" * (n // 2) + "@" + "b" * (n // 2),
-    "data urls": lambda n: "data:application/octet-stream;base64," + "A" * n,
-    "words of secrets": lambda n: "token=" * (n // 6),
-    "iso times": lambda n: "2026-11-20T15:01:02" + ".0" * (n // 2),
-    "hexadecimal": lambda n: "a1" * (n // 2),
-    "surrogates": lambda n: "\ud800" * n,
+    "two kinds of marks": lambda size: "a" + "\u0301" * (size // 2) + "\u0323" * (size // 2),
+    "marks by turns": lambda size: "\u0301\u0323" * (size // 2),
+    "marks behind invisible ones": lambda size: ("\u0323" * 15 + "\u200b") * (size // 32) + "\u0301" * (size // 2),
+    "voiced marks": lambda size: ("\u0323" * 30 + "\uff9e" * 30) * (size // 60),
+    "thirty marks a letter": lambda size: ("\u0323" * 30 + "a") * (size // 31),
+    "ligatures": lambda size: "\ufdfa" * size,
+    "blanks": lambda size: "a" + " " * size + "b",
+    "lines": lambda size: "a\r\n" * (size // 3),
+    "digits": lambda size: "1" * size,
+    "digits with signs": lambda size: "+57 (1)-" * (size // 8),
+    "phones": lambda size: "+573001234567 " * (size // 14),
+    "phones in a row": lambda size: "3001234567,6012345678/" * (size // 22),
+    "at signs": lambda size: "a@" * (size // 2),
+    "dots after an at sign": lambda size: "a@" + "." * size + "@",
+    "domains": lambda size: "a@" + "b." * (size // 2) + "@",
+    "brackets": lambda size: "a" + "[" * size,
+    "closed brackets": lambda size: "a" + "[]" * (size // 2) + "x",
+    "field names": lambda size: "fields[a]" + "[b]" * (size // 3),
+    "dotted": lambda size: "a." * (size // 2),
+    "a change of state": lambda size: "status:{from:" + ",to:" * (size // 4),
+    "changes of state": lambda size: "status:{from:" * (size // 13),
+    "actions": lambda size: "ticket_action:" * (size // 14),
+    "open tags": lambda size: "<a " * (size // 3),
+    "open comments": lambda size: "<!--" * (size // 4),
+    "declarations": lambda size: "<![" * (size // 3),
+    "attributes": lambda size: "<a " + "b='" * (size // 3),
+    "a long character": lambda size: f"<b>&#{'1' * size};</b>",
+    "entities": lambda size: "<b>" + "&amp" * (size // 4),
+    "backslashes": lambda size: "\\" * size,
+    "half a pair": lambda size: "\\ud800" * (size // 6),
+    "percents": lambda size: "%4" * (size // 2),
+    "quotes": lambda size: '"' * size,
+    "one long word": lambda size: "a" * size,
+    "words and at signs": lambda size: "a" * (size // 2) + "@" + "b" * (size // 2),
+    "data urls": lambda size: "data:application/octet-stream;base64," + "A" * size,
+    "words of secrets": lambda size: "token=" * (size // 6),
+    "iso times": lambda size: "2026-11-20T15:01:02" + ".0" * (size // 2),
+    "hexadecimal": lambda size: "a1" * (size // 2),
+    "surrogates": lambda size: "\ud800" * size,
 }
 #: What may stand where a text is expected.
 VALUES: dict[str, Callable[[int], Any]] = {
     **TEXTS,
-    "many texts": lambda n: ["+573001234567"] * (n // 4),
-    "many objects": lambda n: [{"id": "1", "email": "a@example.com"}] * (n // 8),
-    "many keys": lambda n: {f"k{i}": "v" for i in range(n // 8)},
-    "a deep object": lambda n: _deep(60, "x" * n),
+    "many texts": lambda size: ["+573001234567"] * (size // 4),
+    "many objects": lambda size: [{"id": "1", "email": "a@example.com"}] * (size // 8),
+    "many keys": lambda size: {f"k{i}": "v" for i in range(size // 8)},
+    "a deep object": lambda size: _deep(60, "x" * size),
 }
 
 
@@ -259,10 +261,12 @@ def public_names() -> Iterator[str]:
 
 def test_every_public_function_of_the_mappings_is_walked_or_said_to_read_no_text() -> None:
     walked = {name.partition(",")[0] for name in READERS} | OTHERS
-    schemas_and_mappings = {n for n in public_names() if n.startswith(("senders.", "records.", "events."))}
+    schemas_and_mappings = {size for size in public_names() if size.startswith(("senders.", "records.", "events."))}
     # Steps of reading a phone, each of which gets what `phones.reader` has cut.
     steps = ("covers", "faults", "plan", "remarks", "result", "runs", "wrappings", "hints.Hints")
-    schemas_and_mappings |= {n for n in public_names() if n.startswith(tuple(f"phones.{step}" for step in steps))}
+    schemas_and_mappings |= {
+        size for size in public_names() if size.startswith(tuple(f"phones.{step}" for step in steps))
+    }
     missing = set(public_names()) - walked - schemas_and_mappings
     assert not missing, f"say in READERS or OTHERS what they read: {sorted(missing)}"
 
@@ -355,43 +359,46 @@ JSON, FORM, PARTS, XML = (
 )
 #: Bodies that are known to be the worst for some reader: name -> content type, and so many bytes of it.
 BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
-    "small objects": (JSON, lambda n: b"[" + b"{}," * (n // 3) + b"{}]"),
-    "small arrays": (JSON, lambda n: b'{"a":[' + b"[]," * (n // 3) + b"[]]}"),
-    "open arrays": (JSON, lambda n: b"[" * n),
-    "deep objects": (JSON, lambda n: b'{"a":' * (n // 5)),
-    "a long number": (JSON, lambda n: b'{"id":' + b"1" * n + b"}"),
-    "a long fraction": (JSON, lambda n: b'{"id":0.' + b"1" * n + b"}"),
-    "one key again": (JSON, lambda n: b"{" + b'"a":1,' * (n // 6) + b'"a":1}'),
-    "halves of pairs": (JSON, lambda n: b'{"a":"' + b"\\ud800" * (n // 6) + b'"}'),
-    "backslashes": (JSON, lambda n: b'{"a":"' + b"\\" * n + b'\\ud800"}'),
-    "lines": ("application/x-ndjson", lambda n: b'{"id":"1"}\n' * (n // 11)),
-    "broken lines": ("application/x-ndjson", lambda n: b"{\n" * (n // 2)),
-    "one field again": (FORM, lambda n: b"a=1&" * (n // 4)),
+    "small objects": (JSON, lambda size: b"[" + b"{}," * (size // 3) + b"{}]"),
+    "small arrays": (JSON, lambda size: b'{"a":[' + b"[]," * (size // 3) + b"[]]}"),
+    "open arrays": (JSON, lambda size: b"[" * size),
+    "deep objects": (JSON, lambda size: b'{"a":' * (size // 5)),
+    "a long number": (JSON, lambda size: b'{"id":' + b"1" * size + b"}"),
+    "a long fraction": (JSON, lambda size: b'{"id":0.' + b"1" * size + b"}"),
+    "one key again": (JSON, lambda size: b"{" + b'"a":1,' * (size // 6) + b'"a":1}'),
+    "halves of pairs": (JSON, lambda size: b'{"a":"' + b"\\ud800" * (size // 6) + b'"}'),
+    "backslashes": (JSON, lambda size: b'{"a":"' + b"\\" * size + b'\\ud800"}'),
+    "lines": ("application/x-ndjson", lambda size: b'{"id":"1"}\n' * (size // 11)),
+    "broken lines": ("application/x-ndjson", lambda size: b"{\n" * (size // 2)),
+    "one field again": (FORM, lambda size: b"a=1&" * (size // 4)),
     "fields of numbers": (
         FORM,
-        lambda n: b"&".join(b"a[%d]=1" % i for i in range(min(n // 8, 999))) + b"&b=" + b"1" * n,
+        lambda size: b"&".join(b"a[%d]=1" % i for i in range(min(size // 8, 999))) + b"&b=" + b"1" * size,
     ),
-    "nested fields": (FORM, lambda n: b"a" + b"[]" * (n // 2) + b"=1"),
-    "open brackets": (FORM, lambda n: b"a" + b"[" * n + b"=1"),
-    "dotted fields": (FORM, lambda n: b"a." * (n // 2) + b"=1"),
-    "percents": (FORM, lambda n: b"a=" + b"%" * n),
+    "nested fields": (FORM, lambda size: b"a" + b"[]" * (size // 2) + b"=1"),
+    "open brackets": (FORM, lambda size: b"a" + b"[" * size + b"=1"),
+    "dotted fields": (FORM, lambda size: b"a." * (size // 2) + b"=1"),
+    "percents": (FORM, lambda size: b"a=" + b"%" * size),
     "one part": (
         PARTS,
-        lambda n: b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"\r\n" * (n // 2) + b"--b--",
+        lambda size: b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"\r\n" * (size // 2) + b"--b--",
     ),
-    "parts": (PARTS, lambda n: b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * (n // 56) + b"--b--"),
-    "heads of parts": (PARTS, lambda n: b"--b\r\n" + b"A: b\r\n" * (n // 6) + b"\r\n1\r\n--b--"),
+    "parts": (
+        PARTS,
+        lambda size: b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * (size // 56) + b"--b--",
+    ),
+    "heads of parts": (PARTS, lambda size: b"--b\r\n" + b"A: b\r\n" * (size // 6) + b"\r\n1\r\n--b--"),
     "almost boundaries": (
         PARTS,
-        lambda n: b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"\r\n-" * (n // 3),
+        lambda size: b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"\r\n-" * (size // 3),
     ),
-    "elements": (XML, lambda n: b"<a>" + b"<b/>" * (n // 4) + b"</a>"),
-    "different elements": (XML, lambda n: b"<a>" + b"".join(b"<b%d/>" % i for i in range(n // 8)) + b"</a>"),
-    "attributes": (XML, lambda n: b"<a " + b"".join(b"b%d='1' " % i for i in range(n // 10)) + b"/>"),
-    "texts": (XML, lambda n: b"<a>" + b"&amp;" * (n // 5) + b"</a>"),
-    "open elements": (XML, lambda n: b"<a>" * (n // 3)),
-    "namespaces": (XML, lambda n: b"<a xmlns='" + b"x" * n + b"'><b/></a>"),
-    "a long content type": ('a; b="' + "\\" * 3000, lambda n: b"x" * n),
+    "elements": (XML, lambda size: b"<a>" + b"<b/>" * (size // 4) + b"</a>"),
+    "different elements": (XML, lambda size: b"<a>" + b"".join(b"<b%d/>" % i for i in range(size // 8)) + b"</a>"),
+    "attributes": (XML, lambda size: b"<a " + b"".join(b"b%d='1' " % i for i in range(size // 10)) + b"/>"),
+    "texts": (XML, lambda size: b"<a>" + b"&amp;" * (size // 5) + b"</a>"),
+    "open elements": (XML, lambda size: b"<a>" * (size // 3)),
+    "namespaces": (XML, lambda size: b"<a xmlns='" + b"x" * size + b"'><b/></a>"),
+    "a long content type": ('a; b="' + "\\" * 3000, lambda size: b"x" * size),
 }
 
 

@@ -194,9 +194,9 @@ def test_what_is_due_outside_its_hours_is_held_and_leaves_when_they_begin(
     clock["until"] = 0
     out.drain()
     assert out.states() == {"delivered": 6}
-    assert [row["tel1"] for row in sandbox.wolkvox.rows("1042")] == [f"3{n:09d}" for n in (1, 2, 3, 10, 11)], (
-        "the oldest first"
-    )
+    assert [row["tel1"] for row in sandbox.wolkvox.rows("1042")] == [
+        f"3{number:09d}" for number in (1, 2, 3, 10, 11)
+    ], "the oldest first"
 
 
 def test_what_expires_while_it_is_held_says_so(database: Database, sandbox: Sandbox, clock: dict[str, int]) -> None:
@@ -231,7 +231,7 @@ def test_an_open_route_goes_on_while_another_to_the_same_campaign_is_closed(
     monkeypatch.setattr(hours_guard, "HELD_AT_ONCE", 3)
     closed, open_ = dial(contact_hours=OWN, name="closed"), dial(name="open", on=("lead.updated",))
     out = Out(database, closed, open_, sandbox=sandbox)
-    out.put([lead(n, type="lead.updated") for n in range(1, 5)])
+    out.put([lead(number, type="lead.updated") for number in range(1, 5)])
     out.put(leads(3, first=10))
     with database.read() as conn:
         clock["until"] = now_ms(conn) + 3_600_000
@@ -405,7 +405,7 @@ def test_ten_thousand_rows_meet_a_long_list_in_one_statement(database: Database)
     out = Out(database, dial())
     out.put(leads(2000))
     with database.write() as conn:
-        suppression_list.add(conn, [Entry(f"{n:032x}", "…", "", 1) for n in range(20_000)])
+        suppression_list.add(conn, [Entry(f"{number:032x}", "…", "", 1) for number in range(20_000)])
     refuse(out, "+573000001000")
     assert out.claimed().attempt.kind == "send"
     assert out.states() == {"sending": 1999, "suppressed": 1}

@@ -134,7 +134,9 @@ def test_nothing_unsigned_changes_which_events_a_request_is(name: str) -> None:
         if name.endswith("-4"):
             signature = {**signature, "X-Message": "another"}
         for content_type in TYPES:
-            mine = {number: v for number, v in unsigned.items() if number not in {h.lower() for h in signature}}
+            mine = {
+                name: value for name, value in unsigned.items() if name not in {header.lower() for header in signature}
+            }
             assert keys(source, raw, signature, mine, content_type) == first, (content_type, raw[:80])
 
 
@@ -152,7 +154,7 @@ def test_whatever_stands_beside_a_signature_makes_no_second_event(
     every = bodies(source.mapping)
     raw = every[at % len(every)]
     signature = signed(source, raw)
-    mine = {number: v for number, v in beside.items() if number not in {h.lower() for h in signature}}
+    mine = {name: value for name, value in beside.items() if name not in {header.lower() for header in signature}}
     one, other = keys(source, raw, signature, {}, "application/json"), keys(source, raw, signature, mine, content_type)
     cloud = keys(source, raw, signature, CLOUD, "application/json")
     # A CloudEvent's type may make an event of what says no type itself; under its one name, whatever else there is.
@@ -230,7 +232,8 @@ def test_a_packed_body_grows_no_larger_than_its_source_takes(name: str) -> None:
     source = SOURCES[name]
     raw = gzip.compress(b'{"a":[' + b"{}," * 1_000_000 + b"{}]}")
     proved = RECEIVER.verify(
-        source, Proof(raw, {number.lower(): v for number, v in signed(source, raw).items()}, now_s=NOW_S, url=URL)
+        source,
+        Proof(raw, {name.lower(): value for name, value in signed(source, raw).items()}, now_s=NOW_S, url=URL),
     )
     with pytest.raises(Unreadable, match="larger than 65536 bytes"):
         RECEIVER.payloads(source, raw, content_type="", headers={}, proved=proved, max_bytes=65536)

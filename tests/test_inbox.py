@@ -112,10 +112,10 @@ def test_ten_thousand_at_once_keep_their_order_in_the_answer(database: Database)
     numbers = list(range(10_000))
     random.Random(7).shuffle(numbers)
     with database.write() as conn:
-        stored = inbox.store(conn, [arrival(n) for n in numbers])
-    assert [s.event_id for s in stored] == [f"L-{n}" for n in numbers]
+        stored = inbox.store(conn, [arrival(number) for number in numbers])
+    assert [s.event_id for s in stored] == [f"L-{number}" for number in numbers]
     assert {s.status for s in stored} == {"accepted"}
-    again = put(database, *(arrival(n) for n in [*numbers, 10_000]))
+    again = put(database, *(arrival(number) for number in [*numbers, 10_000]))
     assert again == ["duplicate"] * 10_000 + ["accepted"]
     assert count(database, tables.records) == 10_001
 
@@ -147,7 +147,7 @@ def test_many_threads_storing_the_same_events_store_each_once(database: Database
         random.Random(seed).shuffle(mine)
         statuses: list[str] = []
         for at in range(0, len(mine), 50):
-            statuses += put(database, *(arrival(n) for n in mine[at : at + 50]))
+            statuses += put(database, *(arrival(number) for number in mine[at : at + 50]))
         return statuses
 
     with ThreadPoolExecutor(8) as pool:
@@ -159,7 +159,7 @@ def test_many_threads_storing_the_same_events_store_each_once(database: Database
 
 def test_copies_of_a_lapsed_hash_in_many_threads_become_one_new_event(database: Database):
     out = Out(database, dial())
-    forms = [arrival(n, event_id=f"{HASHED}{n:064d}") for n in range(40)]
+    forms = [arrival(number, event_id=f"{HASHED}{number:064d}") for number in range(40)]
     put(database, *forms)
     out.later(4 * DAY_S + 1)
     together = threading.Barrier(8)
@@ -268,7 +268,7 @@ def test_a_forgotten_hash_of_a_body_lapses_like_any(database: Database):
 
 def test_many_threads_storing_copies_of_forgotten_events_store_none(database: Database):
     numbers = list(range(1200))
-    put_keyed(database, *(arrival(n) for n in numbers))
+    put_keyed(database, *(arrival(number) for number in numbers))
     forget(database, *numbers[::2])
 
     def store(seed: int) -> list[str]:

@@ -70,7 +70,7 @@ def test_beyond_the_bound_it_is_refused_and_not_kept(
 
 
 def test_an_ignored_event_counts_as_well(client: FlaskClient, database: Database, settings: Settings) -> None:
-    answers = [post(client, "open", {**lead(n, address=LARGE), "type": "lead.updated"}) for n in range(12)]
+    answers = [post(client, "open", {**lead(number, address=LARGE), "type": "lead.updated"}) for number in range(12)]
     assert answers[0].get_json()["status"] == "ignored"
     assert_problem(answers[-1], 429)
     assert stored(database, "open") <= MOST + 2 * len(LARGE)

@@ -160,7 +160,7 @@ def within(module: str, places: set[str]) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_outside_is_reached_through_one_module_each(path: Path) -> None:
     for node in parsed(path):
-        names = [n.name for n in node.names] if isinstance(node, ast.Import) else []
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
         for name in names:
             places = BOUNDARIES.get(name.split(".")[0])

@@ -165,7 +165,7 @@ def test_a_body_is_as_large_as_its_source_takes(port: int, source: str, size: in
 def test_a_body_holds_as_many_events_as_its_source_takes(port: int) -> None:
     for count, wanted in ((2, b"202"), (3, b"400")):
         with connected(port) as line:
-            line.sendall(post("few", b"[" + b",".join(lead(n) for n in range(count)) + b"]"))
+            line.sendall(post("few", b"[" + b",".join(lead(number) for number in range(count)) + b"]"))
             assert answered(line, 1)[9:12] == wanted
 
 

@@ -21,7 +21,7 @@ store, database = outbound_steps.store, outbound_steps.database
 
 
 def waiting(source: str, number: int, first: int = 0) -> tuple[list[Any], Future[list[Stored]]]:
-    return [arrival(n, source=source) for n in range(first, first + number)], Future()
+    return [arrival(one, source=source) for one in range(first, first + number)], Future()
 
 
 def sizes(line: Line) -> dict[str, int]:
@@ -39,7 +39,7 @@ def test_every_source_that_waits_is_in_the_next_transaction() -> None:
     assert sizes(line) == {"pub": OF_ONE, "crm": 1, "form": OF_ONE}
     line.add([waiting("crm", 2)])
     assert sizes(line) == {"pub": OF_ONE, "crm": 2}
-    line.add([waiting(f"s{n}", OF_ONE) for n in range(9)])
+    line.add([waiting(f"s{number}", OF_ONE) for number in range(9)])
     first, second = sizes(line), sizes(line)
     assert sum(first.values()) == GROUP == sum(second.values())
     assert "pub" in first and "pub" not in second, "who had a turn waits for the others'"

@@ -299,7 +299,7 @@ def test_no_person_comes_out_of_a_logger(found, key):
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
     whole = str(int(person)) if isinstance(person, int | float) else person
-    printed = [{k: v for k, v in json.loads(line).items() if k != "timestamp"} for line in lines]
+    printed = [{key: value for key, value in json.loads(line).items() if key != "timestamp"} for line in lines]
     assert not [entry for entry in printed if whole in json.dumps(entry, ensure_ascii=False)]
 
 

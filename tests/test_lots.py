@@ -81,7 +81,7 @@ def drafted(world: World, count: int, first: int = 1) -> str:
 
 def by_hand(sandbox: Sandbox, count: int) -> None:
     """A person adds customers to the same lot."""
-    people = [{"name": f"Rosa Pérez {n}", "email": f"rosa{n}@example.com"} for n in range(count)]
+    people = [{"name": f"Rosa Pérez {number}", "email": f"rosa{number}@example.com"} for number in range(count)]
     vendor = Tracksale.at(sandbox.url, token=SOMEBODY)
     assert counts_of(vendor.dispatch("26", people, schedule_time=None).json()).inserted == count
     vendor.close()

@@ -97,7 +97,7 @@ def _record(event: Any, to: str, options: dict[str, Any], region: str, timezone:
         rendered = mappings.RECORDS[to](Rendering(locale=locale(region, timezone), **options)).render(event)
     except Invalid as invalid:
         return {"errors": {e.field: e.message for e in invalid.errors}}
-    written = {"record": {k: v for k, v in rendered.record.items() if v != ""}}
+    written = {"record": {key: value for key, value in rendered.record.items() if value != ""}}
     return {**written, "notes": list(rendered.notes)} if rendered.notes else written
 
 
@@ -108,10 +108,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
-        return [plain(v) for v in value]
+        return [plain(one) for one in value]
     if dataclasses.is_dataclass(value):
         named = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {name: v for name, v in named.items() if v not in ("", None, [], {})}
+        return {name: value for name, value in named.items() if value not in ("", None, [], {})}
     return value
 
 
@@ -201,7 +201,7 @@ def test_a_phone_given_twice_is_dialled_once() -> None:
 
 
 def test_a_list_of_very_many_phones_is_read_only_to_its_limit() -> None:
-    read_lead = lead(phones=[f"30000{n:05}" for n in range(1000)])
+    read_lead = lead(phones=[f"30000{number:05}" for number in range(1000)])
     assert len(read_lead.phones) == 20
     assert read_lead.notes == ("phones.20: only the first 20 numbers are read",)
 
@@ -258,11 +258,11 @@ def test_a_foreign_number_is_never_dialled_as_if_national() -> None:
     rendered = row(dataclasses.replace(CALLER, phones=(MADRID, CALI), callback_phone=MADRID), dial_prefix="9")
     assert rendered.record["tel1"] == rendered.record["customer_id"] == "93000000001"
     assert rendered.record["tel2"] == rendered.record["recall_telephone"] == ""
-    assert [n.partition(":")[0] for n in rendered.notes] == ["callback_phone", "phones.0"]
+    assert [note.partition(":")[0] for note in rendered.notes] == ["callback_phone", "phones.0"]
 
 
 def test_the_eleventh_phone_goes_to_tel_extra_and_no_further() -> None:
-    phones = tuple(Phone(57, f"30000000{n:02}") for n in range(13))
+    phones = tuple(Phone(57, f"30000000{number:02}") for number in range(13))
     rendered = row(dataclasses.replace(CALLER, phones=phones))
     assert rendered.record["tel10"] == "3000000009"
     assert rendered.record["tel_extra"] == "3000000010"
@@ -301,7 +301,7 @@ def test_any_value_of_extra_becomes_a_text(value: Any, text: str) -> None:
 def test_extra_comes_before_the_events_own_fields_in_opts() -> None:
     event = dataclasses.replace(CALLER, city="Cali", zone="Sur", extra={"city": "Tuluá"})
     rendered = row(event, opt=("city", "zone", "nowhere", "notes", "__class__"))
-    assert [rendered.record[f"opt{n}"] for n in range(1, 6)] == ["Tuluá", "Sur", "", "", ""]
+    assert [rendered.record[f"opt{number}"] for number in range(1, 6)] == ["Tuluá", "Sur", "", "", ""]
 
 
 def test_more_than_twelve_opts_or_an_unknown_phone_format_are_refused_at_once() -> None:
@@ -325,7 +325,7 @@ def test_a_call_takes_fifty_tags_and_not_one_more() -> None:
 
 
 def _tags(ticket: Ticket, count: int) -> Rendered:
-    tags = {f"Tag {n}": "channel" for n in range(count)}
+    tags = {f"Tag {number}": "channel" for number in range(count)}
     return tracksale.EmptyTags(Rendering(tags=tags)).render(ticket)
 
 
@@ -700,14 +700,16 @@ def _takes_row(record: dict[str, Any]) -> None:
     assert all(type(value) is str for value in record.values())
     assert not {"None", "nan", "NaN"} & set(record.values())
     assert record["tel1"] and record["customer_id"]
-    assert all(len(record[n]) <= (100 if i < 6 else 200) for i, n in enumerate(wolkvox.OPTS))
+    assert all(len(record[name]) <= (100 if at < 6 else 200) for at, name in enumerate(wolkvox.OPTS))
     assert record["recall_date"] == "" or (len(record["recall_date"]) == 14 and record["recall_date"].isdecimal())
 
 
 def _takes_customer(record: dict[str, Any]) -> None:
     assert {*record} <= {"name", "email", "identification", "phone", "tags"}
     assert record.get("email") or record.get("phone")
-    assert all(record[n] and isinstance(record[n], str) for n in record if n != "tags"), "what is absent is left out"
+    assert all(record[name] and isinstance(record[name], str) for name in record if name != "tags"), (
+        "what is absent is left out"
+    )
     _take_tags(record["tags"])
 
 
@@ -727,19 +729,27 @@ def _takes_note(record: dict[str, Any]) -> None:
     assert record["comment"]
     assert ("answer_id" in record) != ("filter" in record)
     if "filter" in record:
-        rest = {k: v for k, v in record["filter"].items() if k not in ("start_date", "end_date", "campaign_code")}
+        rest = {
+            key: value
+            for key, value in record["filter"].items()
+            if key not in ("start_date", "end_date", "campaign_code")
+        }
         assert _is_one_person(rest)
         assert len(record["filter"]["start_date"]) == len(record["filter"]["end_date"]) == len("2026-11-20")
 
 
 def _takes_answer(record: dict[str, Any]) -> None:
     assert record["name"] and (record.get("email") or record.get("phone"))
-    assert all(record[n] and isinstance(record[n], str) for n in ("email", "phone", "identification") if n in record)
+    assert all(
+        record[name] and isinstance(record[name], str)
+        for name in ("email", "phone", "identification")
+        if name in record
+    )
     assert ("score" in record) != ("answers" in record)
     assert "score" not in record or (type(record["score"]) is int and 0 <= record["score"] <= 10)
     for one in record.get("answers", [record]):
         assert "score" not in one or (type(one["score"]) in (int, str) and one["score"] != "")
-        assert all(one[n] for n in ("justification", "option", "comment") if n in one)
+        assert all(one[name] for name in ("justification", "option", "comment") if name in one)
     _take_tags(record.get("tags", []))
 
 

@@ -89,7 +89,10 @@ def kept(database: Database, table: Table, *order: Any) -> list[dict[str, Any]]:
 
 
 def expected(rows: list[dict[str, Any]], table: Table) -> list[dict[str, Any]]:
-    clean = [{k: v.replace("\0", "\ufffd") if isinstance(v, str) else v for k, v in row.items()} for row in rows]
+    clean = [
+        {key: value.replace("\0", "\ufffd") if isinstance(value, str) else value for key, value in row.items()}
+        for row in rows
+    ]
     return [dict.fromkeys(LATER[table.name]) | row for row in clean]
 
 

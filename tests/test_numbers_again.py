@@ -58,7 +58,7 @@ def reload(out: Out, account: Account, *sources: Source) -> Out:
     )
     out.places = places(out.settings)
     out.router = Router(out.settings, name_of)
-    out.lines = {n: replace(one, account=account, places=dict(out.places[n])) for n, one in out.lines.items()}
+    out.lines = {name: replace(one, account=account, places=dict(out.places[name])) for name, one in out.lines.items()}
     return out
 
 

@@ -131,7 +131,7 @@ def silent(world: World) -> None:
                 rows.append(row | {"id": None, "key": f"{day}-{number}", "received_at": at})
         conn.execute(update(tables.events).values(received_at=now - 20 * DAY_MS))
         for each in rows:
-            conn.execute(insert(tables.events).values({name: v for name, v in each.items() if name != "id"}))
+            conn.execute(insert(tables.events).values({name: value for name, value in each.items() if name != "id"}))
 
 
 OBSTACLES: dict[str, tuple[Callable[[World], None], str]] = {

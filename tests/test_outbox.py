@@ -154,9 +154,11 @@ def test_a_person_is_known_to_have_been_sent_before(out: Out):
     out.put([lead(1, id="again"), lead(3)])
     claimed = out.claimed()
     with out.database.read() as conn:
-        known = {n: outbox.sent_before(conn, DIAL, n) for n, _ in outbox.members(conn, claimed.attempt.id)}
+        known = {
+            number: outbox.sent_before(conn, DIAL, number) for number, _ in outbox.members(conn, claimed.attempt.id)
+        }
         assert sorted(known.values()) == [False, True]
-        assert not any(outbox.sent_before(conn, "dialler/wolkvox.add_record/1043", n) for n in known)
+        assert not any(outbox.sent_before(conn, "dialler/wolkvox.add_record/1043", number) for number in known)
 
 
 def test_only_an_unknown_attempt_before_counts_as_tried(out: Out):
@@ -281,7 +283,7 @@ def test_a_record_survives_quotes_escapes_and_every_script(out: Out):
 
 def test_the_claims_queries_stay_on_the_partial_indexes(out: Out):
     """Or a million delivered rows would be walked past at every claim."""
-    add(out, *((n, [new()]) for n in range(200)))
+    add(out, *((number, [new()]) for number in range(200)))
     with out.database.write() as conn:
         if conn.dialect.name == "sqlite":
             plan = "EXPLAIN QUERY PLAN "
@@ -303,10 +305,10 @@ def test_the_claims_queries_stay_on_the_partial_indexes(out: Out):
 
 def test_a_partial_answer_settles_each_of_its_own(database: Database):
     out = Out(database, survey())
-    out.put([ticket(n) for n in range(3)])
+    out.put([ticket(number) for number in range(3)])
     claimed = out.claimed("surveys")
     with database.write() as conn:
-        ids = [n for n, _ in outbox.members(conn, claimed.attempt.id)]
+        ids = [number for number, _ in outbox.members(conn, claimed.attempt.id)]
         now = now_ms(conn)
         rows = [
             (ids[0], DeliveryState.DELIVERED, None, now),

@@ -52,8 +52,8 @@ def cases() -> list[Any]:
     with CASES.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         return [
-            pytest.param(row["region"], json.loads(row["text"]), row["numbers"].split(), id=f"{row['kind']}: {n}")
-            for n, row in enumerate(rows)
+            pytest.param(row["region"], json.loads(row["text"]), row["numbers"].split(), id=f"{row['kind']}: {number}")
+            for number, row in enumerate(rows)
         ]
 
 

@@ -109,14 +109,14 @@ def closed_ids(asked: Asked) -> set[str]:
 
 def test_pages_may_shift_while_they_are_read(email: Asked, sandbox: Sandbox) -> None:
     email.look()
-    there = {ticket(sandbox, 1000 + n, created_s=seconds(hours=5) + n) for n in range(250)}
+    there = {ticket(sandbox, 1000 + number, created_s=seconds(hours=5) + number) for number in range(250)}
     email.due()
     steps = []
     for page in range(10):
         steps.append(email.polling.step())
         if steps[-1].through:
             break
-        there |= {ticket(sandbox, 2000 + 50 * page + n) for n in range(30)}  # new ones come first
+        there |= {ticket(sandbox, 2000 + 50 * page + number) for number in range(30)}  # new ones come first
     assert [step.read for step in steps[:2]] == [100, 100]
     email.look()
     assert closed_ids(email) == there
@@ -125,7 +125,7 @@ def test_pages_may_shift_while_they_are_read(email: Asked, sandbox: Sandbox) -> 
 
 def test_a_page_that_is_gone_begins_the_look_anew(email: Asked, sandbox: Sandbox) -> None:
     email.look()
-    there = {ticket(sandbox, 1000 + n, created_s=seconds(hours=5) + n) for n in range(150)}
+    there = {ticket(sandbox, 1000 + number, created_s=seconds(hours=5) + number) for number in range(150)}
     email.due()
     assert email.polling.step().read == 100
     sandbox.fault("postcenter.paginated", "status", status=400, body={"message": "Bad request", "status": 400})

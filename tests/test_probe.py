@@ -173,7 +173,7 @@ def test_those_who_are_new_decide_for_those_who_are_not(database: Database, sand
     out.put(leads(8))
     out.drain()
     sandbox.fault("wolkvox.add_record", "cut", where="before")
-    out.put([*(lead(n, id=f"again {n}") for n in range(1, 9)), lead(50)])
+    out.put([*(lead(number, id=f"again {number}") for number in range(1, 9)), lead(50)])
     out.step()
     out.later(5)
     out.drain()
@@ -456,7 +456,7 @@ def lost(out: Out, sandbox: Sandbox, people: list[Any], *, where: str) -> None:
 
 def test_a_dispatch_is_looked_for_in_the_report(database: Database, sandbox: Sandbox):
     out = Out(database, survey(), sandbox=sandbox)
-    lost(out, sandbox, [ticket(n) for n in range(30)], where="after")
+    lost(out, sandbox, [ticket(number) for number in range(30)], where="after")
     out.later(3)
     out.drain("surveys")
     assert out.states() == {"delivered": 30}
@@ -467,7 +467,7 @@ def test_a_dispatch_is_looked_for_in_the_report(database: Database, sandbox: San
 def test_a_report_that_lags_is_looked_at_again(database: Database, sandbox: Sandbox):
     sandbox.limits.change(report_lag_s=3600.0)
     out = Out(database, survey(), sandbox=sandbox)
-    lost(out, sandbox, [ticket(n) for n in range(3)], where="after")
+    lost(out, sandbox, [ticket(number) for number in range(3)], where="after")
     out.later(5)
     out.drain("surveys")
     assert out.states() == {"uncertain": 3}
@@ -482,7 +482,7 @@ def test_a_report_that_lags_is_looked_at_again(database: Database, sandbox: Sand
 
 def test_absence_from_the_report_proves_nothing_and_is_left_to_a_person(database: Database, sandbox: Sandbox):
     out = Out(database, survey(), sandbox=sandbox)
-    lost(out, sandbox, [ticket(n) for n in range(3)], where="before")
+    lost(out, sandbox, [ticket(number) for number in range(3)], where="before")
     for _ in range(10):
         out.later(3601)
         out.drain("surveys")

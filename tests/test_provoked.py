@@ -119,10 +119,10 @@ def test_what_filters_look_for_is_not(name: str) -> None:
 
 
 def test_plain_records_are_tried_first() -> None:
-    records = [(n, '{"a": "<b>"}' if n != 7 else '{"a": "Ana"}') for n in range(1, 11)]
+    records = [(number, '{"a": "<b>"}' if number != 7 else '{"a": "Ana"}') for number in range(1, 11)]
     assert 7 in samples(records)
     assert samples([(5, "{}")]) == [5]
-    assert samples([(n, "{}") for n in range(1, 11)]) == [1, 6, 10]
+    assert samples([(number, "{}") for number in range(1, 11)]) == [1, 6, 10]
 
 
 # --- one record -----------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_one_of_many_that_fails_harms_no_other(receiver: Receiver, monkeypatch: 
     monkeypatch.undo()
     read = LeadMapping.read
     monkeypatch.setattr(LeadMapping, "read", lambda self, body: read(self, body) if body["id"] != "L-2" else broken())
-    many = [Payload({**LEAD, "id": f"L-{n}"}) for n in range(4)]
+    many = [Payload({**LEAD, "id": f"L-{number}"}) for number in range(4)]
     states = [arrival.state for arrival in receiver.read_all(OPEN, many)]
     assert states.count("invalid") == 1 and states[2] == "invalid"
 

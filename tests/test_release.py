@@ -378,7 +378,7 @@ def test_the_sweep_leaves_alone_what_still_waits(database: Database):
 def test_two_who_release_at_once_send_each_once(database: Database):
     """On Postgres the second skips what the first holds; on SQLite it comes when the first is through."""
     out = Following(database, call(), links())
-    out.send(*(ticket(n) for n in range(5)))
+    out.send(*(ticket(number) for number in range(5)))
     out.linked()
     if not database.is_sqlite:
         with database.write() as conn:

@@ -275,7 +275,7 @@ def test_a_repeated_person_is_still_stopped_by_once_per(world: World) -> None:
 
 
 def test_all_dead_ones_return_and_nothing_else(world: World, sandbox: Sandbox) -> None:
-    world.receive("landing", *(lead(n) for n in range(1, 8)))
+    world.receive("landing", *(lead(number) for number in range(1, 8)))
     world.receive("tickets", ticket(1))
     rows = world.deliveries()
     with world.database.write() as conn:
@@ -331,7 +331,7 @@ def test_what_expired_meanwhile_stays_unless_it_is_named(world: World) -> None:
 
 def test_more_than_are_looked_at_together_all_return(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connector.admin.replay.AT_ONCE", 2)
-    world.receive("landing", *(lead(n) for n in range(1, 8)))
+    world.receive("landing", *(lead(number) for number in range(1, 8)))
     with world.database.write() as conn:
         conn.execute(update(tables.deliveries).values(state="dead"))
     assert len(list(again(world).dead(Dead(since=0), ALL))) == 7
@@ -342,7 +342,7 @@ def test_more_than_are_looked_at_together_all_return(world: World, monkeypatch: 
 def test_a_dry_run_says_the_same_and_changes_nothing(settings: Settings, database: Database, force: bool) -> None:
     World(without_country(settings), database).receive("landing", lead(8, email=""))
     world = World(settings, database)
-    world.receive("landing", *(lead(n) for n in range(1, 5)))
+    world.receive("landing", *(lead(number) for number in range(1, 5)))
     with world.database.write() as conn:
         for row, state in zip(world.deliveries(), ["dead", "suppressed", "delivered", "pending"], strict=True):
             conn.execute(update(tables.deliveries).where(tables.deliveries.c.id == row.id).values(state=state))
@@ -415,7 +415,7 @@ def test_only_what_is_uncertain_can_be_resolved(world: World, state: str) -> Non
 
 def test_all_of_one_call_are_resolved_together(world: World, sandbox: Sandbox) -> None:
     sandbox.fault("wolkvox.add_record", "cut", where="before")
-    world.receive("landing", *(lead(n) for n in range(1, 4)))
+    world.receive("landing", *(lead(number) for number in range(1, 4)))
     call = world.step()
     assert not hasattr(call, "why")
     assert world.states() == {"uncertain": 3}

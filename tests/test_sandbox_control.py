@@ -168,7 +168,9 @@ def test_closing_ends_what_hangs(sb: Sandbox) -> None:
 def test_many_callers_at_once_are_all_counted(sb: Sandbox) -> None:
     sb.limits.change(simultaneous=100)
     with ThreadPoolExecutor(16) as pool:
-        answers = pool.map(lambda n: add(sb, [row(k) for k in range(n * 20, n * 20 + 20)]).status_code, range(60))
+        answers = pool.map(
+            lambda number: add(sb, [row(one) for one in range(number * 20, number * 20 + 20)]).status_code, range(60)
+        )
         assert set(answers) == {201}
     assert (sb.wolkvox.count("1042"), sb.wolkvox.duplicates("1042"), len(sb.calls)) == (1200, {}, 60)
 

@@ -49,7 +49,7 @@ def test_postcenter_wants_a_key_and_a_slash_at_the_end(sb: Sandbox) -> None:
 
 def test_a_fault_strikes_as_often_as_told_after_as_many_as_told(sb: Sandbox) -> None:
     fault = sb.fault("wolkvox.add_record", "status", times=2, after=1, status=502)
-    assert [add(sb, [row(n)]).status_code for n in range(4)] == [201, 502, 502, 201]
+    assert [add(sb, [row(number)]).status_code for number in range(4)] == [201, 502, 502, 201]
     assert (fault.seen, fault.used, sb.wolkvox.count("1042")) == (4, 2, 2)
     assert [call.fault for call in sb.calls] == ["", "status", "status", ""]
 
@@ -57,7 +57,7 @@ def test_a_fault_strikes_as_often_as_told_after_as_many_as_told(sb: Sandbox) -> 
 def test_faults_strike_in_the_order_they_were_added_and_go_when_cleared(sb: Sandbox) -> None:
     sb.fault("*", "status", status=500)
     sb.fault("wolkvox.*", "status", status=503, times=None)
-    assert [add(sb, [row(n)]).status_code for n in range(3)] == [500, 503, 503]
+    assert [add(sb, [row(number)]).status_code for number in range(3)] == [500, 503, 503]
     assert survey(sb, "/v2/campaign").status_code == 200
     sb.faults.clear()
     assert add(sb, [row()]).status_code == 201

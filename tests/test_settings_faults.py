@@ -330,7 +330,7 @@ WRONG = [
         'must be "now", "draft" or a time from then, like "+2h"',
     ),
     (
-        SURVEY + "tags = {" + ",".join(f't{n} = "x"' for n in range(51)) + "}",
+        SURVEY + "tags = {" + ",".join(f't{number} = "x"' for number in range(51)) + "}",
         'routes."survey closed tickets".tags',
         "has 51 tags where 0 to 50 are allowed",
     ),
@@ -434,7 +434,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "message"), WRONG, ids=[f"{place}-{n}" for n, (_, place, _m) in enumerate(WRONG)]
+    ("text", "place", "message"), WRONG, ids=[f"{place}-{number}" for number, (_, place, _m) in enumerate(WRONG)]
 )
 def test_a_fault_says_where_it_is_and_what_to_do(faults, text, place, message):
     assert [fault for fault in faults(text) if fault.startswith(f"{place}: {message}")]

@@ -83,7 +83,9 @@ def test_several_bad_rows_are_each_found_and_nobody_else_suffers(database: Datab
     out.put(leads(16))
     calls = out.drain()
     assert set(dead_ones(out)) == {f"L-{number}" for number in bad}
-    assert sandbox.wolkvox.customer_ids("1042") == {f"C-{n}" for n in range(1, 17) if n not in bad} | {"C-99"}
+    assert sandbox.wolkvox.customer_ids("1042") == {f"C-{number}" for number in range(1, 17) if number not in bad} | {
+        "C-99"
+    }
     assert sandbox.wolkvox.duplicates("1042") == {}
     assert len(calls) <= 1 + 8 * len(bad)
 
@@ -410,7 +412,7 @@ def test_faults_in_a_row_are_waited_for_ever_longer_up_to_ten_minutes(database: 
 def test_a_captcha_stops_tracksale_and_every_customer_waits(database: Database, sandbox: Sandbox):
     out = Out(database, survey(), note(), sandbox=sandbox)
     sandbox.fault("tracksale.dispatch", "captcha_405")
-    out.put([ticket(n) for n in range(3)])
+    out.put([ticket(number) for number in range(3)])
     out.drain("surveys")
     assert "CAPTCHA" in str(out.account("surveys").reason)
     assert out.states() == {"pending": 3}
@@ -474,7 +476,7 @@ def test_a_partial_answer_settles_every_customer_of_its_own(database: Database, 
 def test_a_duplicate_after_an_unknown_attempt_is_our_own_and_delivered(database: Database, sandbox: Sandbox):
     out = Out(database, survey(on_unknown="resend"), sandbox=sandbox)
     sandbox.fault("tracksale.dispatch", "cut", where="after")
-    out.put([ticket(n) for n in range(3)])
+    out.put([ticket(number) for number in range(3)])
     out.step("surveys")
     assert out.states() == {"pending": 3}
     out.put([ticket(2, id="somebody else's")])
@@ -488,16 +490,16 @@ def test_a_duplicate_after_an_unknown_attempt_is_our_own_and_delivered(database:
 
 def test_a_duplicate_of_everybody_is_suppressed_when_no_attempt_was_unknown(database: Database, sandbox: Sandbox):
     out = Out(database, survey(), sandbox=sandbox)
-    out.put([ticket(n) for n in range(2)])
+    out.put([ticket(number) for number in range(2)])
     out.drain("surveys")
-    out.put([ticket(n, id=f"again {n}") for n in range(2)])
+    out.put([ticket(number, id=f"again {number}") for number in range(2)])
     out.drain("surveys")
     assert out.states() == {"delivered": 2, "suppressed": 2}
 
 
 def test_those_in_doubt_after_a_partial_answer_are_asked_about(database: Database):
     out = Out(database, survey())
-    out.put([ticket(n) for n in range(4)])
+    out.put([ticket(number) for number in range(4)])
     each = {0: Verdict(Fate.DUPLICATE, "there"), 2: Verdict(Fate.DOUBTFUL, "some"), 3: Verdict(Fate.REFUSED, "bad")}
     out.settle(out.claimed("surveys"), accepted(each=each))
     assert [row.state for row in out.deliveries()] == ["suppressed", "delivered", "uncertain", "dead"]
@@ -507,7 +509,7 @@ def test_those_in_doubt_after_a_partial_answer_are_asked_about(database: Databas
 
 def test_invalid_customers_condemn_nobody_before_one_was_accepted(database: Database):
     out = Out(database, survey())
-    out.put([ticket(n) for n in range(2)])
+    out.put([ticket(number) for number in range(2)])
     each = dict.fromkeys((0, 1), Verdict(Fate.REFUSED, "Invalid or empty main channel"))
     out.settle(out.claimed("surveys"), accepted(each=each))
     assert out.states() == {"pending": 2}

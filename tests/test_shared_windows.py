@@ -64,7 +64,7 @@ def test_workers_side_by_side_never_make_more_calls_than_a_shared_window_holds(s
     outs = [both(Database(store), calls=5) for _ in range(2)]
     turns = itertools.cycle(("surveys", "more"))
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda n: outs[n % 2].claim(next(turns)), range(30)))
+        answers = list(pool.map(lambda number: outs[number % 2].claim(next(turns)), range(30)))
     assert sum(isinstance(answer, Claim) for answer in answers) == 5
     for out in outs:
         out.database.close()
@@ -82,7 +82,7 @@ def test_an_account_with_one_call_at_a_time_makes_one(store: str, database: Data
     Out(database, *routes, accounts=[alone]).put(leads(4))
     outs = [Out(Database(store), *routes, accounts=[alone]) for _ in range(2)]
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda n: outs[n % 2].claim(), range(12)))
+        answers = list(pool.map(lambda number: outs[number % 2].claim(), range(12)))
     [made] = [answer for answer in answers if isinstance(answer, Claim)]
     assert {waited(answer).why for answer in answers if answer is not made} == {"1 calls are in flight"}
     outs[0].settle(made, accepted())

@@ -87,7 +87,7 @@ def two_that_ask(database: Database, *sources: Source) -> Out:
 
 def put_tickets(out: Out, source: str, count: int, first: int = 0) -> None:
     with out.database.write() as conn:
-        some = [ticket(n, id=f"{source}{n}") for n in range(first, first + count)]
+        some = [ticket(number, id=f"{source}{number}") for number in range(first, first + count)]
         inbox.store(conn, [out.arrival(one, source=source) for one in some])
 
 
@@ -104,7 +104,9 @@ def steps(out: Out, most: int = 40) -> list[tuple[str, str]]:
         if claimed.attempt.kind == "precheck":
             with out.database.write(serialise="surveys") as conn:
                 place = out.places["surveys"][claimed.attempt.destination]
-                settle.settle_check(conn, claimed.attempt, place, accepted(), [n for n, _ in claimed.records], True)
+                settle.settle_check(
+                    conn, claimed.attempt, place, accepted(), [number for number, _ in claimed.records], True
+                )
         else:
             out.settle(claimed, accepted())
     raise AssertionError("no end of calls")

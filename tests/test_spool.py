@@ -165,7 +165,9 @@ def test_a_spool_that_is_written_to_all_the_time_ends_all_the_same(site: Site) -
             thread.join(60)
     site.drain()
     assert set(answers) <= {"accepted", "spooled"}
-    assert sorted(row.event_id for row in site.events()) == sorted(f"L-{n}" for n in range(1, len(answers) + 2))
+    assert sorted(row.event_id for row in site.events()) == sorted(
+        f"L-{number}" for number in range(1, len(answers) + 2)
+    )
     assert site.spool.held().waiting == 0
 
 

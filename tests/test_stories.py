@@ -70,7 +70,9 @@ def pause(world: World, account: str = "dialler") -> None:
 
 
 def test_status_counts_what_waits_and_what_was_delivered(world: World) -> None:
-    world.receive("landing", *(lead(n) for n in range(1, 4)), {"type": "lead.updated", "data": lead(9)["data"]})
+    world.receive(
+        "landing", *(lead(number) for number in range(1, 4)), {"type": "lead.updated", "data": lead(9)["data"]}
+    )
     world.drain()
     world.receive("landing", lead(5), lead(6))
     found = stand(world)
@@ -151,7 +153,7 @@ def test_the_day_begins_at_the_first_event_within_it(world: World) -> None:
 
 
 def test_deliveries_come_latest_first_and_no_more_than_asked_for(world: World) -> None:
-    world.receive("landing", *(lead(n) for n in range(1, 6)))
+    world.receive("landing", *(lead(number) for number in range(1, 6)))
     ids = [f"d{row.id}" for row in world.deliveries()]
     assert listed(world) == ids[::-1]
     assert listed(world, limit=2) == ids[::-1][:2]

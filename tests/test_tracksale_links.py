@@ -91,7 +91,7 @@ def test_nobody_is_ever_given_somebody_else_s_link(
     """However the vendor orders its answer, and whatever it leaves out of it."""
     order = list(range(len(customers)))
     shuffle.shuffle(order)
-    entries = [{k: v for k, v in customers[at].items() if k not in forgotten} for at in order]
+    entries = [{key: value for key, value in customers[at].items() if key not in forgotten} for at in order]
     for at, link in enumerate(links(customers, *entries)):
         assert isinstance(link, Fate) or customers[order[int(link)]] == customers[at]
 

@@ -228,7 +228,7 @@ def few_calls(**values: Any) -> Account:
 def put_notes(out: Out, source: str, count: int, first: int = 0) -> None:
     """Each is a call of its own."""
     numbers = range(first, first + count)
-    some = [ticket(n, id=f"{source}{n}", type="ticket.updated", answer_id=f"{n}") for n in numbers]
+    some = [ticket(number, id=f"{source}{number}", type="ticket.updated", answer_id=f"{number}") for number in numbers]
     with out.database.write() as conn:
         inbox.store(conn, [out.arrival(event, source=source) for event in some])
 

@@ -48,7 +48,7 @@ REFUSING = {name: {400, 404, 409, 413, 422} if name.startswith("tracksale") else
 
 def fails_closed(outcome: Outcome, *, known_refusal: bool) -> bool:
     if outcome.attempt == "accepted" or any(
-        v.fate is Fate.DELIVERED for v in (outcome.verdict, *outcome.each.values())
+        value.fate is Fate.DELIVERED for value in (outcome.verdict, *outcome.each.values())
     ):
         return False
     return bool(outcome.block or outcome.hold) or (known_refusal and outcome.verdict.fate is Fate.REFUSED)

@@ -584,7 +584,7 @@ def test_the_paged_report_stays_with_a_stand_in() -> None:
 
 
 def test_every_customer_dispatched_comes_page_by_page(world: World) -> None:
-    people = [{"email": f"{n}@example.com", "tags": TAGS} for n in range(250)]
+    people = [{"email": f"{number}@example.com", "tags": TAGS} for number in range(250)]
     body = readers.body_of(world.tracksale.dispatch("52", people, schedule_time=1))
     lot = readers.counts_of(body).dispatch_code
     before = len(world.sandbox.calls)
@@ -600,7 +600,7 @@ def test_every_customer_dispatched_comes_page_by_page(world: World) -> None:
 
 
 def test_a_last_page_that_is_full_is_followed_by_an_empty_one(world: World) -> None:
-    world.tracksale.dispatch("52", [{"email": f"{n}@example.com"} for n in range(200)], schedule_time=1)
+    world.tracksale.dispatch("52", [{"email": f"{number}@example.com"} for number in range(200)], schedule_time=1)
     assert len(list(world.tracksale.each_dispatch(limit=100))) == 200
     assert [call.operation for call in world.sandbox.calls].count("tracksale.paged_dispatch") == 3
 
@@ -637,7 +637,7 @@ def test_every_ticket_of_a_channel_comes_newest_first(world: World) -> None:
         world.sandbox.postcenter.add_ticket(1000 + minute, "whatsapp", created=created, is_closed=minute % 2 == 0)
     first = postcenter.moment_text(start + timedelta(minutes=10))
     found = list(world.postcenter.each_ticket("whatsapp", start=first, end="21-11-2026"))
-    assert [ticket.identifier for ticket in found] == [str(1000 + n) for n in range(229, 9, -1)]
+    assert [ticket.identifier for ticket in found] == [str(1000 + number) for number in range(229, 9, -1)]
     assert [ticket.state for ticket in found[:2]] == ["open", "closed"]
     assert [call.operation for call in world.sandbox.calls] == ["postcenter.paginated"] * 3
     assert world.sandbox.breaches == []
@@ -861,7 +861,11 @@ BAD_ANSWERS: list[tuple[str, Any, str]] = [
     ("answers", {"campaign_code": "52", "data": [ANA | {"answers": [{"question_id": "1", "score": 9}]}]}, "answer"),
     ("answers", {"campaign_code": "52", "data": [ANA | {"answers": [{"question_id": 1, "score": 9.5}]}]}, "answer"),
     ("answers", {"campaign_code": "52", "data": [ANA | {"answers": [{"question_id": 1, "comment": 1}]}]}, "answer"),
-    ("campaign/52/survey-links", {"customers": [{"email": f"{n}@x"} for n in range(501)]}, "customers_per_call"),
+    (
+        "campaign/52/survey-links",
+        {"customers": [{"email": f"{number}@x"} for number in range(501)]},
+        "customers_per_call",
+    ),
     ("campaign/52/survey-links", {"customers": [ANA], "schedule_time": 1}, "body"),
     ("campaign/99/survey-links", {"customers": [ANA]}, "campaign"),
 ]

@@ -151,7 +151,7 @@ def test_an_empty_array_is_answered_and_stores_nothing(client: FlaskClient, data
 
 
 def test_ten_thousand_leads_come_in_one_array_and_not_one_more(client: FlaskClient, database: Database) -> None:
-    leads = [lead(n) for n in range(10_001)]
+    leads = [lead(number) for number in range(10_001)]
     assert post(client, "strict", leads[:10_000]).get_json()["accepted"] == 10_000
     assert delivery_count(database) == 10_000
     told = assert_problem(post(client, "strict", leads), 400)

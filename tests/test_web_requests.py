@@ -52,7 +52,9 @@ def test_a_signed_body_under_other_cloudevents_headers_is_no_other_event(
         raw = orjson.dumps(body)
         signature = sign(HUB, raw, secret="hub", now_s=time.time())
         given = {"ce-specversion": "1.0", "ce-source": "/x", "ce-type": "lead.created"}
-        answers = [post(client, "hub", raw, headers={**signature, **given, "ce-id": f"e{n}"}) for n in range(3)]
+        answers = [
+            post(client, "hub", raw, headers={**signature, **given, "ce-id": f"e{number}"}) for number in range(3)
+        ]
         assert [one.get_json()["status"] for one in answers] == ["accepted", "duplicate", "duplicate"]
         another = {**signature, **given, "ce-id": "e9", "ce-time": "2026-11-20T15:01:02Z"}
         assert post(client, "hub", raw, headers=another).get_json()["status"] in ("duplicate", "invalid")

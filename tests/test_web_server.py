@@ -355,7 +355,7 @@ def test_after_sigterm_everything_acknowledged_is_stored(starting: Starting, dat
                 if stopping.is_set():
                     return
 
-    senders = [threading.Thread(target=send, args=(n * 100_000,)) for n in range(8)]
+    senders = [threading.Thread(target=send, args=(number * 100_000,)) for number in range(8)]
     for sender in senders:
         sender.start()
     end = time.monotonic() + 300

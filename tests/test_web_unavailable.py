@@ -133,12 +133,12 @@ def test_one_event_that_cannot_be_stored_harms_no_other(
     committer = Committer(database)
     app = create_app(settings, database, name_of, committer)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda n: post(app.test_client(), "open", lead(n)).status_code, range(8)))
+        answers = list(pool.map(lambda number: post(app.test_client(), "open", lead(number)).status_code, range(8)))
     committer.close()
     assert answers == [202] * 8
     assert max(groups) > 1
     names = {event_id for _, event_id, _ in kept(database)}
-    assert {name for name in names if name.startswith("L-")} == {f"L-{n}" for n in range(8)} - {"L-3"}
+    assert {name for name in names if name.startswith("L-")} == {f"L-{number}" for number in range(8)} - {"L-3"}
     assert len(names) == 8, "it is kept as invalid"
 
 

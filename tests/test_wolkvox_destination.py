@@ -181,4 +181,4 @@ def test_only_a_refused_token_and_a_told_limit_stop_the_account_of_a_help(given_
 @given(json_values)
 def test_whatever_a_report_holds_statuses_are_texts(body: Any) -> None:
     statuses = campaign_statuses(body)
-    assert statuses is None or all(isinstance(k, str) and isinstance(v, str) for k, v in statuses.items())
+    assert statuses is None or all(isinstance(key, str) and isinstance(value, str) for key, value in statuses.items())

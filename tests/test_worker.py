@@ -69,8 +69,13 @@ def test_everything_arrives_everywhere_once(database: Database, sandbox: Sandbox
     out = Out(database, dial("1042"), dial("1043"), survey(), note(), tags(), sandbox=sandbox)
     out.put(leads(30))
     crew.start(out)
-    out.put([ticket(n) for n in range(1, 21)])
-    out.put([ticket(n, id=f"U-{n}", type="ticket.updated", answer_id=n, channel="chat") for n in range(1, 6)])
+    out.put([ticket(number) for number in range(1, 21)])
+    out.put(
+        [
+            ticket(number, id=f"U-{number}", type="ticket.updated", answer_id=number, channel="chat")
+            for number in range(1, 6)
+        ]
+    )
     out.put(leads(30, first=100))
     until(finished(out, delivered=60 * 2 + 20 + 5 + 5))
     for campaign in ("1042", "1043"):
@@ -136,7 +141,7 @@ def test_two_workers_share_the_vendors_limits(store: str, database: Database, sa
     second = Database(store)
     crew.start(out)
     crew.start(out, second)
-    out.put([ticket(n, type="ticket.updated", answer_id=n) for n in range(1, 21)])
+    out.put([ticket(number, type="ticket.updated", answer_id=number) for number in range(1, 21)])
     for number in range(30):
         out.put([lead(number)])
     until(finished(out, delivered=80))

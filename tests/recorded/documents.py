@@ -185,10 +185,10 @@ _ROW = {
     "zone": "El Poblado",
     "address": "Calle 10 # 43-12",
     "opt1": "google",
-    **{f"opt{n}": "" for n in range(2, 13)},
+    **{f"opt{number}": "" for number in range(2, 13)},
     "tel1": "3001234567",
     "tel2": "6045550188",
-    **{f"tel{n}": "" for n in range(3, 11)},
+    **{f"tel{number}": "" for number in range(3, 11)},
     "tel_extra": "",
     "email": "ana@example.com",
     "recall_date": "",
@@ -317,10 +317,10 @@ _NEXT = {
             "updated_datetime": "18-04-2019 22:30:21",
             "created_datetime": "18-04-2019 21:40:59",
             "social_network": "twitter",
-            "identifier": n,
-            "id": f"5cb8eeeb0715437c912{n:05d}",
+            "identifier": number,
+            "id": f"5cb8eeeb0715437c912{number:05d}",
         }
-        for n in range(100)
+        for number in range(100)
     ],
     "status": 200,
     "number_of_tickets": 100,

@@ -48,8 +48,8 @@ def test_the_sandbox_takes_every_documented_form_of_postcenter(sandbox: Sandbox,
 
 #: What is asked -> (what the sandbox says, what the documents say). The connector is safe with both.
 WOLKVOX: dict[str, tuple[Callable[[Wolkvox], Answer], int, str]] = {
-    "token_info": (lambda v: v.token_info(), 200, "no such call"),
-    "find_record": (lambda v: v.find_record("1042", customer_phone="1", customer_id="1"), 404, "no such call"),
+    "token_info": (lambda value: value.token_info(), 200, "no such call"),
+    "find_record": (lambda value: value.find_record("1042", customer_phone="1", customer_id="1"), 404, "no such call"),
 }
 
 

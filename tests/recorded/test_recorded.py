@@ -65,29 +65,31 @@ def test_the_server_knows_nothing_of_the_product() -> None:
 
 ANA = {"name": "Ana", "phone": "300"}
 CALLS: dict[str, Callable[[Tracksale], Any]] = {
-    "campaigns": lambda v: v.campaigns(start="2026-11-01", end="2026-11-30", dispatch_limits=True),
-    "campaign": lambda v: v.campaign("52"),
-    "widget": lambda v: v.widget("k3y"),
-    "can_impact": lambda v: v.can_impact("52", email="ana@example.com"),
-    "survey_links": lambda v: v.survey_links("52", [ANA]),
-    "dispatch": lambda v: v.dispatch("52", [ANA], schedule_time=1795000000, finish_time=1796000000),
-    "draft_lots": lambda v: v.draft_lots("52"),
-    "fire_lot": lambda v: v.fire_lot("52", "L1", time=0),
-    "discard_lot": lambda v: v.discard_lot("52", "L1"),
-    "note_on_answer": lambda v: v.note_on_answer(7, "x"),
-    "note_by_filter": lambda v: v.note_by_filter("x", start_date="2026-11-01", end_date="2026-11-02", phone="300"),
-    "fill_empty_tags_of_answer": lambda v: v.fill_empty_tags_of_answer(7, [{"name": "a", "value": "b"}]),
-    "fill_empty_tags_of_customer": lambda v: v.fill_empty_tags_of_customer(
+    "campaigns": lambda value: value.campaigns(start="2026-11-01", end="2026-11-30", dispatch_limits=True),
+    "campaign": lambda value: value.campaign("52"),
+    "widget": lambda value: value.widget("k3y"),
+    "can_impact": lambda value: value.can_impact("52", email="ana@example.com"),
+    "survey_links": lambda value: value.survey_links("52", [ANA]),
+    "dispatch": lambda value: value.dispatch("52", [ANA], schedule_time=1795000000, finish_time=1796000000),
+    "draft_lots": lambda value: value.draft_lots("52"),
+    "fire_lot": lambda value: value.fire_lot("52", "L1", time=0),
+    "discard_lot": lambda value: value.discard_lot("52", "L1"),
+    "note_on_answer": lambda value: value.note_on_answer(7, "x"),
+    "note_by_filter": lambda value: value.note_by_filter(
+        "x", start_date="2026-11-01", end_date="2026-11-02", phone="300"
+    ),
+    "fill_empty_tags_of_answer": lambda value: value.fill_empty_tags_of_answer(7, [{"name": "a", "value": "b"}]),
+    "fill_empty_tags_of_customer": lambda value: value.fill_empty_tags_of_customer(
         [{"name": "a", "value": "b"}], identification="12345", campaign_code="52"
     ),
-    "answer": lambda v: v.answer("52", [{**ANA, "score": 10, "create_time": 1795000000}]),
-    "answer_without_id": lambda v: v.answer("52", [{"name": "Ana", "score": 0}], return_answer_id=False),
-    "answers": lambda v: v.answers(
+    "answer": lambda value: value.answer("52", [{**ANA, "score": 10, "create_time": 1795000000}]),
+    "answer_without_id": lambda value: value.answer("52", [{"name": "Ana", "score": 0}], return_answer_id=False),
+    "answers": lambda value: value.answers(
         "52",
         [{"name": "Ana", "email": "ana@example.com", "answers": [{"question_id": 1, "score": "Muy bueno"}]}],
     ),
-    "report_answer": lambda v: v.report_answer(start="2026-11-01", end="2026-11-30", codes="52,51"),
-    "report_answer_with_all": lambda v: v.report_answer(
+    "report_answer": lambda value: value.report_answer(start="2026-11-01", end="2026-11-30", codes="52,51"),
+    "report_answer_with_all": lambda value: value.report_answer(
         start="2026-11-01T00:00:00",
         end="2026-11-30T23:59:59",
         limit=10,
@@ -99,15 +101,15 @@ CALLS: dict[str, Callable[[Tracksale], Any]] = {
         open_question=True,
         csat=True,
     ),
-    "report_dispatch_with_all": lambda v: v.report_dispatch("52", "2026-11-01", "2026-11-30", channel=True),
-    "paged_dispatches": lambda v: v.paged_dispatches(
+    "report_dispatch_with_all": lambda value: value.report_dispatch("52", "2026-11-01", "2026-11-30", channel=True),
+    "paged_dispatches": lambda value: value.paged_dispatches(
         start="2026-11-01", end="2026-11-30", codes="52", channel=True, tags=True, page=2, limit=100
     ),
-    "report_nps": lambda v: v.report_nps(start="2026-11-01", end="2026-11-30", codes="52,51", compare=True),
-    "report_category": lambda v: v.report_category(codes="52"),
-    "report_status": lambda v: v.report_status(codes="52"),
-    "report_dispatch": lambda v: v.report_dispatch(),
-    "paged_lot": lambda v: v.paged_lot("L1", limit=100),
+    "report_nps": lambda value: value.report_nps(start="2026-11-01", end="2026-11-30", codes="52,51", compare=True),
+    "report_category": lambda value: value.report_category(codes="52"),
+    "report_status": lambda value: value.report_status(codes="52"),
+    "report_dispatch": lambda value: value.report_dispatch(),
+    "paged_lot": lambda value: value.paged_lot("L1", limit=100),
 }
 
 
@@ -127,20 +129,20 @@ def test_tracksale_is_asked_as_documented(recorder: Recorder, surveys: Tracksale
 
 
 HELPDESK_CALLS: dict[str, Callable[[PostCenter], Any]] = {
-    "ticket": lambda v: v.ticket("5cb8"),
-    "messages": lambda v: v.messages("5cb8"),
-    "close_ticket": lambda v: v.close_ticket("5cb8"),
-    "reassign": lambda v: v.reassign("5cb8"),
-    "get_possible_agent": lambda v: v.get_possible_agent("5cb8"),
-    "tickets_by_state": lambda v: v.tickets_by_state("open"),
-    "accounts": lambda v: v.accounts(),
-    "by_agent_id": lambda v: v.by_agent_id(261),
-    "tickets": lambda v: v.tickets("12345678-9"),
-    "facebook_tickets": lambda v: v.facebook_tickets("99", "7"),
-    "paginated_next": lambda v: v.paginated(
+    "ticket": lambda value: value.ticket("5cb8"),
+    "messages": lambda value: value.messages("5cb8"),
+    "close_ticket": lambda value: value.close_ticket("5cb8"),
+    "reassign": lambda value: value.reassign("5cb8"),
+    "get_possible_agent": lambda value: value.get_possible_agent("5cb8"),
+    "tickets_by_state": lambda value: value.tickets_by_state("open"),
+    "accounts": lambda value: value.accounts(),
+    "by_agent_id": lambda value: value.by_agent_id(261),
+    "tickets": lambda value: value.tickets("12345678-9"),
+    "facebook_tickets": lambda value: value.facebook_tickets("99", "7"),
+    "paginated_next": lambda value: value.paginated(
         "twitter", start="18-04-2019", end="18-04-2019 21:41:00", next_page="5cb8fa940715430c9c8824f3"
     ),
-    "paginated": lambda v: v.paginated("twitter", start="18-04-2019", end="18-04-2019 21:41:00"),
+    "paginated": lambda value: value.paginated("twitter", start="18-04-2019", end="18-04-2019 21:41:00"),
 }
 
 
@@ -185,7 +187,7 @@ def test_wolkvox_s_list_of_blocked_numbers_is_told_in_its_own_form(recorder: Rec
 
 def test_a_call_of_blocked_numbers_holds_those_of_its_people(recorder: Recorder, dialler: Wolkvox) -> None:
     """Each number once, and no more of them than one call takes, however many numbers its people have."""
-    people = [(n, json.dumps({"telephones": ["93000000001", f"9300000{n:04d}"]})) for n in range(2, 5)]
+    people = [(number, json.dumps({"telephones": ["93000000001", f"9300000{number:04d}"]})) for number in range(2, 5)]
     account = Account(name="dialler", vendor="wolkvox", token=TOKEN, base_url=recorder.url)
     block = AddDnc(account=account, name="dialler/wolkvox.add_dnc/outbound", options={})
     block.send(dialler, Sending(tuple(people), Deadline.after(30)))
@@ -206,15 +208,15 @@ def test_wolkvox_is_asked_as_documented(recorder: Recorder, dialler: Wolkvox) ->
 @pytest.mark.parametrize(
     "call",
     [
-        lambda v: v.dispatch("52", [ANA] * 501, schedule_time=None),
-        lambda v: v.survey_links("52", [ANA] * 501),
-        lambda v: v.fill_empty_tags_of_answer(7, [{"name": str(n), "value": "b"} for n in range(51)]),
-        lambda v: v.can_impact("52", email="a@example.com", phone="300"),
-        lambda v: v.can_impact("52"),
-        lambda v: v.note_by_filter("x", start_date="2026-11-01", end_date="2026-11-02"),
-        lambda v: v.note_by_filter("x", start_date="01-11-2026", end_date="2026-11-02", phone="300"),
-        lambda v: v.paged_lot("L1", limit=99),
-        lambda v: v.paged_lot("L1", limit=10_001),
+        lambda value: value.dispatch("52", [ANA] * 501, schedule_time=None),
+        lambda value: value.survey_links("52", [ANA] * 501),
+        lambda value: value.fill_empty_tags_of_answer(7, [{"name": str(number), "value": "b"} for number in range(51)]),
+        lambda value: value.can_impact("52", email="a@example.com", phone="300"),
+        lambda value: value.can_impact("52"),
+        lambda value: value.note_by_filter("x", start_date="2026-11-01", end_date="2026-11-02"),
+        lambda value: value.note_by_filter("x", start_date="01-11-2026", end_date="2026-11-02", phone="300"),
+        lambda value: value.paged_lot("L1", limit=99),
+        lambda value: value.paged_lot("L1", limit=10_001),
     ],
 )
 def test_tracksale_s_class_refuses_what_the_document_does(recorder: Recorder, surveys: Tracksale, call: Any) -> None:

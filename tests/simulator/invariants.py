@@ -46,7 +46,7 @@ class Judge:
 
     def _judge(self, way: str, operation: str, at_ms: int) -> None:
         world = self.world
-        person = next(n for n in range(100) if way in (phone_of(n), email_of(n)))
+        person = next(number for number in range(100) if way in (phone_of(number), email_of(number)))
         # Who is in a lot at the vendor is out of our hands: nobody knows any more that they were erased.
         erased = NEVER if operation == FIRE else self._erased_for_good(person)
         no = min(world.noes.get(person, NEVER), erased)

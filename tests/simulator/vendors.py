@@ -201,7 +201,9 @@ class _Work:
         self.vendors.ledger.leave(call)
         machine.tell(f"{operation}: {self.fault or reply.status if reply else self.end}")
         if reply is not None:
-            self.exchange.answer = Answer(reply.status, {k.lower(): v for k, v in reply.headers.items()}, reply.body)
+            self.exchange.answer = Answer(
+                reply.status, {key.lower(): value for key, value in reply.headers.items()}, reply.body
+            )
         elif self.end in ("cut", "half"):
             said = "the connection was cut" if self.end == "cut" else "the answer broke off"
             self.exchange.fault = NoAnswer(f"no answer: {said}")

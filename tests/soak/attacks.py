@@ -97,7 +97,7 @@ def bombs(port: int) -> None:
     elif kind == 3:
         count["digits", post(port, "open", b'{"type":"lead.created","n":' + b"1" * 900_000 + b"}", JSON)] += 1
     else:
-        form = b"&".join(b"a%d=%d" % (n, n) for n in range(5000))
+        form = b"&".join(b"a%d=%d" % (number, number) for number in range(5000))
         count["form", post(port, "form", form, "Content-Type: application/x-www-form-urlencoded")] += 1
 
 
