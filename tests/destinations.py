@@ -214,11 +214,11 @@ IN, DUP, BAD, DOUBT = Fate.DELIVERED, Fate.DUPLICATE, Fate.REFUSED, Fate.DOUBTFU
 
 
 def duplicated(*customers: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"name": c["name"], "email": c["email"]} for c in customers]
+    return [{"name": one["name"], "email": one["email"]} for one in customers]
 
 
 def invalid(*customers: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"name": c["name"], "reason": "Invalid or empty main channel"} for c in customers]
+    return [{"name": one["name"], "reason": "Invalid or empty main channel"} for one in customers]
 
 
 people = st.sampled_from([ANA, BEA, EVA, OTHER_ANA, PHONE_ANA, PHONE_ANA_2, NAMELESS])

@@ -149,7 +149,7 @@ class Out:
     ) -> None:
         url = sandbox.url if sandbox else "http://127.0.0.1:9"
         wanted = {route.account for route in routes}
-        given = {a.name: a for a in accounts} or {a.name: a for a in _accounts(url) if a.name in wanted}
+        given = {one.name: one for one in accounts} or {one.name: one for one in _accounts(url) if one.name in wanted}
         self.database = database
         sources = {name: Source(name=name, mapping="lead") for name in ("landing", "crm")}
         self.settings = Settings(accounts=given, routes=routes, sources=sources)
@@ -280,7 +280,7 @@ class Out:
         ms = int(seconds * 1000)
         with self.database.write() as conn:
             for table, columns in _MOMENTS.items():
-                values = {c: case((table.c[c] > 0, table.c[c] - ms), else_=table.c[c]) for c in columns}
+                values = {one: case((table.c[one] > 0, table.c[one] - ms), else_=table.c[one]) for one in columns}
                 conn.execute(update(table).values(values))
 
 

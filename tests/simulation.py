@@ -79,7 +79,7 @@ class Played:
     def room(self) -> Room:
         day = self._used(DAY_MS)
         stand = AccountStanding("d", "open", None, 0, 0, None, 0, self.since_bulk, self.credit, self.told)
-        flying = Used(len(self.in_flight), min((c.ended for c in self.in_flight), default=None))
+        flying = Used(len(self.in_flight), min((one.ended for one in self.in_flight), default=None))
         theirs = self.told.others if self.told.others_count(self.now) else 0
         return Room(
             self.account, stand, self.allowed, self.now, flying, [day], [replace(day, calls=day.calls + theirs)]
@@ -141,7 +141,7 @@ class Played:
             if isinstance(answer, Call):
                 continue
             after = self.now + max(1, round((answer.seconds or NEVER) * 1000))
-            after = min([after, coming[-1][0] if coming else NEVER, *(c.ended for c in self.in_flight)])
+            after = min([after, coming[-1][0] if coming else NEVER, *(one.ended for one in self.in_flight)])
             if after >= until:
                 self.now = until
                 return
@@ -152,7 +152,7 @@ class Played:
         while coming and coming[-1][0] <= self.now:
             at, what = coming.pop()
             (self.waiting if what == "lead" else self.probes).append(at)
-        for call in [c for c in self.in_flight if c.ended <= self.now]:
+        for call in [one for one in self.in_flight if one.ended <= self.now]:
             self.in_flight.remove(call)
             self.ended(call)
 
@@ -162,11 +162,11 @@ class Played:
     # looking
 
     def made(self, start: int, end: int, *kinds: str) -> list[Call]:
-        return [c for c in self.calls if start <= c.started < end and (not kinds or c.kind in kinds)]
+        return [one for one in self.calls if start <= one.started < end and (not kinds or one.kind in kinds)]
 
     def most_in_a_day(self) -> int:
         """The most calls that any 24 hours may have seen, wherever within each call the vendor counted it."""
-        starts, ends = [c.started for c in self.calls], [c.ended for c in self.calls]
+        starts, ends = [one.started for one in self.calls], [one.ended for one in self.calls]
         return max(at + 1 - bisect_right(ends, started - DAY_MS) for at, started in enumerate(starts))
 
 
@@ -187,7 +187,7 @@ class Stored(Played):
         self.out = Out(database, dial(), accounts=[self.account])
         self.line = self.out.lines["dialler"]
         place = self.line.places[DIAL]
-        self.line.places[DIAL] = OneRow(**{f.name: getattr(place, f.name) for f in fields(place) if f.init})
+        self.line.places[DIAL] = OneRow(**{one.name: getattr(place, one.name) for one in fields(place) if one.init})
         self.claimed: dict[int, tuple[Claim, list[int]]] = {}
         self.came: list[int] = []
         self.people = count(1)

@@ -115,13 +115,17 @@ def inbox(database: Database) -> list[Any]:
 
 def everything(database: Database) -> dict[str, list[str]]:
     with database.read() as conn:
-        return {number: sorted(map(str, conn.execute(select(t)).all())) for number, t in tables.metadata.tables.items()}
+        return {
+            number: sorted(map(str, conn.execute(select(one)).all())) for number, one in tables.metadata.tables.items()
+        }
 
 
 # --- what spreadsheets write ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted(p for p in FILES.glob("*.*") if p.suffix != ".json"), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted(one for one in FILES.glob("*.*") if one.suffix != ".json"), ids=lambda one: one.name
+)
 def test_the_same_table_is_the_same_payloads_whatever_wrote_it(path: Path) -> None:
     kind = path.name.split(".")[0]
     source = TICKETS if kind == "tickets" else LEADS
@@ -222,7 +226,10 @@ def test_id_type_and_time_are_the_event_s(write: Write) -> None:
 
 def test_rows_that_do_not_say_are_of_the_type_that_is_asked_for(write: Write) -> None:
     path = write("email,type\na@example.com,\nb@example.com,ticket.updated\n")
-    assert [b["type"] for b in bodies(path, TICKETS, event_type="ticket.closed")] == ["ticket.closed", "ticket.updated"]
+    assert [one["type"] for one in bodies(path, TICKETS, event_type="ticket.closed")] == [
+        "ticket.closed",
+        "ticket.updated",
+    ]
     with pytest.raises(ConnectorError, match="must be one of"):
         rows(path, LEADS, event_type="ticket.closed")
 

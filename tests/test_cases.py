@@ -38,7 +38,7 @@ from mappings.records.wolkvox import Row
 
 CASES = Path(__file__).parent / "payloads" / "cases"
 STEPS = sorted(CASES.glob("*/*.steps.json"))
-FILES = sorted(p for p in CASES.glob("*/*") if not p.name.endswith((".expected.json", ".steps.json")))
+FILES = sorted(one for one in CASES.glob("*/*") if not one.name.endswith((".expected.json", ".steps.json")))
 GIVEN = ("region", "timezone", "extra_countries", "fields", "closed", "fetched", "row", "what")
 BODIES: dict[str, Any] = json.loads((CASES.parent / "bodies.json").read_text())
 OPT = ("mensaje", "curso", "program")

@@ -114,7 +114,7 @@ def claim_at_once(
 def test_two_calls_of_a_wolkvox_token_are_in_flight_and_never_three(store: str, database: Database):
     routes = [dial("1042"), dial("1043")]
     patient = dialler(timeout_s=PATIENT_S)
-    rows = claim_at_once(store, lambda d: Out(d, *routes, accounts=[patient]), "dialler", lead, calls=30)
+    rows = claim_at_once(store, lambda one: Out(one, *routes, accounts=[patient]), "dialler", lead, calls=30)
     calls = [(row.started_at, row.ended_at) for row in rows]
     assert len(calls) >= 30
     assert max(sum(s <= started < e for s, e in calls) for started, _ in calls) <= 2
@@ -122,11 +122,11 @@ def test_two_calls_of_a_wolkvox_token_are_in_flight_and_never_three(store: str, 
 
 def test_tracksales_window_slides_and_is_never_exceeded(store: str, database: Database):
     account = surveys(requests_per_window=6, window_seconds=0.3)
-    rows = claim_at_once(store, lambda d: Out(d, note(), accounts=[account]), "surveys", update_of, calls=18)
+    rows = claim_at_once(store, lambda one: Out(one, note(), accounts=[account]), "surveys", update_of, calls=18)
     calls = [(row.started_at, row.ended_at) for row in rows]
     assert len(calls) >= 18
     for at, (started, _) in enumerate(calls):  # any of them may have arrived as late as its end
-        assert sum(e > started - 300 for _, e in calls[: at + 1]) <= 6
+        assert sum(one > started - 300 for _, one in calls[: at + 1]) <= 6
 
 
 def update_of(number: int) -> Event:
@@ -134,18 +134,18 @@ def update_of(number: int) -> Event:
 
 
 def test_two_in_flight_hold_across_databases_while_nobody_answers(store: str, database: Database):
-    routes = [dial(str(c)) for c in range(1000, 1010)]
+    routes = [dial(str(one)) for one in range(1000, 1010)]
     patient = dialler(timeout_s=PATIENT_S)
     out = Out(database, *routes, accounts=[patient])
     out.put([lead(1)])
     others = [Out(Database(store), *routes, accounts=[patient]) for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: others[number % 2].claim(), range(24)))
-    taken = [a for a in answers if isinstance(a, Claim)]
+    taken = [one for one in answers if isinstance(one, Claim)]
     assert len(taken) == 2
-    assert {waits(a).why for a in answers if not isinstance(a, Claim)} == {"2 calls are in flight"}
+    assert {waits(one).why for one in answers if not isinstance(one, Claim)} == {"2 calls are in flight"}
     out.settle(taken[0], accepted())
-    assert out.claimed().attempt.id not in {c.attempt.id for c in taken}
+    assert out.claimed().attempt.id not in {one.attempt.id for one in taken}
     waits(out.claim())
     for other in others:
         other.database.close()
@@ -205,7 +205,7 @@ def test_a_batch_holds_what_the_vendor_takes_and_no_more(out: Out):
     out.put([ticket(number) for number in range(501)])
     first, second = out.claimed("surveys"), out.claimed("surveys")
     rows = {row.id: row.records for row in out.attempts()}
-    assert [rows[c.attempt.id] for c in (first, second)] == [500, 1]
+    assert [rows[one.attempt.id] for one in (first, second)] == [500, 1]
 
 
 # --- order ----------------------------------------------------------------------------------------------------------
@@ -525,7 +525,7 @@ def test_the_report_is_read_once_in_five_minutes_whoever_claims(store: str, auto
     others = [Out(Database(store), dial(status="auto")) for _ in range(2)]
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda number: others[number % 2].claim(), range(12)))
-    [report] = [a for a in answers if isinstance(a, Claim)]
+    [report] = [one for one in answers if isinstance(one, Claim)]
     assert report.attempt.kind == "report"
     told(auto, report, c1042="started")
     auto.later(299)
@@ -742,7 +742,9 @@ def test_two_claimers_never_share_a_delivery(store: str, database: Database):
     others = [Out(Database(store), survey(), accounts=[surveys()]) for _ in range(2)]
     with ThreadPoolExecutor(4) as pool:
         taken = [
-            a for a in pool.map(lambda number: others[number % 2].claim("surveys"), range(8)) if isinstance(a, Claim)
+            one
+            for one in pool.map(lambda number: others[number % 2].claim("surveys"), range(8))
+            if isinstance(one, Claim)
         ]
     assert len(taken) == 4
     rows = out.deliveries("sending")

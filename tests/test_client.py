@@ -644,7 +644,7 @@ def test_no_proxy_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "part",
     [resetting, cut_before_reading, answering(b""), answering(b"garbage\r\n\r\n"), hanging],
-    ids=lambda p: "part",
+    ids=lambda one: "part",
 )
 def test_no_fault_shows_a_parameter_or_a_token(part: Play) -> None:
     with vendor(part) as there, pytest.raises((NoAnswer, NotSent)) as fault:

@@ -66,7 +66,11 @@ def locked(store: str) -> Iterator[Connection]:
 
 def test_what_was_put_is_durable_and_answered_in_order(database: Database, committer: Committer):
     stored = committer.put([arrival(3), arrival(1), arrival(3)])
-    assert [(s.status, s.event_id) for s in stored] == [("accepted", "L-3"), ("accepted", "L-1"), ("duplicate", "L-3")]
+    assert [(one.status, one.event_id) for one in stored] == [
+        ("accepted", "L-3"),
+        ("accepted", "L-1"),
+        ("duplicate", "L-3"),
+    ]
     assert (count(database), count(database, tables.deliveries)) == (2, 2)
 
 
@@ -78,7 +82,10 @@ def test_whoever_waits_commits_together_and_each_gets_their_own_answer(
         futures = [committer.submit([arrival(number), arrival(number)]) for number in range(200)]
     answers = [future.result(timeout=120) for future in futures]
     for number, answer in enumerate(answers):
-        assert [(s.status, s.event_id) for s in answer] == [("accepted", f"L-{number}"), ("duplicate", f"L-{number}")]
+        assert [(one.status, one.event_id) for one in answer] == [
+            ("accepted", f"L-{number}"),
+            ("duplicate", f"L-{number}"),
+        ]
     assert counting.begun <= 3
     assert count(database) == 200
 
@@ -101,7 +108,7 @@ def test_a_row_that_the_database_refuses_is_kept_as_invalid_and_harms_no_other(
         mixed = committer.submit([arrival(10), arrival(11, type=None), arrival(12)])
         more = [committer.submit([arrival(number)]) for number in range(20, 25)]
     assert {future.result(timeout=120)[0].status for future in good + more} == {"accepted"}
-    assert [s.status for s in mixed.result(timeout=120)] == ["accepted", "invalid", "accepted"]
+    assert [one.status for one in mixed.result(timeout=120)] == ["accepted", "invalid", "accepted"]
     assert count(database, tables.deliveries) == 12
     assert count(database) == 13
 

@@ -258,7 +258,7 @@ def test_texts_come_back_as_they_were(database: Database) -> None:
 
 
 def test_a_nul_is_replaced_in_its_own_text_and_nowhere_else(database: Database) -> None:
-    rows = [ROW | {"key": f"k{at}", "payload": p} for at, p in enumerate(["a\0b", "\\u0000", "\\\\\0", "fine"])]
+    rows = [ROW | {"key": f"k{at}", "payload": one} for at, one in enumerate(["a\0b", "\\u0000", "\\\\\0", "fine"])]
     with database.write() as conn:
         insert_rows(conn, events, rows)
     with database.read() as conn:

@@ -389,7 +389,7 @@ def _story(database: Database) -> str:
         odd = conn.execute(select(deliveries.c.id, deliveries.c.state, deliveries.c.reason)).all()
         calls = conn.execute(select(attempts.c.id, attempts.c.kind, attempts.c.state, attempts.c.words)).all()
         stored = conn.execute(select(events.c.state, func.count()).group_by(events.c.state)).all()
-    return f"{[tuple(row) for row in odd if row.state != 'delivered']} {[tuple(c) for c in calls][-12:]} {stored}"
+    return f"{[tuple(row) for row in odd if row.state != 'delivered']} {[tuple(one) for one in calls][-12:]} {stored}"
 
 
 # --- many workers, one token ----------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ class World:
         }
         with self.database.write() as conn:
             for table, columns in moments.items():
-                values = {c: case((table.c[c] > 0, table.c[c] - ms), else_=table.c[c]) for c in columns}
+                values = {one: case((table.c[one] > 0, table.c[one] - ms), else_=table.c[one]) for one in columns}
                 conn.execute(update(table).values(values))
 
     def replay(self, row: int, **wish: Any) -> list[Change]:

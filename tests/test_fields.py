@@ -52,7 +52,7 @@ def value(name: str, raw: Any) -> Any:
 def fault(name: str, raw: Any) -> str:
     """What is wrong with one value."""
     _, faults = load(SAMPLE, {name: raw})
-    return "; ".join(f.message for f in faults)
+    return "; ".join(one.message for one in faults)
 
 
 def test_absent_and_null_are_the_fields_own_nothing() -> None:
@@ -109,7 +109,7 @@ def test_a_list_is_its_first_text_that_says_something(raw: Any, text: str) -> No
 def test_a_list_of_different_texts_is_the_first_with_a_note() -> None:
     loaded, faults = load(SAMPLE, {"text": ["Bogotá", "Cali"]})
     assert loaded["text"] == "Bogotá"
-    assert [f.message for f in faults] == ["has 2 values: the first is taken"]
+    assert [one.message for one in faults] == ["has 2 values: the first is taken"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_numbers_that_nobody_could_have_meant_are_no_text(raw: Any) -> None:
 def test_an_over_long_text_keeps_its_beginning() -> None:
     loaded, faults = load(SAMPLE, {"text": "x" * 19 + " y"})
     assert loaded["text"] == "x" * 19
-    assert [f.message for f in faults] == ["cut to 20 characters"]
+    assert [one.message for one in faults] == ["cut to 20 characters"]
 
 
 @pytest.mark.parametrize(("raw", "age"), [(34, "34"), ("034", "34"), (34.0, "34"), ("٣٤", "34"), ("", ""), (0, "0")])
@@ -214,7 +214,7 @@ def test_an_email_is_found_in_whatever_clothes(raw: Any) -> None:
 def test_of_several_emails_the_first_is_taken_with_a_note(raw: str) -> None:
     loaded, faults = load(SAMPLE, {"email": raw})
     assert loaded["email"] == "ana@example.com"
-    assert [f.message for f in faults] == ["holds 2 addresses: the first is taken"]
+    assert [one.message for one in faults] == ["holds 2 addresses: the first is taken"]
 
 
 @pytest.mark.parametrize(("raw", "whole"), [(7, 7), ("7", 7), (7.0, 7), (" 7 ", 7), ("", None), (2**63 - 1, 2**63 - 1)])
@@ -352,13 +352,13 @@ def test_an_extension_is_left_out_and_told() -> None:
     loaded, faults = load(SAMPLE, {"phone": "300 000 0001 ext. 12", "phones": ["300 000 0002 x34", "3000000001"]})
     assert loaded["phone"] == events.Phone(57, "3000000001")
     assert loaded["phones"] == (events.Phone(57, "3000000002"), events.Phone(57, "3000000001"))
-    assert [f.field for f in faults] == ["phone", "phones.0"]
+    assert [one.field for one in faults] == ["phone", "phones.0"]
 
 
 def test_the_good_phones_of_a_list_outlive_the_bad_ones() -> None:
     loaded, faults = load(SAMPLE, {"phones": ["12", "3000000001", None, {}, "300 000 0001"]})
     assert loaded["phones"] == (events.Phone(57, "3000000001"),)
-    assert [f.field for f in faults] == ["phones.0", "phones.3"]
+    assert [one.field for one in faults] == ["phones.0", "phones.3"]
 
 
 _REGIONS = st.sampled_from(["CO", "BR", "CL", "MX", "AR", "US", "IT"])
@@ -385,7 +385,7 @@ def test_whatever_is_read_as_a_phone_is_a_number_in_use_or_a_fault(raw: Any, reg
     try:
         phone = fields.read_phone(raw, region)
     except ValidationError as fault:
-        assert all(re.search(r"\d{7}", str(m)) is None for m in fault.messages)
+        assert all(re.search(r"\d{7}", str(one)) is None for one in fault.messages)
         return
     if phone is not None:
         assert re.fullmatch(r"\+[0-9]{5,17}", phone.e164)
@@ -414,7 +414,7 @@ def test_whatever_is_loaded_is_of_its_fields_own_kind(payload: dict[str, Any]) -
         assert "\x00" not in text
     time = loaded.get("time")
     assert time is None or time.tzinfo is UTC
-    assert all(isinstance(p, events.Phone) for p in loaded.get("phones", ()))
+    assert all(isinstance(one, events.Phone) for one in loaded.get("phones", ()))
 
 
 @settings(max_examples=examples(1000), deadline=None)

@@ -56,7 +56,7 @@ class Call:
     def __init__(self, messages: Messages, *, path: str = "/webhooks/open", headers: dict[str, str] | None = None):
         self.messages, self.answered = messages, threading.Event()
         self.status, self.headers, self.body = 0, dict[str, str](), b""
-        size = sum(len(m.get("body", b"")) for m in messages)
+        size = sum(len(one.get("body", b"")) for one in messages)
         given = {"content-type": "application/json", "content-length": str(size)} if headers is None else headers
         self.scope = {
             "type": "http",

@@ -331,7 +331,7 @@ def is_event(source: str, payload: Any, given: dict[str, Any]) -> bool:
     return "event" in files.outcome(source, payload, given)
 
 
-@pytest.mark.parametrize("file", one_file_of_each_kind(), ids=lambda f: f"{f.parent.name}/{f.stem}")
+@pytest.mark.parametrize("file", one_file_of_each_kind(), ids=lambda one: f"{one.parent.name}/{one.stem}")
 def test_a_mapping_takes_twice_as_long_for_fields_of_twice_the_length(file: Path) -> None:
     """All fields at once that may hold anything, and each of the others, without which there is no event."""
     source, payload = file.parent.name, json.loads(file.read_text())

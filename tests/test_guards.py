@@ -83,7 +83,7 @@ def test_the_words_say_until_when() -> None:
     assert contact_hours.local_time(at("2026-11-30T07:00"), BOGOTA) == "Monday 2026-11-30 07:00"
 
 
-spans = st.none() | st.tuples(st.integers(0, 1438), st.integers(1, 1440)).filter(lambda s: s[0] < s[1])
+spans = st.none() | st.tuples(st.integers(0, 1438), st.integers(1, 1440)).filter(lambda one: one[0] < one[1])
 hours = st.builds(
     ContactHours,
     name=st.just("drawn"),

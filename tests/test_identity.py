@@ -69,8 +69,8 @@ SOURCES = {source.name: source for source in sources()}
 RECEIVER = Receiver(
     Settings(
         sources={
-            number: replace(s, fields={"email": "email"} if s.mapping == "form" else {})
-            for number, s in SOURCES.items()
+            number: replace(one, fields={"email": "email"} if one.mapping == "form" else {})
+            for number, one in SOURCES.items()
         }
     ),
     Router(Settings(), name_of),
@@ -111,7 +111,7 @@ def keys(source: Source, raw: bytes, signature: dict[str, str], beside: dict[str
     except Unreadable:
         return set()
     arrivals = RECEIVER.read_all(source, decoded.payloads)
-    return {a.event_id for a in arrivals if a.state != "invalid"}
+    return {one.event_id for one in arrivals if one.state != "invalid"}
 
 
 def signed(source: Source, raw: bytes) -> dict[str, str]:

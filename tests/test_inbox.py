@@ -113,8 +113,8 @@ def test_ten_thousand_at_once_keep_their_order_in_the_answer(database: Database)
     random.Random(7).shuffle(numbers)
     with database.write() as conn:
         stored = inbox.store(conn, [arrival(number) for number in numbers])
-    assert [s.event_id for s in stored] == [f"L-{number}" for number in numbers]
-    assert {s.status for s in stored} == {"accepted"}
+    assert [one.event_id for one in stored] == [f"L-{number}" for number in numbers]
+    assert {one.status for one in stored} == {"accepted"}
     again = put(database, *(arrival(number) for number in [*numbers, 10_000]))
     assert again == ["duplicate"] * 10_000 + ["accepted"]
     assert count(database, tables.records) == 10_001
@@ -189,7 +189,7 @@ def test_every_route_that_wants_an_event_gets_a_delivery(database: Database):
     [stored] = out.put([lead(1)])
     assert stored.deliveries == 2
     assert {row.destination for row in out.deliveries()} == {
-        f"dialler/wolkvox.add_record/{c}" for c in ("1042", "1043")
+        f"dialler/wolkvox.add_record/{one}" for one in ("1042", "1043")
     }
     assert out.put(leads(2))[0].status == "duplicate"
 

@@ -82,7 +82,7 @@ def imported(path: Path) -> tuple[str, ...]:
             for name in node.names:
                 full = f"{node.module}.{name.name}"
                 found.append(full if is_module(full) else node.module or "")
-        names += [m.removeprefix("connector.") for m in found if m.split(".")[0] in ("connector", "mappings")]
+        names += [one.removeprefix("connector.") for one in found if one.split(".")[0] in ("connector", "mappings")]
     return tuple(names)
 
 
@@ -127,7 +127,7 @@ def test_the_door_of_a_room_holds_its_docstring_and_tables_only(path: Path) -> N
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {module_of(path): {m for m in imported(path) if m != module_of(path)} for path in MODULES}
+    graph = {module_of(path): {one for one in imported(path) if one != module_of(path)} for path in MODULES}
     sorter: TopologicalSorter[str] = TopologicalSorter(graph)
     try:
         sorter.prepare()
@@ -208,7 +208,7 @@ REGISTRIES = [
 ]
 
 
-@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda r: next(iter(r)))
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda one: next(iter(one)))
 def test_a_registry_is_a_plain_dict(registry: object) -> None:
     assert type(registry) is dict
 

@@ -78,7 +78,7 @@ def outcome(source: str, payload: Any, given: dict[str, Any]) -> dict[str, Any]:
                 return become
             event = mapping.complete(payload, fetched)
     except Invalid as invalid:
-        return become | {"errors": {e.field: e.message for e in invalid.errors}}
+        return become | {"errors": {one.field: one.message for one in invalid.errors}}
     except Ignored as ignored:
         return become | {"ignored": str(ignored)}
     renderings = RENDERINGS | (REFUSALS if event.type == "contact.refused" else {})
@@ -96,7 +96,7 @@ def _record(event: Any, to: str, options: dict[str, Any], region: str, timezone:
     try:
         rendered = mappings.RECORDS[to](Rendering(locale=locale(region, timezone), **options)).render(event)
     except Invalid as invalid:
-        return {"errors": {e.field: e.message for e in invalid.errors}}
+        return {"errors": {one.field: one.message for one in invalid.errors}}
     written = {"record": {key: value for key, value in rendered.record.items() if value != ""}}
     return {**written, "notes": list(rendered.notes)} if rendered.notes else written
 
@@ -110,12 +110,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [plain(one) for one in value]
     if dataclasses.is_dataclass(value):
-        named = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        named = {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
         return {name: value for name, value in named.items() if value not in ("", None, [], {})}
     return value
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
+@pytest.mark.parametrize("file", FILES, ids=lambda one: f"{one.parent.name}/{one.stem}")
 def test_a_payload_becomes_what_its_expected_file_says(file: Path) -> None:
     given, wanted = expected_of(file)
     assert outcome(file.parent.name, json.loads(file.read_text()), given) == wanted
@@ -150,7 +150,7 @@ def lead(**data: Any) -> Any:
 def faults(source: str, payload: Any) -> dict[str, str]:
     with pytest.raises(Invalid) as raised:
         read(source, payload)
-    return {e.field: e.message for e in raised.value.errors}
+    return {one.field: one.message for one in raised.value.errors}
 
 
 @pytest.mark.parametrize("payload", [None, [], "x", 5, True])
@@ -184,13 +184,15 @@ def test_an_unknown_type_and_an_unreachable_person_are_told_together() -> None:
 
 def test_null_is_the_same_as_absent() -> None:
     names = [
-        f.name for f in dataclasses.fields(Lead) if f.name not in ("id", "type", "time", "notes", "hold", "phones")
+        one.name
+        for one in dataclasses.fields(Lead)
+        if one.name not in ("id", "type", "time", "notes", "hold", "phones")
     ]
     assert lead(**dict.fromkeys(names)) == lead()
 
 
 def test_one_text_may_hold_several_phones() -> None:
-    assert [p.e164 for p in lead(phones="300 000 0001 / +57 300-000-0002; 3000000001").phones] == [
+    assert [one.e164 for one in lead(phones="300 000 0001 / +57 300-000-0002; 3000000001").phones] == [
         "+573000000001",
         "+573000000002",
     ]
@@ -390,7 +392,7 @@ def test_only_a_ticket_of_postcenter_can_be_closed_there() -> None:
 def test_a_note_without_anybody_says_so() -> None:
     with pytest.raises(Invalid) as raised:
         tracksale.Note(Rendering()).render(Ticket(id="", type="ticket.closed", customer=Customer(phone=MADRID)))
-    assert [e.field for e in raised.value.errors] == ["comment", "customer", "created_at", "updated_at"]
+    assert [one.field for one in raised.value.errors] == ["comment", "customer", "created_at", "updated_at"]
 
 
 # --- senders' own names ---
@@ -561,7 +563,7 @@ _json = st.recursive(
 
 
 def _names(*kinds: Any) -> list[str]:
-    return sorted({f.name for kind in kinds for f in dataclasses.fields(kind)})
+    return sorted({one.name for kind in kinds for one in dataclasses.fields(kind)})
 
 
 _person = st.dictionaries(st.sampled_from(_names(Customer, Agent)), _json, max_size=4)
@@ -759,7 +761,7 @@ def _takes_ticket(record: dict[str, Any]) -> None:
 
 
 def _take_tags(tags: list[dict[str, Any]]) -> None:
-    assert all(set(t) == {"name", "value"} and isinstance(t["value"], str) and t["value"] for t in tags)
+    assert all(set(one) == {"name", "value"} and isinstance(one["value"], str) and one["value"] for one in tags)
 
 
 def _is_one_person(whom: dict[str, Any]) -> bool:

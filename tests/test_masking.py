@@ -81,5 +81,5 @@ def test_json_says_what_a_terminal_would_obey_in_other_letters(capsys: pytest.Ca
     output.as_json(told)
     printed = capsys.readouterr().out
     assert json.loads(printed) == told
-    assert all(c.isprintable() or c == "\n" for c in printed)
+    assert all(one.isprintable() or one == "\n" for one in printed)
     assert "ñ 日本" in printed

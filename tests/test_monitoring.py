@@ -138,6 +138,6 @@ def test_the_dashboard_has_a_source_that_is_chosen_and_panels_that_do_not_overla
     panels = [panel for panel in made["panels"] if panel["type"] != "row"]
     assert len(panels) == 12 and len({panel["id"] for panel in made["panels"]}) == len(made["panels"])
     assert all(panel["datasource"]["uid"] == "${datasource}" for panel in panels)
-    places = {(x, y) for p in panels for x in range(p["gridPos"]["x"], p["gridPos"]["x"] + p["gridPos"]["w"])
-              for y in range(p["gridPos"]["y"], p["gridPos"]["y"] + p["gridPos"]["h"])}  # fmt: skip
-    assert len(places) == sum(p["gridPos"]["w"] * p["gridPos"]["h"] for p in panels)
+    places = {(x, y) for one in panels for x in range(one["gridPos"]["x"], one["gridPos"]["x"] + one["gridPos"]["w"])
+              for y in range(one["gridPos"]["y"], one["gridPos"]["y"] + one["gridPos"]["h"])}  # fmt: skip
+    assert len(places) == sum(one["gridPos"]["w"] * one["gridPos"]["h"] for one in panels)

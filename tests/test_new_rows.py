@@ -103,7 +103,7 @@ def test_what_is_stored_is_what_the_builder_says(database: Database):
     now = found[0]["received_at"]
     assert found[0]["due_at"] == now + BEHIND
     assert found == expected(
-        [{"id": at, **new_rows.whole_event(a, now)} for at, a in ((1, FULL), (2, BARE), (3, LIMITED))], events
+        [{"id": at, **new_rows.whole_event(one, now)} for at, one in ((1, FULL), (2, BARE), (3, LIMITED))], events
     )
     assert (found[2]["released_at"], found[0]["released_at"]) == (0, None)
     made = [(1, LEAST), (1, MOST), (2, LEAST), (3, LATE)]

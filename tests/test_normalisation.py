@@ -16,17 +16,17 @@ ROOT = Path(__file__).parent.parent
 
 def test_every_character_that_becomes_a_mark_is_known_as_one() -> None:
     unknown = [
-        hex(ord(c))
-        for c in map(chr, range(0x110000))
-        if not 0xD800 <= ord(c) < 0xE000
-        and unicodedata.combining(unicodedata.normalize("NFKD", c)[0])
-        and not text.is_mark(c)
+        hex(ord(one))
+        for one in map(chr, range(0x110000))
+        if not 0xD800 <= ord(one) < 0xE000
+        and unicodedata.combining(unicodedata.normalize("NFKD", one)[0])
+        and not text.is_mark(one)
     ]
     assert not unknown
 
 
 def test_a_run_of_any_mark_is_shortened() -> None:
-    marks = [c for c in map(chr, range(0x110000)) if text.is_mark(c)]
+    marks = [one for one in map(chr, range(0x110000)) if text.is_mark(one)]
     assert [hex(ord(mark)) for mark in marks if text.bounded(f"a{mark * 50}b") != f"a{mark * 30}b"] == []
 
 

@@ -185,7 +185,7 @@ def test_pending_deliveries_follow_their_route_to_a_corrected_campaign(out: Out)
     where = {(row.state, row.destination) for row in moved.deliveries()}
     assert where == {("sending", DIAL), ("pending", "dialler/wolkvox.add_record/1043")}
     moved.later(10)
-    assert claimed.attempt.id not in {c.attempt.id for c in [moved.claimed()]}
+    assert claimed.attempt.id not in {one.attempt.id for one in [moved.claimed()]}
 
 
 def test_what_comes_back_to_a_former_campaign_is_found_and_follows(out: Out):

@@ -52,7 +52,7 @@ def test_under_full_load_every_day_uses_the_budget_and_never_more(licences: int)
         assert 0.99 * played.budget <= len(used) <= played.budget
         live = [call for call in used if call.kind == "live"]
         assert at_once(live) > 0.9
-        hours = [len(played.made(begins + h * HOUR_MS, begins + (h + 1) * HOUR_MS)) for h in range(1, 12)]
+        hours = [len(played.made(begins + one * HOUR_MS, begins + (one + 1) * HOUR_MS)) for one in range(1, 12)]
         assert max(hours) <= 1.25 * min(hours), f"day {day} is uneven: {hours}"
 
 
@@ -62,7 +62,7 @@ def test_what_one_day_spent_in_a_lump_is_spread_out_by_the_days_after() -> None:
     played.run(SEVEN + 4 * DAY_MS, [at for at in days(400, 4) if at > SEVEN + 8 * HOUR_MS])
     assert played.most_in_a_day() <= played.budget
     assert max(call.waited_ms for call in played.calls) < 120_000
-    last = [len(played.made(*(SEVEN + 3 * DAY_MS + h * HOUR_MS for h in (hour, hour + 1)))) for hour in range(12)]
+    last = [len(played.made(*(SEVEN + 3 * DAY_MS + one * HOUR_MS for one in (hour, hour + 1)))) for hour in range(12)]
     assert max(last) <= 1.25 * min(last), last
 
 
@@ -144,7 +144,7 @@ def test_what_others_use_of_the_token_is_not_used_twice() -> None:
     played.run(SEVEN + DAY_MS, days(300, 1))
     assert 0.98 * 600 <= len(played.calls) <= 600
     assert at_once([call for call in played.calls if call.kind == "live"]) > 0.9
-    last = [len(played.made(SEVEN + h * HOUR_MS, SEVEN + (h + 1) * HOUR_MS)) for h in range(1, 12)]
+    last = [len(played.made(SEVEN + one * HOUR_MS, SEVEN + (one + 1) * HOUR_MS)) for one in range(1, 12)]
     assert min(last) > 20, "spread all the same"
 
 

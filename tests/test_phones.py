@@ -279,7 +279,7 @@ _REGIONS = st.sampled_from(REGIONS)
 
 
 def digits_of(text: str) -> str:
-    return "".join(str(int(c)) for c in text if c.isdecimal())
+    return "".join(str(int(one)) for one in text if one.isdecimal())
 
 
 @settings(max_examples=600, deadline=None)

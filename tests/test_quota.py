@@ -37,7 +37,7 @@ def used(calls: list[Call], now: int, length_ms: int) -> Used:
 
 
 def ask(allowed: Limits, calls: list[Call], now: int) -> Slot | Wait:
-    return decide(allowed, used(calls, now, 0), [used(calls, now, w.length_ms) for w in allowed.windows], now)
+    return decide(allowed, used(calls, now, 0), [used(calls, now, one.length_ms) for one in allowed.windows], now)
 
 
 steps = st.lists(
@@ -67,10 +67,10 @@ def played(allowed: Limits, looks: list[tuple[int, int, float]]) -> list[Call]:
 def test_the_vendor_never_counts_more_than_it_allows(allowed: Limits, looks: list[tuple[int, int, float]]) -> None:
     calls = played(allowed, looks)
     for call in calls:
-        at_once = [c for c in calls if c.started <= call.arrived < c.ended]
+        at_once = [one for one in calls if one.started <= call.arrived < one.ended]
         assert len(at_once) <= allowed.in_flight
         for window in allowed.windows:
-            seen = [c for c in calls if call.arrived - window.length_ms < c.arrived <= call.arrived]
+            seen = [one for one in calls if call.arrived - window.length_ms < one.arrived <= call.arrived]
             assert len(seen) <= window.calls
 
 
@@ -126,14 +126,14 @@ def test_every_window_must_be_counted() -> None:
 def test_wolkvox_allows_two_at_once_and_a_thousand_a_day_for_each_licence() -> None:
     found = limits(account("wolkvox", licences=7))
     assert found.in_flight == 2
-    assert [(w.calls, w.length_ms) for w in found.windows] == [(7_000, DAY_MS)]
+    assert [(one.calls, one.length_ms) for one in found.windows] == [(7_000, DAY_MS)]
 
 
 def test_tracksale_allows_what_its_window_says() -> None:
     found = limits(account("tracksale"))
-    assert [(w.calls, w.length_ms) for w in found.windows] == [(1_000, 300_000)]
+    assert [(one.calls, one.length_ms) for one in found.windows] == [(1_000, 300_000)]
     smaller = limits(account("tracksale", requests_per_window=20, window_seconds=2.5))
-    assert [(w.calls, w.length_ms) for w in smaller.windows] == [(20, 2_500)]
+    assert [(one.calls, one.length_ms) for one in smaller.windows] == [(20, 2_500)]
     assert "20 requests in 2.5 s" in smaller.windows[0].why
 
 

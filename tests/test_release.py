@@ -503,7 +503,7 @@ def test_sending_the_first_again_dials_nobody_twice(database: Database):
 
 def told(out: Following, route: str) -> dict[str, Any]:
     found = explain_event(out.database, out.settings, "T-1")
-    [one] = [d for event in found["events"] for d in event["deliveries"] if d["route"] == route]
+    [one] = [one for event in found["events"] for one in event["deliveries"] if one["route"] == route]
     shown: dict[str, Any] = one
     return shown
 

@@ -142,7 +142,10 @@ def test_a_new_route_gets_a_delivery_and_the_old_ones_none(world: World, sandbox
     second = replace(second, options={**second.options, "campaign_id": "1043"})
     both = World(replace(world.settings, routes=(*world.settings.routes, second)), world.database)
     changes = again(both).event(world.events()[0].id, EVENT)
-    assert [(c.action, c.route) for c in changes] == [("keep", "dial new leads"), ("add", "and to the second campaign")]
+    assert [(one.action, one.route) for one in changes] == [
+        ("keep", "dial new leads"),
+        ("add", "and to the second campaign"),
+    ]
     both.drain()
     assert (sandbox.wolkvox.count("1042"), sandbox.wolkvox.count("1043")) == (1, 1)
     assert actions(again(both).event(world.events()[0].id, EVENT)) == ["keep", "keep"]

@@ -85,8 +85,8 @@ def test_a_route_takes_its_event_types_from_its_sources() -> None:
         ("crm", "ticket.closed", []),
         ("unknown", "lead.created", []),
     ):
-        assert [r.name for r in made.routes_for(source, event_type)] == names
-        assert [d.route for d in made.deliveries(source, replace(ANA, type=event_type))] == names
+        assert [one.name for one in made.routes_for(source, event_type)] == names
+        assert [one.route for one in made.deliveries(source, replace(ANA, type=event_type))] == names
 
 
 def test_an_event_that_nobody_wants_makes_no_delivery() -> None:
@@ -181,7 +181,7 @@ def test_otherwise_takes_what_no_other_route_to_the_same_operation_took() -> Non
     assert [new.route for new in made.deliveries("landing", ANA)] == ["mba", "survey"]
     other = replace(ANA, extra={"program": "Medicina"})
     assert [new.route for new in made.deliveries("landing", other)] == ["rest", "survey"]
-    assert {c.route.name: c.why_not for c in made.choices("landing", ANA)} == {
+    assert {one.route.name: one.why_not for one in made.choices("landing", ANA)} == {
         "rest": "“mba” takes it",
         "mba": "",
         "law": "program is “MBA”, and must be “Derecho”",
@@ -321,7 +321,7 @@ def test_a_person_is_found_by_the_first_phone_or_else_the_e_mail() -> None:
     made = router(dial(), survey(on=("lead.created",)))
     assert only(router(dial())).contact == made.contact_hash("+573000000001")
     by_mail = made.deliveries("landing", replace(ANA, phones=()))
-    assert {d.contact for d in by_mail} == {made.contact_hash("ANA@EXAMPLE.COM")}
+    assert {one.contact for one in by_mail} == {made.contact_hash("ANA@EXAMPLE.COM")}
     assert made.contact_hash(" ") is None
 
 

@@ -29,12 +29,12 @@ def test_every_call_is_on_the_ledger(sb: Sandbox) -> None:
     add(sb, [row(1), row(2)])
     dispatch(sb, ANA, schedule_time=1)
     find(sb, customer_id="C-9")
-    assert [(c.operation, c.token, c.status, c.rows) for c in sb.calls] == [
+    assert [(one.operation, one.token, one.status, one.rows) for one in sb.calls] == [
         ("wolkvox.add_record", TOKEN, 201, 2),
         ("tracksale.dispatch", TOKEN, 200, 1),
         ("wolkvox.find_record", TOKEN, 404, 0),
     ]
-    assert all(c.finished is not None and before <= c.started <= c.finished <= time.time() for c in sb.calls)
+    assert all(one.finished is not None and before <= one.started <= one.finished <= time.time() for one in sb.calls)
     assert TOKEN not in repr(sb.calls)
 
 

@@ -110,7 +110,7 @@ def test_a_followed_redirect_is_a_breach(sb: Sandbox) -> None:
     assert add(sb, [row()]).headers["Location"] == "/_sandbox/elsewhere"
     assert sb.breaches == []
     add(sb, [row()], allow_redirects=True)
-    assert [(b.rule, b.detail) for b in sb.breaches] == [("redirect", "a redirect was followed with the token")]
+    assert [(one.rule, one.detail) for one in sb.breaches] == [("redirect", "a redirect was followed with the token")]
 
 
 @pytest.mark.parametrize(("where", "landed"), [("before", 0), ("after", 1)])

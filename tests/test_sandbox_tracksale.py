@@ -209,7 +209,7 @@ def test_an_answer_that_is_not_there_can_be_refused(sb: Sandbox) -> None:
 
 
 def test_campaigns_are_listed_and_one_may_come_as_a_list(sb: Sandbox) -> None:
-    assert [c["code"] for c in survey(sb, "/v2/campaign").json()] == [26, 52]
+    assert [one["code"] for one in survey(sb, "/v2/campaign").json()] == [26, 52]
     assert survey(sb, "/v2/campaign/52?dispatch_limits=1").json()["dispatch_limits"]["daily"]["limit"] is None
     sb.limits.change(single_campaign_as_list=True)
     assert survey(sb, "/v2/campaign/52").json()[0]["code"] == 52

@@ -32,8 +32,8 @@ def test_rows_are_added_and_answered_in_the_documented_envelope(sb: Sandbox) -> 
         "data": [{"total_registers": "2"}],
     }
     kept = sb.wolkvox.rows("1042")
-    assert [(r["customer_id"], r["opt12"], r["city"]) for r in kept] == [("C-1", "", ""), ("C-2", "d-7", "")]
-    assert all(before <= r["arrived_s"] <= time.time() for r in kept)
+    assert [(one["customer_id"], one["opt12"], one["city"]) for one in kept] == [("C-1", "", ""), ("C-2", "d-7", "")]
+    assert all(before <= one["arrived_s"] <= time.time() for one in kept)
     assert sb.breaches == []
 
 
@@ -71,7 +71,7 @@ def test_find_record_gives_the_whole_row_of_a_phone_or_an_id(sb: Sandbox) -> Non
 def test_every_copy_of_a_row_is_found_and_shown_as_duplicate(sb: Sandbox) -> None:
     add(sb, [row(1), row(2), row(1, opt12="again")])
     add(sb, [row(3, tel1="93000000002"), row(4, tel2="93000000002")])
-    assert [r["opt12"] for r in find(sb, customer_id="C-1").json()["data"]] == ["", "again"]
+    assert [one["opt12"] for one in find(sb, customer_id="C-1").json()["data"]] == ["", "again"]
     assert sb.wolkvox.duplicates("1042") == {"C-1": 2, "93000000001": 2, "93000000002": 2}
     assert sb.wolkvox.duplicates("1043") == {}
     assert control(sb, "GET", "duplicates/1042")["C-1"] == 2
@@ -97,7 +97,7 @@ def test_only_customer_ids_are_kept_when_rows_are_not() -> None:
         assert sb.wolkvox.count("1042") == 3
         assert sb.wolkvox.customer_ids("1042") == {"C-1", "C-2"}
         assert sb.wolkvox.duplicates("1042") == {"C-2": 2}
-        assert [r["tel1"] for r in sb.wolkvox.rows("1042")] == ["", "", ""]
+        assert [one["tel1"] for one in sb.wolkvox.rows("1042")] == ["", "", ""]
         assert find(sb, customer_id="C-1").status_code == 200
         assert find(sb, customer_phone="93000000001").status_code == 404
 
@@ -151,7 +151,7 @@ def test_token_info_tells_what_is_used(sb: Sandbox) -> None:
 def test_a_bad_row_refuses_the_whole_batch(sb: Sandbox, rows: Any, rule: str, detail: str) -> None:
     answer = add(sb, rows)
     assert (answer.status_code, answer.json()) == (400, MISSING)
-    assert [(b.rule, b.detail, b.operation) for b in sb.breaches] == [(rule, detail, "wolkvox.add_record")]
+    assert [(one.rule, one.detail, one.operation) for one in sb.breaches] == [(rule, detail, "wolkvox.add_record")]
     assert sb.wolkvox.count("1042") == 0
 
 
@@ -298,7 +298,7 @@ def test_the_licence_cap_refuses_even_one_row(sb: Sandbox) -> None:
 def test_a_poisoned_row_spoils_its_batch_without_a_breach(sb: Sandbox) -> None:
     sb.limits.change(poison=["C-3"])
     assert add(sb, [row(number) for number in range(5)]).json() == MISSING
-    sb.limits.change(poison=[], poison_if=lambda r: r["city"] == "Atlantis")
+    sb.limits.change(poison=[], poison_if=lambda one: one["city"] == "Atlantis")
     assert add(sb, [row(city="Atlantis")]).json() == MISSING
     assert add(sb, [row(3)]).status_code == 201
     assert sb.breaches == []

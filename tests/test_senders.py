@@ -167,7 +167,7 @@ def count(database: Database) -> int:
     """Everything that was stored."""
     with database.read() as conn:
         return sum(
-            conn.execute(select(func.count()).select_from(t)).scalar_one() for t in (events, deliveries, records)
+            conn.execute(select(func.count()).select_from(one)).scalar_one() for one in (events, deliveries, records)
         )
 
 

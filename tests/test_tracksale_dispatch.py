@@ -54,7 +54,7 @@ def partial(counts: Any, dups: Any = None, bad: Any = None, customers: Sequence[
     body = {"msg": "Dispatch executed!", "status": status}
     body |= {} if dups is None else {"duplicated_customers": dups}
     body |= {} if bad is None else {"invalid_customers": bad}
-    return dispatch().classify(answer(200, body), [(at, json.dumps(c)) for at, c in enumerate(customers)])
+    return dispatch().classify(answer(200, body), [(at, json.dumps(one)) for at, one in enumerate(customers)])
 
 
 PARTIAL: dict[str, tuple[Any, Any, Any, list[Any], list[Fate]]] = {
@@ -158,14 +158,16 @@ def test_an_honest_partial_answer_never_condemns_who_went_in_nor_believes_in_who
 
     Of one person several times in a batch it cannot matter which of them is called the copy.
     """
-    dups, bad = [c for c, fate in truth if fate is DUP], [c for c, fate in truth if fate is BAD]
+    dups, bad = [one for one, fate in truth if fate is DUP], [one for one, fate in truth if fate is BAD]
     if shuffle is not None:
         shuffle.shuffle(dups)
         shuffle.shuffle(bad)
     counts = (len(truth) - len(dups) - len(bad), len(dups), len(bad))
     told_dups, told_bad = duplicated(*dups) if lists_dups else None, invalid(*bad) if lists_bad else None
-    outcome = partial(counts, told_dups, told_bad, [c for c, _ in truth])
-    for who, some in itertools.groupby(sorted(enumerate(truth), key=lambda t: json.dumps(t[1][0])), lambda t: t[1][0]):
+    outcome = partial(counts, told_dups, told_bad, [one for one, _ in truth])
+    for who, some in itertools.groupby(
+        sorted(enumerate(truth), key=lambda one: json.dumps(one[1][0])), lambda one: one[1][0]
+    ):
         mine = list(some)
         said = [outcome.of(at).fate for at, _ in mine]
         really_so = [fate for _, (_, fate) in mine]

@@ -73,9 +73,9 @@ def test_it_stays_ready_and_names_what_is_blocked(client: FlaskClient, database:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     told = answer.get_json()
-    assert [(a["name"], a["state"]) for a in told["accounts"]] == [("surveys", "blocked")]
+    assert [(one["name"], one["state"]) for one in told["accounts"]] == [("surveys", "blocked")]
     assert "ana@example.com" not in told["accounts"][0]["reason"]
-    assert [(d["name"], d["reason"]) for d in told["destinations"]] == [
+    assert [(one["name"], one["reason"]) for one in told["destinations"]] == [
         ("dialler/wolkvox.add_record/1042", "no such campaign")
     ]
 

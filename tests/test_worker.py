@@ -200,7 +200,9 @@ def test_stopping_an_idle_worker_is_quick_and_leaves_no_thread(database: Databas
     started = time.monotonic()
     assert worker.stop() is True
     assert time.monotonic() - started < 60
-    assert {t.name for t in set(threading.enumerate()) - before if t.name.startswith(("deliver", "wake"))} == set()
+    assert {
+        one.name for one in set(threading.enumerate()) - before if one.name.startswith(("deliver", "wake"))
+    } == set()
 
 
 def test_a_worker_that_never_started_can_be_stopped(database: Database, sandbox: Sandbox):

@@ -205,7 +205,7 @@ class World:
             self.machine.spawn(operator, "desk", lambda one=ticket: self._close(one), delay_ms=ticket.at_ms)  # type: ignore[misc]
         self.machine.spawn(operator, "keeps going", self._keep_going, delay_ms=25 * 60_000)
         for skew in self.plan.skews:
-            self.machine.spawn(operator, "clock", lambda s=skew: self._set_clock(s.skew_ms), delay_ms=skew.at_ms)  # type: ignore[misc]
+            self.machine.spawn(operator, "clock", lambda one=skew: self._set_clock(one.skew_ms), delay_ms=skew.at_ms)  # type: ignore[misc]
 
     def _set_clock(self, skew_ms: int) -> None:
         self.machine.skew_ms = skew_ms

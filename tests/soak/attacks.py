@@ -158,7 +158,7 @@ def main(port: int, seconds: float) -> None:
         bombs: 0.3,
         unproved: 0.2,
     }
-    threads = [threading.Thread(target=paced, args=(attack, port, s), daemon=True) for attack, s in every.items()]
+    threads = [threading.Thread(target=paced, args=(attack, port, one), daemon=True) for attack, one in every.items()]
     threads += [
         threading.Thread(target=slow, args=(port, HEAD, 300, 3.0, "slow head"), daemon=True),
         threading.Thread(target=slow, args=(port, BODY, 100, 3.0, "slow body"), daemon=True),
