@@ -142,6 +142,19 @@ def test_a_faulty_configuration_is_told_whole_one_line_a_fault(run: Run, tmp_pat
         assert word in result.stderr
 
 
+@pytest.mark.parametrize("command", [("status",), ("deliveries", "--json"), ("events",), ("explain", "L-1")])
+def test_who_only_reads_hears_what_the_fault_changes_and_what_to_do(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('timezone = "Mars"\n')
+    result = run(*command, CONNECTOR_CONFIG=str(bad))
+    *faults, last = result.stderr.strip().splitlines()
+    assert (result.exit_code, len(faults)) == (1, 1)
+    assert "Mars" in faults[0]
+    assert f"correct {bad} or the environment first; running processes go on" in last
+
+
 @pytest.mark.parametrize(
     "args",
     [["status"], ["deliveries"], ["explain", "d1"], ["replay", "--event", "e1"], ["pause", "dialler"]],

@@ -105,6 +105,25 @@ def test_a_table_is_read_as_its_people_mean_it(name: str, settings: Settings) ->
     assert bool(rows.warnings) == ("warning" in case)
 
 
+@pytest.mark.parametrize(
+    ("content", "separator"),
+    [
+        ("Teléfono\n3001112233\n", ""),
+        ("Teléfono\n\n3001112233\n3001112234\n", ""),
+        ("Teléfono\tNombre\n3001112233\tAna\n", "\t"),
+        ("Teléfono;Nombre\n3001112233;Ana\n", ";"),
+    ],
+)
+def test_a_separator_is_named_only_where_one_stands(
+    content: str, separator: str, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(content, encoding="utf-8")
+    arrivals, rows = imported(path, settings)
+    assert rows.separator == separator
+    assert all(record(one)["tel1"] for one in arrivals)
+
+
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "error" in case])
 def test_a_file_that_cannot_be_read_is_refused_in_a_line_that_says_why(name: str, settings: Settings) -> None:
     with pytest.raises(ConnectorError) as fault:

@@ -66,6 +66,31 @@ def test_a_worker_that_gives_no_sign_is_told_with_its_last_and_what_waits(world:
     assert told.endswith("True")
 
 
+def test_only_processes_that_nothing_replaces_are_gone(world: World) -> None:
+    """As after a restore: the processes of the backup's time never stopped in order, and others run instead."""
+    hour = int(HOUR_MS)
+    for ago in (3 * hour, 2 * hour):
+        beat(world, Role.WORKER, ago_ms=ago)
+    beat(world, Role.WEB, ago_ms=hour)
+    beat(world, Role.WEB)
+    beat(world, Role.WORKER)
+    shown = status(world.database, world.settings)["processes"]
+    assert sorted((one["roles"], one["alive"]) for one in shown) == [
+        (["web"], True),
+        (["worker"], False),  # two were there, and one came instead
+        (["worker"], True),
+    ]
+
+
+def test_one_that_began_before_another_went_does_not_replace_it(world: World) -> None:
+    beat(world, Role.WORKER, ago_ms=2 * int(HOUR_MS))
+    beat(world, Role.WORKER, ago_ms=int(HOUR_MS))
+    with world.database.write() as conn:
+        first = processes.every(conn)[-1]
+        processes.beat(conn, first, now_ms(conn))  # the older one is alive
+    assert [one["alive"] for one in status(world.database, world.settings)["processes"]] == [True, False]
+
+
 def test_one_that_was_stopped_in_order_is_urgent_only_while_something_waits(world: World) -> None:
     beat(world, Role.WEB, Role.WORKER, stopped=True)
     assert said(world, Code.NOBODY_WORKS, "worker").endswith("False")

@@ -38,6 +38,23 @@ def test_every_call_is_on_the_ledger(sb: Sandbox) -> None:
     assert TOKEN not in repr(sb.calls)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("campaigns", {"id": "1042"}, "id is unknown; there are campaign_id, status, name"),
+        ("campaigns", {"status": "stopped"}, "campaign_id is missing"),
+        ("campaigns", {"vendor": "tracksale", "name": "x"}, "code is missing"),
+        ("faults", {"kinds": "status"}, "kinds is unknown; there are operation, kind, "),
+        ("faults", {"operation": "*"}, "kind is missing"),
+        ("tickets", {"channel": "email"}, "number is missing"),
+    ],
+)
+def test_a_wrong_field_is_named_with_those_there_are(sb: Sandbox, path: str, body: dict[str, str], said: str) -> None:
+    answer = requests.post(f"{sb.url}/_sandbox/{path}", json=body, timeout=60)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(said)
+
+
 def test_the_state_counts_everything_and_shows_no_token(sb: Sandbox) -> None:
     add(sb, [row(1), row(1)])
     add(sb, [row(age=1)])

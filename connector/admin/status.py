@@ -65,7 +65,9 @@ def status(database: Database, settings: Settings) -> dict[str, Any]:
 
 
 def _processes(conn: Connection, settings: Settings, now: int) -> list[dict[str, Any]]:
-    """The processes that work, and those that are gone without having been stopped."""
+    """The processes that work, and those that are gone without having been stopped or replaced."""
+    found = processes.every(conn)
+    gone = {one.id for one in processes.gone(found, now)}
     return [
         {
             "roles": [role.value for role in one.roles],
@@ -77,8 +79,8 @@ def _processes(conn: Connection, settings: Settings, now: int) -> list[dict[str,
             "alive": one.alive(now),
             "configuration_current": one.config == settings.config_hash,
         }
-        for one in processes.every(conn)
-        if one.stopped_at is None
+        for one in found
+        if one.alive(now) or one.id in gone
     ]
 
 

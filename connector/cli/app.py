@@ -14,6 +14,7 @@ from connector.admin.acts import By
 from connector.config import live, loader
 from connector.core import at_rest, log, tracing
 from connector.core.errors import ConfigError, StoreUnavailable
+from connector.core.phrases import phrase
 from connector.core.settings import Settings
 from connector.store import hash_keys
 from connector.store.database import Database, demand_file, revision
@@ -29,11 +30,20 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def settings(*, only_reads: bool = False) -> Settings:
     """The configuration and the environment; sets up the log. Raises `ConfigError` with every fault."""
-    found = loader.load(os.environ, destinations=destinations.SPECS, only_reads=only_reads)
+    try:
+        found = loader.load(os.environ, destinations=destinations.SPECS, only_reads=only_reads)
+    except ConfigError as fault:
+        raise (ConfigError([*fault.faults, _way_to_read()]) if only_reads else fault) from fault.__cause__
     destinations.places(found)
     log.configure(found.log_level, secrets=found.secrets)
     at_rest.configure(found.data_keys)
     return found
+
+
+def _way_to_read() -> str:
+    """What to do where only something was to be read: the processes are as well as they were before."""
+    template = "correct {file} or the environment first; running processes go on with what they read at their start"
+    return phrase(template, file=loader.path_of(os.environ))
 
 
 def starting() -> Settings:

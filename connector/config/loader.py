@@ -24,6 +24,11 @@ DEFAULT_CONFIG = "config/connector.toml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+def path_of(environ: Mapping[str, str]) -> str:
+    """The file that the environment names."""
+    return environ.get("CONNECTOR_CONFIG") or DEFAULT_CONFIG
+
+
 def load(
     environ: Mapping[str, str],
     *,
@@ -38,7 +43,7 @@ def load(
     """
     faults = Faults()
     surroundings = read_environment(environ, faults)
-    path = config_path or environ.get("CONNECTOR_CONFIG") or DEFAULT_CONFIG
+    path = config_path or path_of(environ)
     document, config_hash = _document(path, faults)
     own_senders.load(path)
     document = _fill(document, environ, faults, only_reads=only_reads)

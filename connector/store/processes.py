@@ -75,6 +75,25 @@ def stopped(conn: Connection, id: str, now: int) -> None:
     conn.execute(update(processes).where(_process.id == id).values(seen_at=now, stopped_at=now))
 
 
+def gone(found: Sequence[Process], now: int) -> list[Process]:
+    """The ones that ended without having been stopped, and that no other process replaces.
+
+    A process replaces one with the same roles whose last sign is older than its own start. So, once others run, nobody
+    misses the processes of a backup's time, nor one that was killed and started again.
+    """
+    starts = sorted((one for one in found if one.alive(now)), key=lambda one: one.since)
+    missed = []
+    for one in sorted(found, key=lambda one: one.seen_at):
+        if one.stopped_at is not None or one.alive(now):
+            continue
+        instead = next((new for new in starts if set(new.roles) == set(one.roles) and new.since > one.seen_at), None)
+        if instead is None:
+            missed.append(one)
+        else:
+            starts.remove(instead)
+    return missed
+
+
 def every(conn: Connection) -> Sequence[Process]:
     """The processes of the last days, the newest sign first."""
     rows = conn.execute(select(processes).order_by(_process.seen_at.desc(), _process.id)).all()

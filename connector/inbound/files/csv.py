@@ -50,9 +50,16 @@ def read_csv(file: File, weigh: Weigh) -> Table:
     if titles and titles.reach:
         line, rows.width = first[titles.at].line, len(first[titles.at].cells)
         below = _of_the_rows([one for one in sample if one[0] > line], dialect, titles.width)
-    table = table_of(_checked(rows, line, below), weigh, file=file.name, separator=dialect.shown)
+    table = table_of(
+        _checked(rows, line, below), weigh, file=file.name, separator=dialect.shown if _has_columns(first) else ""
+    )
     table.warnings += file.warnings
     return table
+
+
+def _has_columns(records: Sequence[Record]) -> bool:
+    """Whether there is more than one: with one, no separator was seen, and any dialect fits."""
+    return any(len(record.cells) > 1 for record in records)
 
 
 def _checked(rows: Records, titles: int, below: Dialect) -> Iterator[Record]:

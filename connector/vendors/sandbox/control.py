@@ -6,6 +6,7 @@ Never counted as calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -98,7 +99,7 @@ def _faults(sandbox: Sandbox, _: Request, __: str) -> Any:
 def _add_faults(sandbox: Sandbox, request: Request, _: str) -> Any:
     """One fault, or a list of them: the fields of `Fault`."""
     entries = request.payload if isinstance(request.payload, list) else [request.payload]
-    sandbox.faults.add(*[Fault(**_object(fault)) for fault in entries])
+    sandbox.faults.add(*[_called(Fault, _object(fault)) for fault in entries])
     return sandbox.faults.shown()
 
 
@@ -113,7 +114,7 @@ def _add_campaign(sandbox: Sandbox, request: Request, _: str) -> Any:
     vendor = values.pop("vendor", "wolkvox")
     if vendor not in ("wolkvox", "tracksale"):
         raise ValueError("vendor is wolkvox or tracksale")
-    (sandbox.wolkvox if vendor == "wolkvox" else sandbox.tracksale).add_campaign(**values)
+    _called((sandbox.wolkvox if vendor == "wolkvox" else sandbox.tracksale).add_campaign, values)
     return sandbox.state(0)[vendor]["campaigns"]
 
 
@@ -132,7 +133,7 @@ def _add_answer(sandbox: Sandbox, request: Request, answer_id: str) -> Any:
 
 def _add_ticket(sandbox: Sandbox, request: Request, _: str) -> Any:
     """{"number", "channel"} and fields of a ticket."""
-    return {"ticket_id": sandbox.postcenter.add_ticket(**_object(request.payload))}
+    return {"ticket_id": _called(sandbox.postcenter.add_ticket, _object(request.payload))}
 
 
 def _survey_links(sandbox: Sandbox, _: Request, __: str) -> Any:
@@ -156,6 +157,18 @@ def _change_limits(sandbox: Sandbox, request: Request, _: str) -> Any:
 def _solve_captcha(sandbox: Sandbox, _: Request, __: str) -> Any:
     sandbox.tracksale.solve_captcha()
     return {"status": "solved"}
+
+
+def _called(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Calls it with these fields of a body. Raises ValueError that names an unknown field, or one that is missing."""
+    taken = signature(function).parameters.values()
+    known = [one.name for one in taken if one.kind is not Parameter.VAR_KEYWORD]
+    if len(known) == len(taken) and (unknown := sorted(values.keys() - set(known))):
+        raise ValueError(f"{unknown[0]} is unknown; there are {', '.join(known)}")
+    demanded = [one.name for one in taken if one.default is Parameter.empty and one.kind is not Parameter.VAR_KEYWORD]
+    if missing := [name for name in demanded if name not in values]:
+        raise ValueError(f"{missing[0]} is missing")
+    return function(**values)
 
 
 def _object(value: Any) -> dict[str, Any]:
