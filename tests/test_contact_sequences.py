@@ -5,7 +5,6 @@ The rules are said a second time here, in plain arithmetic, and hold for whateve
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,7 +23,7 @@ from connector.outbound.claims import Claim
 from connector.store import outbox, tables
 from connector.store.database import Database
 from mappings.events import Lead
-from tests.contact_people import BOGOTA, HOUR, RNE, Clock, People, case, imported, mailed, not_sent, other, phone
+from tests.contact_people import BOGOTA, HOUR, RNE, Clock, Told, case, imported, mailed, not_sent, other, phone
 from tests.outbound_steps import accepted, database, dial, refused, store, unknown
 
 __all__ = ["database", "store"]
@@ -71,22 +70,6 @@ class Model:
         assert local.date() not in days, "twice a day"
         week = {one.channel for one in before if one.at > new.at - 7 * DAY}
         assert week <= {new.channel}, "by another channel within seven days"
-
-
-class Told(People):
-    """`People` whose events can be replayed: their payloads say all there is, and their sources know how to read it."""
-
-    def arrival(self, event: Any, *, source: str = "landing", lane: int = 0) -> Any:
-        if event.type == "ticket.closed":
-            customer = {"name": "Ana", "email": event.customer.email}
-            data, source = {"ticket_id": event.id, "customer": customer}, "tickets"
-        else:
-            data = {"first_name": "Ana", "email": event.email, "phones": [one.e164 for one in event.phones]}
-            source = "asked" if event.extra.get("asked") else source
-        made = super().arrival(event, source=source, lane=lane)
-        when = event.time or datetime.fromtimestamp(self.clock.now / 1000, BOGOTA)
-        payload = {"id": event.id, "type": event.type, "time": when.isoformat(), "data": data}
-        return replace(made, payload=json.dumps(payload))
 
 
 class Run:
