@@ -13,11 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from connector.admin.acts import By
+from connector.admin.explain import explain
+from connector.admin.privacy import forget
+from connector.admin.replay import Replay, Wish
 from connector.admin.resolve import resolve
 from connector.cli.root import connector as command
 from connector.core import calendars
 from connector.core.caps import Cap
-from connector.core.settings import ContactHours, ContactRules, OwnHours
+from connector.core.settings import ContactHours, ContactRules, OwnHours, Refusal, Source
+from connector.inbound.receiver import Receiver
+from connector.outbound.chain import Releasing
 from connector.store import contacts, registries
 from connector.store.database import Database
 from tests.contact_people import (
@@ -25,6 +30,7 @@ from tests.contact_people import (
     HOUR,
     RNE,
     People,
+    Told,
     at,
     case,
     clock,
@@ -37,7 +43,7 @@ from tests.contact_people import (
     person,
     refusing,
 )
-from tests.outbound_steps import accepted, database, dial, store, unknown
+from tests.outbound_steps import accepted, collect, database, dial, store, unknown
 
 __all__ = ["clock", "database", "store"]
 pytestmark = pytest.mark.timeout(600)
@@ -282,3 +288,91 @@ def test_an_hour_that_comes_twice_is_one_day_in_a_claim(database, clock):
     out.put([person("1 2122345678")])
     assert not out.tries()
     assert out.due() == [at("2026-11-02T00:00", "America/New_York")]
+
+
+# --- again, parked, erased ------------------------------------------------------------------------------------------
+
+
+def told(database: Database, clock: object, *routes: object, **rules: object) -> Told:
+    """Leads that can be read again."""
+    out = Told(database, clock, *routes, rules=ContactRules(**rules))  # type: ignore[arg-type]
+    refusal = Refusal(name="who said no", on=("contact.refused",))
+    sources = {"landing": Source(name="landing", mapping="lead")}
+    out.reload(replace(out.settings, sources=sources, refusals=(refusal,)))
+    return out
+
+
+def replay(out: Told, number: int) -> None:
+    wish = Wish(force=True, ended_too=True)
+    changes = Replay(out.settings, out.database, By("a test")).delivery(number, wish)
+    assert [change.action for change in changes] != ["keep"], changes
+
+
+def test_a_replay_of_a_call_that_was_made_waits_for_the_cap(database, clock):
+    out = told(database, clock, dial(expires_after_s=5 * 86400))
+    out.put([person(CO)])
+    assert out.tries()
+    clock.now += HOUR
+    replay(out, out.deliveries()[0].id)
+    assert not out.tries()
+    assert (out.due(), "once a day" in out.reasons()[0]) == ([at("2026-11-24T07:00")], True)
+    clock.now = at("2026-11-24T07:00")
+    assert out.tries()
+    assert len(out.ledger()) == 2
+
+
+def test_who_left_a_list_is_contacted_once_somebody_replays_it(database, clock):
+    out = told(database, clock, dial(expires_after_s=5 * 86400), lists={"rne": RNE})
+    imported(out, CO, of=clock.now - HOUR)
+    out.put([person(CO)])
+    assert not out.tries()
+    imported(out, of=clock.now)
+    assert not out.tries()
+    assert out.states() == {"suppressed": 1}
+    replay(out, out.deliveries()[0].id)
+    assert out.tries()
+
+
+def test_a_no_while_parked_behind_another_route_ends_it_when_its_turn_comes(database, clock):
+    out = told(database, clock, dial(after="collect"), collect())
+    out.put([person(CO, email="ana@example.com", extra={"nps": "9"})])
+    assert out.tries("surveys"), out.reasons()
+    out.put([no(CO, moment=clock.now)])
+    Releasing(out.settings, database, out.places, out.router, Receiver(out.settings, out.router)).run_once()
+    assert not out.tries()
+    states = {row.route: row.state for row in out.deliveries()}
+    assert (states["collect"], states["dial 1042"]) == ("delivered", "suppressed")
+
+
+def test_a_no_of_somebody_who_was_erased_holds_for_what_comes(database, clock):
+    out = told(database, clock, dial())
+    out.put([person(CO)])
+    assert out.tries()
+    with database.write() as conn:
+        ids = [row.event for row in out.deliveries()]
+        forget.lock(conn, ids)
+        forget.forget(conn, ids, out.settings.hash_key, clock.now)
+    out.put([no(CO, moment=clock.now)])
+    clock.now = at("2026-11-24T10:00")
+    out.put([person(CO)])
+    assert not out.tries()
+    assert out.deliveries()[-1].reason_code == "suppression_list"
+
+
+def test_the_story_says_that_a_no_came_after_the_call_had_begun(database, clock):
+    out = told(database, clock, dial())
+    out.put([person(CO)])
+    claimed = out.claimed()
+    while claimed.attempt.kind == "budget":
+        out.settle_budget(claimed)
+        claimed = out.claimed()
+    clock.now += 1000
+    out.put([no(CO, moment=clock.now)])
+    out.settle(claimed, accepted())
+    clock.now = at("2026-11-24T10:00")
+    out.put([person(CO)])
+    assert not out.tries()
+    first, *_, last = (row for row in out.deliveries() if row.route == "dial 1042")
+    told_of = "is on the do-not-contact list from now on; attempt a"
+    assert told_of in json.dumps(explain(database, out.settings, f"d{first.id}"))
+    assert told_of not in json.dumps(explain(database, out.settings, f"d{last.id}"))

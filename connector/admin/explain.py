@@ -22,7 +22,7 @@ from connector.core.settings import Settings
 from connector.core.states import AttemptState, DeliveryState, EventState, Kind
 from connector.core.times import iso, unix_ms
 from connector.outbound.probe_decisions import NOTHING_TO_ASK
-from connector.store import attempt_list, contacts, imports, reasons
+from connector.store import attempt_list, contacts, imports, reasons, suppression_list
 from connector.store.attempts import kind_of
 from connector.store.database import Database, now_ms
 from connector.store.inbox import HASHED
@@ -239,7 +239,7 @@ def _delivery(scene: Scene, row: Any) -> dict[str, Any]:
         ],
         "draft_lot": story.facts.get("draft_lot") if story else None,
     }
-    shown["story"] = _story(shown, story)
+    shown["story"] = _story(shown, story) + _no_too_late(scene, shown, stored)
     shown["now"], shown["next"] = outlook.of_delivery(scene, row, shown, story)
     return shown
 
@@ -315,6 +315,26 @@ def _story(shown: Mapping[str, Any], story: Story | None) -> list[dict[str, str]
             lines += _question(name, one, probe)
     lines += [{"at": one["at"], "said": joined([f"{name}: ", allowed_in_words(one)])} for one in shown["allowed"]]
     return lines + [{**line, "said": joined([f"{name}: ", line["said"]])} for line in (story.lines if story else ())]
+
+
+def _no_too_late(scene: Scene, shown: Mapping[str, Any], stored: Any) -> list[dict[str, str]]:
+    """The person's "no" that came after their contact had begun. It stops the next one only."""
+    ways = (_list(stored.contacts) or [stored.contact]) if stored and stored.contact else []
+    sent = [one for one in shown["attempts"] if one["kind"] == Kind.SEND]
+    if not ways or not sent:
+        return []
+    channel = next((one["channel"] for one in shown["allowed"]), "")
+    since = suppression_list.first_no(scene.conn, ways, channel)
+    no = iso(since) or ""
+    before = [one["attempt"] for one in sent if one["started_at"] < no]
+    if not before:
+        return []
+    said = phrase(
+        "{delivery}: its person is on the do-not-contact list from now on; attempt {attempt} had begun before",
+        delivery=shown["delivery"],
+        attempt=before[-1],
+    )
+    return [{"at": no, "said": said}]
 
 
 def _call(name: str, one: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -123,6 +123,12 @@ def on_list(conn: Connection, hashes: Sequence[str], channel: str = "") -> bool:
     return conn.execute(select(_listed.hash).where(named).limit(1)).first() is not None
 
 
+def first_no(conn: Connection, hashes: Sequence[str], channel: str = "") -> int | None:
+    """Since when (unix ms) one of these people is on the list, as `on_list` has it; None if nobody is."""
+    named = and_(_listed.hash.in_(hashes), _of_channel(channel))
+    return conn.execute(select(func.min(_listed.since)).where(named)).scalar()
+
+
 def _of_channel(channel: str) -> ColumnElement[bool]:
     return or_(_listed.channels.is_(None), _listed.channels.like(f"%,{channel},%")) if channel else true()
 
