@@ -84,6 +84,21 @@ def test_the_same_channel_goes_the_next_day_and_what_was_asked_for_goes_at_once(
     assert [row.purpose for row in out.ledger()] == ["marketing", "requested", "marketing"]
 
 
+def test_a_call_that_was_asked_for_opens_its_channel_for_no_advertising(database, clock):
+    asked = dial("3042", name="asked", on=("lead.asked",), purpose="requested")
+    out = People(database, clock, dial(expires_after_s=30 * 86400), asked, mailed())
+    out.put([case("ana@example.com")])
+    assert out.tries("surveys")
+    clock.now = at("2026-11-24T10:00")
+    out.put([person(CO, email="ana@example.com", type="lead.asked")])
+    assert out.tries()
+    clock.now = at("2026-11-25T10:00")
+    out.put([person(CO, email="ana@example.com")])
+    assert not out.tries()
+    assert out.due() == [at("2026-11-30T10:00")]
+    assert "one channel a week" in out.reasons()[-1]
+
+
 def test_what_was_asked_for_too_long_ago_is_advertising(database, clock):
     asked = dial("3042", name="asked", on=("lead.asked",), purpose="requested")
     out = People(database, clock, dial(), asked)

@@ -353,6 +353,14 @@ def test_of_several_channels_the_oldest_has_to_leave_the_window():
     assert used(cap, past, MONDAY + 3 * HOUR, BOGOTA[0]) == 2
 
 
+def test_a_channel_that_is_used_already_does_not_go_beside_more_than_the_cap_allows():
+    cap = Cap(name="own", most=1, per="", stretch_ms=7 * 24 * HOUR, of="channels")
+    past = [contact(MONDAY, "email"), contact(MONDAY + HOUR, "voice", "requested")]
+    assert room(cap, past, "voice", MONDAY + 2 * HOUR, BOGOTA) == MONDAY + 7 * 24 * HOUR
+    assert room(cap, past, "email", MONDAY + 2 * HOUR, BOGOTA) == MONDAY + HOUR + 7 * 24 * HOUR
+    assert room(cap, past, "voice", MONDAY + 7 * 24 * HOUR, BOGOTA) is None
+
+
 def test_a_cap_limits_the_channels_purposes_and_countries_that_it_names():
     cap = Cap(name="own", most=1, per="day", channels=("voice",), purposes=("collection",), countries=("CL",))
     assert cap.limits(("CL", "CL-MA"), "voice", "collection")

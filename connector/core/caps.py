@@ -93,8 +93,7 @@ def _blockers(cap: Cap, inside: list[Contact], channel: str) -> int | None:
         moments = sorted(one.at for one in inside)
     else:
         last = {one.channel: one.at for one in sorted(inside, key=lambda one: one.at)}
-        if channel in last:
-            return None
+        last.pop(channel, None)  # the others must leave room for it: what a person asked for may have filled the cap
         moments = sorted(last.values())
     return moments[len(moments) - cap.most] if len(moments) >= cap.most else None
 
