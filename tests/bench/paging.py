@@ -8,7 +8,7 @@ import os
 import re
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import requests
 import sqlalchemy
@@ -91,8 +91,32 @@ def pages(report: Report, kind: str, environment: Mapping[str, str], rows: int) 
             if size_kb > LARGEST_KB:
                 report.fail(f"console, {name}", f"{size_kb:.1f} kB, at most {LARGEST_KB} are promised")
             report.add(limit(f"console, {name}, p95, {row}", load.quantile(waits, 0.95), most, unit="ms", note=note))
+        unseen = [seconds * 1000 for seconds in _timed(_onwards(client), TIMES)]
+        report.add(
+            limit(
+                f"console, deliveries, pages that nobody has looked at, p95, {row}",
+                load.quantile(unseen, 0.95),
+                20,
+                unit="ms",
+                note="each the one behind the one before",
+            )
+        )
     finally:
         database.close()
+
+
+def _onwards(client: FlaskClient) -> Callable[[], None]:
+    """What looks at one page of deliveries after the other, so that each shows fifty further persons."""
+    address = ["/console/deliveries"]
+
+    def look() -> None:
+        page = client.get(address[0], base_url=BASE).text
+        found = re.search(r'href="(/console/deliveries\?[^"]*before=[^"]+)"', page)
+        assert found is not None
+        address[0] = found[1].replace("&amp;", "&")
+
+    look()
+    return look
 
 
 def opened(settings: Settings, database: Database) -> tuple[ConsoleApp, FlaskClient]:
