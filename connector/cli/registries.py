@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from connector.admin.identifiers import since_ms
 from connector.admin.registries import asked_about
+from connector.admin.sorted_hashes import SortedHashes
 from connector.cli import app, output
 from connector.cli.app import Surroundings
 from connector.core.errors import ConnectorError
@@ -62,17 +65,14 @@ def import_list(
                 )
             )
         number = registries.begin(conn, registry.name)
-    count = 0
-    batch: list[str] = []
-    for some in people:
-        batch += some
-        count += len(some)
-        if len(batch) >= AT_ONCE:
-            _put(here, registry, number, batch, of)
-            batch = []
-    _put(here, registry, number, batch, of)
-    if not count:
-        raise ConnectorError(phrase("the file holds neither a phone nor an e-mail: the list is as it was"))
+    with tempfile.TemporaryDirectory() as folder:
+        hashes = SortedHashes(Path(folder))
+        count = _hash(here, people, hashes)
+        if not count:
+            raise ConnectorError(phrase("the file holds neither a phone nor an e-mail: the list is as it was"))
+        for batch in hashes.batches(AT_ONCE):
+            with here.database.write() as conn:
+                registries.put(conn, registry.name, number, batch, of)
     with here.database.write(serialise="registries") as conn:
         now = now_ms(conn)
         registries.finish(conn, registry.name, number, of, replaces=replaces, now=now)
@@ -85,11 +85,13 @@ def import_list(
     return count
 
 
-def _put(here: Surroundings, registry: Registry, number: int, people: Sequence[str], of: int) -> None:
-    key = here.settings.hash_key
-    hashes = [way for one in people if (way := hashed(key, "", one)) is not None]
-    with here.database.write() as conn:
-        registries.put(conn, registry.name, number, hashes, of)
+def _hash(here: Surroundings, people: Iterable[Sequence[str]], hashes: SortedHashes) -> int:
+    """Returns how many phones and e-mails there were."""
+    key, count = here.settings.hash_key, 0
+    for some in people:
+        count += len(some)
+        hashes.add(way for one in some if (way := hashed(key, "", one)) is not None)
+    return count
 
 
 @click.command()
