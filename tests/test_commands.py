@@ -508,6 +508,19 @@ def test_looking_for_what_is_not_there_is_one_line_or_an_empty_list(run: Run) ->
     one_line(run("deliveries", "--since", "soon"), "is no time")
 
 
+def test_a_list_that_finds_no_delivery_says_where_an_event_without_one_is(run: Run, world: World) -> None:
+    world.receive("landing", {"id": "BAD-1", "type": "lead.created", "data": {"first_name": "Ana"}})
+    for text in ("BAD-1", "ana"):
+        shown = run("deliveries", "--find", text)
+        assert (shown.exit_code, "no delivery fits, but an event without one: connector events" in shown.stdout) == (
+            0,
+            True,
+        )
+    assert of(run("deliveries", "--find", "BAD-1", "--json")) == []
+    assert run("deliveries", "--find", "nobody").stdout.strip().endswith("no delivery fits")
+    assert "but an event" not in run("deliveries", "--find", "BAD-1", "--state", "dead").stdout
+
+
 def test_a_pipe_without_utf8_gets_question_marks_and_exact_json(tmp_path: Path, environ: dict[str, str]) -> None:
     (tmp_path / "lead.json").write_text(json.dumps(lead(1)), encoding="utf-8")
     args = [sys.executable, "-m", "connector", "map", "landing", str(tmp_path / "lead.json")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from connector.admin.deliveries import STATES, Search, deliveries_and_reach
+from connector.admin.events import EventFilter, list_events
 from connector.cli import app, output
 from connector.cli.may import asked_for
 from connector.core.phrases import phrase
@@ -29,6 +30,7 @@ def deliveries(state: str | None, find: str, event: str, since: str, limit: int,
     search = Search(state=state or "", find=asked_for(find), event=event, since=since, limit=limit)
     with app.opened(only_reads=True) as here:
         found, how_far = deliveries_and_reach(here.database, here.settings, search)
+        has_event = not found and _has_event(here, search)
     if how_far:
         output.warn(how_far)
     if as_json:
@@ -60,7 +62,16 @@ def deliveries(state: str | None, find: str, event: str, since: str, limit: int,
         spare=(phrase("source"), phrase("attempts"), phrase("route"), phrase("event"), received),
         wide=wide,
     )
-    if not found:
+    if has_event:
+        output.line(phrase("no delivery fits, but an event without one: connector events --find shows it"))
+    elif not found:
         output.line(phrase("no delivery fits"))
     elif len(found) == limit:
         output.line(phrase("the latest {limit}; --limit shows more", limit=limit))
+
+
+def _has_event(here: app.Surroundings, search: Search) -> bool:
+    """Whether the text is found where no delivery was made: in what was invalid, ignored, or waits for a fetch."""
+    if not search.find or search.state or search.event or search.since:
+        return False
+    return bool(list_events(here.database, here.settings, EventFilter(find=search.find, limit=1))["events"])
