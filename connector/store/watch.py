@@ -1,6 +1,6 @@
 """Wakes sleeping workers when something was stored or settled, by any process on the same database.
 
-SQLite: the file's own change counter, read after what `announce` says (see `pulse`), and now and then for all else.
+SQLite: what `announce` says (see `pulse`); and now and then, while that is silent, the file's own change counter.
 Postgres: LISTEN on a connection.
 """
 
@@ -76,13 +76,15 @@ class Wake:
         with self._database.engine.connect() as conn, contextlib.closing(self._pulses()) as pulses:
             cursor = conn.connection.cursor()
             conn.rollback()
-            last = None
+            last, has_heard = None, False
             while not self._stopped.is_set():
                 version = cursor.execute("PRAGMA data_version").fetchone()[0]
-                if version != last:
-                    last = version
+                if version != last and not has_heard:
                     self.ring()
-                pulses.wait()
+                last, has_heard = version, False
+                while pulses.wait() and not self._stopped.is_set():
+                    has_heard = True  # the change that is seen at the end is theirs
+                    self.ring()
 
     def _pulses(self) -> Pulses | Clock:
         path = self._database.lock_path
