@@ -16,6 +16,7 @@ from sqlalchemy import Connection, and_, delete, func, select, text, update
 from connector.core.reasons import Code
 from connector.core.settings import Registry
 from connector.store.database import EACH, insert_rows
+from connector.store.prepared import Prepared
 from connector.store.tables import IS_PENDING, deliveries, registries, registry_entries
 
 _registry = registries.c
@@ -123,12 +124,12 @@ def one(conn: Connection, name: str) -> Held | None:
 
 def all_of(conn: Connection) -> list[Held]:
     """Every list there is, by name."""
-    return [
-        Held(*row)
-        for row in conn.execute(
-            select(_registry.name, _registry.of, _registry.size, _registry.changed_at).order_by(_registry.name)
-        )
-    ]
+    return [Held(*row) for row in _ALL.tuples(conn)]
+
+
+_ALL: Final = Prepared(
+    select(_registry.name, _registry.of, _registry.size, _registry.changed_at).order_by(_registry.name)
+)
 
 
 def _count(conn: Connection, name: str) -> None:
@@ -161,22 +162,22 @@ def forget(conn: Connection, name: str) -> int:
 def listed(conn: Connection, registry: Registry, ways: Sequence[str], now: int) -> set[str]:
     """The hashes among these that are on the list by now: their effective day has come."""
     values = {
-        "given": orjson.dumps(list(dict.fromkeys(ways))).decode(),
+        "given": orjson.dumps(sorted({*ways})).decode(),  # in the order of the key: found a little sooner
         "name": registry.name,
         "since": now - int(registry.counts_after_s * 1000),
     }
-    return set(conn.execute(_LISTED[conn.dialect.name], values).scalars())
+    return set(_LISTED[conn.dialect.name].scalars(conn, values))
 
 
 _LISTED: Final = {
-    "sqlite": text(
+    "sqlite": Prepared(
         "SELECT entry.hash FROM json_each(:given) AS given CROSS JOIN registry_entries AS entry"
         " ON entry.registry = :name AND entry.hash = given.value JOIN registries ON registries.name = entry.registry"
         " WHERE entry.listed = 1 AND entry.since <= :since"
         " AND entry.first <= registries.current AND entry.last >= registries.floor"
     ),
     # One look into the primary key for each way: without statistics of a fresh import it would read the whole list.
-    "postgresql": text(
+    "postgresql": Prepared(
         "SELECT given.value FROM json_array_elements_text(CAST(:given AS json)) AS given (value)"
         " CROSS JOIN LATERAL (SELECT first, last, since, listed FROM registry_entries"
         " WHERE registry = :name AND hash = given.value LIMIT 1) AS entry"
