@@ -311,7 +311,17 @@ def test_deliveries_can_be_narrowed_by_their_address(app: ConsoleApp, world: Wor
 def test_a_story_that_is_not_there_says_so(app: ConsoleApp) -> None:
     browser = Browser(app, "vera")
     for path in ("/console/events/e9", "/console/events/x", "/console/deliveries/d9", "/console/deliveries/d9'"):
-        assert browser.get(path).status_code == 404
+        answer = browser.get(path)
+        assert answer.status_code == 404 and "There is no such" in answer.text and "--find" not in answer.text
+
+
+def test_a_route_stands_in_the_quotation_marks_of_the_reader_s_language(app: ConsoleApp, world: World) -> None:
+    world.receive("landing", one(7))
+    browser = Browser(app, "vera")
+    for language, marks in (("es", "«»"), ("pt", "“”"), ("en", "“”")):
+        heading = browser.get("/console/deliveries/d1", **{"Accept-Language": language}).text.split("<h2>")[1]
+        route = heading.split("→")[0].split("·")[1].strip()
+        assert route[0] + route[-1] == marks
 
 
 def test_while_the_database_is_away_the_last_look_stays(app: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,9 +93,13 @@ def delivery(name: str) -> Response:
 
 def _story(name: str) -> Response:
     app = here()
-    stories = explain(app.database, app.settings, name)["events"]
+    missing = phrase("There is no such delivery here.") if name[0] == "d" else phrase("There is no such event here.")
+    try:
+        stories = explain(app.database, app.settings, name)["events"]
+    except NotThere:  # whose words are for a terminal
+        raise NotThere(missing) from None
     if not stories:
-        raise NotThere(phrase("There is no such event here."))
+        raise NotThere(missing)
     shown: dict[str, Any] = stories[0]
     done = DONE.get(request.args.get("done", ""), "")
     return page("story.html", event=shown, name=name, done=done, reveal_reasons=REASONS)
