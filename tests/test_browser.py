@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import axe_core_python
 import pytest
@@ -20,7 +22,7 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy import select, update
 
-from connector.admin import suppression
+from connector.admin import reveal, suppression
 from connector.admin.accounts import pause
 from connector.admin.acts import By
 from connector.admin.plans import STEP, Carrier
@@ -151,6 +153,8 @@ def violations(driver: Chrome) -> list[str]:
 def test_every_page_is_accessible_and_fits_in_every_language_and_colour(console: Console) -> None:
     pages = console.pages
     looks = list(product(LANGUAGES, THEMES, (*WIDTHS, 768)))
+    small = "return [...document.querySelectorAll('button,input:not([type=hidden]),select,nav a')]"
+    small += ".filter(e => e.offsetParent && Math.min(e.offsetHeight, e.offsetWidth) < 24).map(e => e.outerHTML)"
     pages.sign_in(KEYS["root"])
     for at, path in enumerate(PATHS):
         for language, theme, width in (looks[at % len(looks)], looks[(at + 7) % len(looks)]):
@@ -158,17 +162,18 @@ def test_every_page_is_accessible_and_fits_in_every_language_and_colour(console:
             pages.open(path)
             assert not violations(console.driver), (path, language, theme, width)
             assert not pages.is_too_wide(), (path, language, width)
-    small = "return [...document.querySelectorAll('button,input:not([type=hidden]),select,nav a')]"
-    small += ".filter(e => e.offsetParent && Math.min(e.offsetHeight, e.offsetWidth) < 24).map(e => e.outerHTML)"
-    assert not console.driver.execute_script(small)
+            assert not console.driver.execute_script(small), (path, language, width)
 
 
 @pytest.mark.parametrize(
     "spelt", ["+57 (315) 222-3344", "3152223344", "315 222 3344", "0057 315.222.3344", "57-315-222-33-44"]
 )
-def test_a_phone_leads_to_a_story_by_keyboard_alone_and_stands_in_no_address(console: Console, spelt: str) -> None:
+def test_a_phone_leads_to_a_story_by_keyboard_alone_and_stands_in_no_address(
+    console: Console, spelt: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     pages, driver = console.pages, console.driver
     pages.sign_in(KEYS["ana"])
+    console.requests()
     pages.look("en", "light", 1440)
     pages.open("/console/deliveries")
     driver.find_element("tag name", "body").send_keys("/")
@@ -178,7 +183,11 @@ def test_a_phone_leads_to_a_story_by_keyboard_alone_and_stands_in_no_address(con
     assert "received from landing" in pages.text
     for word in ("315", "222", "3344"):
         assert word not in driver.title + driver.current_url
-    assert "2223344" not in driver.execute_script("return document.referrer")
+    written = "".join((driver.execute_script("return document.referrer"), *capfd.readouterr()))
+    addresses = console.requests()
+    assert "/console/events/e1" in addresses
+    for place in (written, *addresses):
+        assert not re.search(r"222\D{0,3}33\D?44", unquote_plus(place)), place
 
 
 def test_no_page_breaks_its_policy_or_asks_another_host(console: Console) -> None:
@@ -252,6 +261,44 @@ def test_without_scripts_every_act_works(console: Console) -> None:
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
+def test_without_scripts_a_person_is_found_seen_listed_and_sent_again(console: Console) -> None:
+    console.stands("dead")
+    pages, driver = console.pages, console.driver
+
+    def press(selector: str) -> None:
+        button = pages.button(selector)
+        button.send_keys(Keys.ENTER)
+        console.until(lambda: staleness_of(button)(driver))
+
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        pages.sign_in(KEYS["ana"])
+        pages.look("en", "light", 1440)
+        pages.field("find").send_keys("315 222 3344", Keys.ENTER)
+        console.until(lambda: driver.current_url.endswith("/console/events/e1"))
+        pages.button("form[action$='/reveal'] select").send_keys(Keys.ARROW_DOWN)
+        press("form[action$='/reveal'] button")
+        assert "315 222 3344" in pages.text
+        pages.open("/console/deliveries/d1/replay")
+        pages.field("why").send_keys("corrected")
+        press("main form button.main")
+        assert "done=replayed" in driver.current_url and console.world.states()["pending"] == 1
+        pages.open("/console/problems")
+        press("main a[href^='/console/problems/']")
+        press("main form[action$='/plan'] button")
+        press("main form button.main")
+        assert "/console/plans/" in driver.current_url
+        press("main form[action$='/stop'] button")
+        pages.open("/console/do-not-contact")
+        pages.field("text").send_keys("315 222 3344", Keys.ENTER)
+        console.until(lambda: "is not on the list" in pages.text)
+        pages.field("why").send_keys("asked for it", Keys.ENTER)
+        console.until(lambda: "is on the list now" in pages.text)
+        suppression.remove(console.database, console.settings, "315 222 3344", By("ana", "a test"))
+    finally:
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
 # --- what goes wrong, and what people do about it -------------------------------------------------------------------
 
 
@@ -289,6 +336,7 @@ def test_while_nobody_answers_the_figures_stay_under_a_bar_that_goes_again(conso
     late = pages.button("[data-late]")
     with console.away():
         console.until(lambda: late.text != "")
+        assert re.search(r"As of .*\d:\d\d:\d\d.*Not refreshed since then", pages.button("p.refresh").text)
         assert "Destinations" in pages.text and driver.find_elements("css selector", "[data-part].old")
     console.until(lambda: late.text == "")
     assert not driver.find_elements("css selector", "[data-part].old")
@@ -321,27 +369,42 @@ def test_many_of_one_cause_are_sent_again_once_however_often_it_is_pressed(conso
     pages.open("/console/problems")
     pages.button("main a[href^='/console/problems/']").click()
     number = len(list(console.world.deliveries()))
+    before = console.acts().count(("ana", "replay"))
     pages.button("main form button").click()
     console.until(lambda: "/console/plans/" in driver.current_url)
     planned = driver.current_url
     console.world.receive("landing", one(900))
     with console.database.write() as conn:  # one more fails after the plan was made
         conn.execute(update(tables.deliveries).where(tables.deliveries.c.state == "pending").values(state="dead"))
+    first = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    other = driver.current_window_handle
+    driver.get(planned)
+    driver.switch_to.window(first)
     button = pages.button("main form button.main")
     assert f"Send {number}" in button.text
     ActionChains(driver).double_click(button).perform()
     console.until(lambda: "button.main" not in driver.page_source and driver.current_url == planned)
     driver.back()
     pages.open(planned.removeprefix(pages.url))
+    driver.switch_to.window(other)  # it still has the button
+    button = pages.button("main form button.main")
+    button.send_keys(Keys.ENTER)
+    console.until(lambda: staleness_of(button)(driver))
+    assert driver.current_url == planned and "button.main" not in driver.page_source
+    driver.close()
+    driver.switch_to.window(first)
     carrier = Carrier(console.settings, console.database)
     while carrier.step() == 0:
         pass
     states = console.world.states()
     assert states == {"pending": number, "dead": 1}
-    assert console.acts().count(("ana", "replay")) == number
+    assert console.acts().count(("ana", "replay")) == before + number
 
 
-def test_data_is_shown_after_the_act_and_left_out_of_print_and_of_a_viewer_s_page(console: Console) -> None:
+def test_data_is_shown_after_the_act_and_left_out_of_print_and_of_a_viewer_s_page(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pages, driver = console.pages, console.driver
     pages.sign_in(KEYS["vera"])
     pages.open("/console/events/e1")
@@ -352,12 +415,21 @@ def test_data_is_shown_after_the_act_and_left_out_of_print_and_of_a_viewer_s_pag
     pages.button("form[action$='/reveal'] select").send_keys(Keys.ARROW_DOWN)
     pages.button("form[action$='/reveal'] button").click()
     console.until(lambda: "315 222 3344" in driver.page_source)
-    assert ("ana", "reveal") in console.acts()
+    number = console.acts().count(("ana", "reveal"))
+    assert number
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert "315 222 3344" not in pages.text
     finally:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    monkeypatch.setattr(reveal, "MOST_AN_HOUR", number)
+    pages.open("/console/events/e2")
+    pages.button("form[action$='/reveal'] select").send_keys(Keys.ARROW_DOWN)
+    button = pages.button("form[action$='/reveal'] button")
+    button.click()
+    console.until(lambda: staleness_of(button)(driver))
+    assert "300 000 0008" not in driver.page_source and f"{number} " in pages.text
+    assert console.acts().count(("ana", "reveal")) == number
 
 
 def test_a_person_is_put_on_the_list_by_keyboard_after_the_page_said_what_ends(console: Console) -> None:
