@@ -159,6 +159,30 @@ def test_to_look_needs_no_secret_of_others_but_a_worker_does(tmp_path: Path) -> 
         loader.load(environ, config_path=path, destinations=destinations.SPECS)
 
 
+@pytest.mark.parametrize(
+    "verify",
+    [
+        'scheme = "standard-webhooks"',
+        'scheme = "hmac", header = "X-Sign"',
+        'scheme = "token", header = "X-Token"',
+        'scheme = "basic"',
+        'scheme = "query", parameter = "key"',
+        'scheme = "field", field = "key"',
+        'scheme = "path"',
+        'scheme = "typeform"',
+        'scheme = "zendesk"',
+        'scheme = "google_lead_form"',
+    ],
+)
+def test_to_look_needs_no_secret_of_any_scheme(tmp_path: Path, verify: str) -> None:
+    path = tmp_path / "connector.toml"
+    path.write_text(f'[sources.some]\nmapping = "lead"\nverify = {{ {verify}, secrets = ["${{NOT_SET}}"] }}\n')
+    where = {"config_path": str(path), "destinations": destinations.SPECS}
+    assert set(loader.load({}, only_reads=True, **where).sources) == {"some"}
+    with pytest.raises(ConfigError, match="NOT_SET"):
+        loader.load({}, **where)
+
+
 KEY = "whsec_b25seSBmb3IgdGhlIGRlbW8sIG5ldmVyIGxpdmU="
 SCHEMES = [
     Verify(scheme="standard-webhooks", secrets=(Secret(KEY),)),

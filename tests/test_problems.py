@@ -82,6 +82,14 @@ def test_only_processes_that_nothing_replaces_are_gone(world: World) -> None:
     ]
 
 
+def test_one_process_for_all_replaces_those_that_had_a_role_each(world: World) -> None:
+    for role in (Role.WEB, Role.WORKER):
+        beat(world, role, ago_ms=int(HOUR_MS))
+    beat(world, Role.WEB, Role.WORKER)
+    shown = status(world.database, world.settings)["processes"]
+    assert [(one["roles"], one["alive"]) for one in shown] == [(["web", "worker"], True)]
+
+
 def test_one_that_began_before_another_went_does_not_replace_it(world: World) -> None:
     beat(world, Role.WORKER, ago_ms=2 * int(HOUR_MS))
     beat(world, Role.WORKER, ago_ms=int(HOUR_MS))

@@ -77,6 +77,10 @@ def test_what_brought_an_unknown_answer_goes_again_in_parts(size: int, others_pa
     ("size", "times", "others_pass", "has_status", "step"),
     [
         (16, 1, False, True, Step.WHOLE),
+        (16, 5, False, True, Step.SAMPLE),
+        (16, 6, False, True, Step.WHOLE),
+        (16, 5, False, False, Step.WHOLE),
+        (1, 5, False, True, Step.WHOLE),
         (16, 1, True, True, Step.HALVE),
         (16, 1, True, False, Step.HALVE),
         (1, 4, True, True, Step.WHOLE),
@@ -210,6 +214,40 @@ def test_a_failure_for_one_record_alone_is_halved_down_too(database: Database, s
         goes_on(out, 4)
     assert out.states() == {"delivered": 16, "dead": 1}
     assert sandbox.wolkvox.duplicates("1042") == {}
+
+
+def test_a_batch_that_alone_is_there_is_not_held_up_by_the_record_at_which_the_vendor_fails(
+    database: Database, sandbox: Sandbox
+) -> None:
+    """Nothing else is accepted meanwhile, which could show that the vendor works."""
+    out = Out(database, dial(), sandbox=sandbox)
+    out.put([lead(99)])
+    out.drain()
+    behind_a_filter(out, says=Answer(500, {}, b"oops"))
+    out.put([*leads(7), scripted(8), *leads(8, first=9)])
+    for _ in range(120):
+        out.drain(most=120)
+        out.later(600)
+        if out.states().get("delivered") == 16:
+            break
+    assert out.states()["delivered"] == 16
+    assert sandbox.wolkvox.duplicates("1042") == {}
+
+
+def test_a_vendor_that_fails_for_all_is_tried_with_few_calls(database: Database, sandbox: Sandbox) -> None:
+    out = Out(database, dial(), sandbox=sandbox)
+    out.put([lead(99)])
+    out.drain()
+    vendor = behind_a_filter(out, dislikes="", says=Answer(500, {}, b"oops"))  # everything
+    out.put(leads(40))
+    for _ in range(40):
+        out.drain(most=120)
+        out.later(600)
+    sizes = {len(orjson.loads(body)) for body in vendor.seen}
+    assert {40, 1} <= sizes <= {40, 37, 1}  # three single ones are tried, once, and no further parts are made
+    vendor.dislikes = "nothing of it"
+    goes_on(out)
+    assert out.states() == {"delivered": 41}
 
 
 # --- without a question ---------------------------------------------------------------------------------------------

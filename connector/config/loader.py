@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import tomllib
@@ -95,13 +94,25 @@ class _Stand(dict[str, str]):
 
 
 def _stand_in(name: str) -> str:
-    """A stand-in for a secret that is not set: valid for every scheme, unknown to senders and vendors."""
-    return "whsec_" + base64.b64encode(f"{name} is not set here".encode()).decode()
+    """A stand-in for a secret that is not set: valid for every scheme but basic, unknown to senders and vendors."""
+    text = f"{name} is not set here".encode()
+    return "whsec_" + text.hex().ljust(len(text) * 2 + len(text) % 2 * 2, "0")  # base64 without padding, + and /
+
+
+def _with_user(verify: dict[str, Any]) -> dict[str, Any]:
+    """The table of a source with scheme basic, whose secrets read user:password."""
+    secrets = verify.get("secrets")
+    if not isinstance(secrets, list):
+        return verify
+    return verify | {
+        "secrets": [f"user:{one}" if isinstance(one, str) and one.startswith("whsec_") else one for one in secrets]
+    }
 
 
 def _filled(value: Any, place: tuple[str | int, ...], environ: Mapping[str, str], faults: Faults) -> Any:
     if isinstance(value, dict):
-        return {key: _filled(inner, (*place, key), environ, faults) for key, inner in value.items()}
+        filled = {key: _filled(inner, (*place, key), environ, faults) for key, inner in value.items()}
+        return _with_user(filled) if isinstance(environ, _Stand) and filled.get("scheme") == "basic" else filled
     if isinstance(value, list):
         return [_filled(inner, (*place, index), environ, faults) for index, inner in enumerate(value)]
     if not isinstance(value, str):

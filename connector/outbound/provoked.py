@@ -122,7 +122,9 @@ def next_step(size: int, past: Past, accepted_at: int, *, failed: bool, has_stat
     ``failed``: the vendor failed, or did not answer, which is seldom their fault.
     """
     others_pass = accepted_at > past.since
-    if failed and (not others_pass or (size == 1 and not (has_status and past.times >= FAILURES))):
+    if failed and not others_pass:  # once only: a vendor that is down must not cost more and more calls
+        return Step.SAMPLE if size > 1 and has_status and past.times == FAILURES else Step.WHOLE
+    if failed and size == 1 and not (has_status and past.times >= FAILURES):
         return Step.WHOLE
     if size > 1:
         return Step.HALVE if others_pass else Step.SAMPLE

@@ -78,19 +78,20 @@ def stopped(conn: Connection, id: str, now: int) -> None:
 def gone(found: Sequence[Process], now: int) -> list[Process]:
     """The ones that ended without having been stopped, and that no other process replaces.
 
-    A process replaces one with the same roles whose last sign is older than its own start. So, once others run, nobody
-    misses the processes of a backup's time, nor one that was killed and started again.
+    A process replaces, in each of its roles, one whose last sign is older than its own start. So, once others run,
+    nobody misses the processes of a backup's time, nor one that was killed and started again.
     """
-    starts = sorted((one for one in found if one.alive(now)), key=lambda one: one.since)
+    starts = {role: sorted(one.since for one in found if one.alive(now) and role in one.roles) for role in Role}
     missed = []
     for one in sorted(found, key=lambda one: one.seen_at):
         if one.stopped_at is not None or one.alive(now):
             continue
-        instead = next((new for new in starts if set(new.roles) == set(one.roles) and new.since > one.seen_at), None)
-        if instead is None:
+        later = {role: next((since for since in starts[role] if since > one.seen_at), None) for role in one.roles}
+        for role, since in later.items():
+            if since is not None:
+                starts[role].remove(since)
+        if None in later.values():
             missed.append(one)
-        else:
-            starts.remove(instead)
     return missed
 
 
