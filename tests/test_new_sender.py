@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,9 @@ import mappings
 from connector.admin.new_sender.guess import guess
 from connector.admin.new_sender.writing import with_line
 from connector.cli.root import connector as command
+from connector.cli.send import kept_sample
 from connector.core.errors import ConnectorError
+from connector.core.settings import Source, Verify
 from connector.inbound.captured import captured
 from mappings.base import Locale
 from mappings.translated import inside
@@ -155,6 +158,21 @@ def test_a_caught_payload_becomes_a_sender_that_keeps_its_promises(
     shown = json.loads(run("map", f"own_{name}", str(tmp_path / file), "--json").stdout)["events"][0]
     assert shown["status"] == "accepted" and shown["event"]["phones"]
     assert run("check", "--offline").exit_code == 0
+
+
+def test_the_kept_request_is_the_sample_of_a_sender_of_one_s_own(
+    project: Path, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "caught.json").write_text(json.dumps({"id": "9", "telefono": "3001112233", "nombre": "Ana"}))
+    assert run("new", "sender", "own_sample", str(tmp_path / "caught.json")).exit_code == 0
+    source = Source(name="own_sample", mapping="own_sample", verify=Verify(scheme="none"))
+    kept = project / "samples" / "own_sample" / "lead.created.request.json"
+    assert kept_sample(source, project) == kept
+    assert (
+        run("send", "own_sample", "--sample", "--wait", "0", "--to", "http://127.0.0.1:1").stderr.count("listens") == 1
+    )
+    assert kept_sample(replace(source, mapping="lead"), project) is None  # which has one already
+    assert kept_sample(replace(source, mapping="nobody_s"), project) is None
 
 
 def test_a_change_that_breaks_a_promise_is_told(project: Path, run: Callable[..., Result], tmp_path: Path) -> None:

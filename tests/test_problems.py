@@ -71,6 +71,8 @@ def test_only_processes_that_nothing_replaces_are_gone(world: World) -> None:
     hour = int(HOUR_MS)
     for ago in (3 * hour, 2 * hour):
         beat(world, Role.WORKER, ago_ms=ago)
+    with world.database.write() as conn:
+        processes.beat(conn, processes.every(conn)[-1], now_ms(conn) - hour)  # the older one ran beside the other
     beat(world, Role.WEB, ago_ms=hour)
     beat(world, Role.WEB)
     beat(world, Role.WORKER)
@@ -88,6 +90,12 @@ def test_one_process_for_all_replaces_those_that_had_a_role_each(world: World) -
     beat(world, Role.WEB, Role.WORKER)
     shown = status(world.database, world.settings)["processes"]
     assert [(one["roles"], one["alive"]) for one in shown] == [(["web", "worker"], True)]
+
+
+def test_one_that_was_replaced_stays_so_when_its_successor_is_replaced(world: World) -> None:
+    for minutes in (60, 40, 20, 0):  # killed and started again, three times
+        beat(world, Role.WORKER, ago_ms=minutes * 60_000)
+    assert [one["alive"] for one in status(world.database, world.settings)["processes"]] == [True]
 
 
 def test_one_that_began_before_another_went_does_not_replace_it(world: World) -> None:

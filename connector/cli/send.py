@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -20,6 +21,7 @@ import requests
 from connector.cli import app, output
 from connector.cli.given_file import GivenFile
 from connector.cli.group import fail
+from connector.config import loader, own_senders
 from connector.core.errors import ConnectorError
 from connector.core.phrases import phrase
 from connector.core.settings import Settings, Source
@@ -73,7 +75,7 @@ class Request:
 @click.command()
 @click.argument("source")
 @click.argument("file", required=False, metavar="[FILE]", type=GivenFile(pipe=True))
-@click.option("--sample", is_flag=True, help="An invented payload, where the source reads our own JSON.")
+@click.option("--sample", is_flag=True, help="An invented payload, of our own JSON or of a sender of your own.")
 @click.option("--to", metavar="URL", default="", help="Where the connector listens; http://127.0.0.1:PORT if left out.")
 @click.option(
     "--wait",
@@ -98,6 +100,7 @@ def send(source: str, file: Path | None, sample: bool, to: str, wait: int, as_js
         raise click.UsageError(phrase("give a FILE or --sample, one of the two"))
     settings = app.settings()
     found = _source(settings, source)
+    file = kept_sample(found, own_senders.folder_of(loader.path_of(os.environ)).parent) if sample else file
     body, content_type = sample_of(found) if file is None else _caught(file)
     base = to.rstrip("/") or f"http://127.0.0.1:{settings.port}"
     request = signed(found, body, content_type, base, settings.public_url or base)
@@ -120,6 +123,12 @@ def _source(settings: Settings, name: str) -> Source:
     if settings.sources[name].verify is None:
         raise ConnectorError(phrase("{name} takes no webhooks: it has no verify", name=quoted(name)))
     return settings.sources[name]
+
+
+def kept_sample(source: Source, project: Path) -> Path | None:
+    """The request that `connector new sender` kept for a sender of the project's own, the first by name."""
+    folder = project / own_senders.SAMPLES / source.mapping
+    return next(iter(sorted(folder.glob("*.request.json"))), None) if source.mapping not in SAMPLES else None
 
 
 def sample_of(source: Source) -> tuple[bytes, str]:

@@ -81,7 +81,7 @@ def gone(found: Sequence[Process], now: int) -> list[Process]:
     A process replaces, in each of its roles, one whose last sign is older than its own start. So, once others run,
     nobody misses the processes of a backup's time, nor one that was killed and started again.
     """
-    starts = {role: sorted(one.since for one in found if one.alive(now) and role in one.roles) for role in Role}
+    starts = {role: sorted(one.since for one in found if role in one.roles) for role in Role}
     missed = []
     for one in sorted(found, key=lambda one: one.seen_at):
         if one.stopped_at is not None or one.alive(now):
