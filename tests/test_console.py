@@ -309,8 +309,10 @@ def test_deliveries_can_be_narrowed_by_their_address(app: ConsoleApp, world: Wor
 
 
 def test_a_story_that_is_not_there_says_so(app: ConsoleApp) -> None:
-    browser = Browser(app, "vera")
-    for path in ("/console/events/e9", "/console/events/x", "/console/deliveries/d9", "/console/deliveries/d9'"):
+    browser = Browser(app, "root")
+    acting = ("/console/deliveries/d9/replay", "/console/deliveries/d9/resolve")
+    places = ("/console/events/e9", "/console/events/x", "/console/deliveries/d9", "/console/deliveries/d9'")
+    for path in (*places, *acting):
         answer = browser.get(path)
         assert answer.status_code == 404 and "There is no such" in answer.text and "--find" not in answer.text
 

@@ -254,7 +254,8 @@ def test_a_plan_is_stopped_between_two_steps_and_goes_on_where_another_died(
     browser.post(f"{planned}/stop")
     assert carrier.step() > 0
     assert world.states() == {"pending": 2, "dead": 1}
-    assert "2 of 3" in browser.get(planned).text
+    text = browser.get(planned).text
+    assert "2 of 3" in text and "What it did not reach is as it was" in text
 
 
 def test_an_old_plan_is_not_begun(app: ConsoleApp, world: World) -> None:

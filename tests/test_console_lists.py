@@ -305,6 +305,16 @@ def test_a_call_tells_its_answer_and_what_it_took(app: ConsoleApp, world: World,
         assert browser.get(f"/console/attempts/{name}").status_code == 404
 
 
+@pytest.mark.parametrize(("language", "words"), [("es", "fue aceptada"), ("pt", "foi aceita")])
+def test_the_state_of_a_call_agrees_with_it(
+    app: ConsoleApp, world: World, database: Database, language: str, words: str
+) -> None:
+    number = call_of(database, 5, state="accepted", words="")
+    browser = Browser(app, "ana")
+    for path in (f"/console/attempts/a{number}", "/console/accounts/dialler"):
+        assert words in browser.get(path, **{"Accept-Language": language}).text
+
+
 def test_what_is_uncertain_of_a_call_is_resolved_together_by_who_may(
     app: ConsoleApp, world: World, database: Database
 ) -> None:

@@ -10,7 +10,6 @@ from flask import Flask, Response, request
 from connector.admin import accounts, calls
 from connector.admin import reveal as revealing
 from connector.admin.changes import Change
-from connector.admin.explain import explain
 from connector.admin.identifiers import NotThere
 from connector.admin.replay import Replay, Wish
 from connector.admin.resolve import resolve
@@ -18,6 +17,7 @@ from connector.console import gate
 from connector.console.application import here
 from connector.console.done import DONE
 from connector.console.pages_calls import KINDS
+from connector.console.pages_search import stories_of
 from connector.console.parts import page, redirected
 from connector.core.errors import ConnectorError
 from connector.core.log import masked
@@ -122,10 +122,9 @@ def settle(name: str) -> Response:
 
 def _delivery(name: str) -> tuple[int, dict[str, Any]]:
     """The number and the story of "d123", with its event's name under "event"."""
-    app = here()
     if not re.fullmatch(r"d\d{1,18}", name):
         raise NotThere(phrase("There is no such delivery here."))
-    for event in explain(app.database, app.settings, name)["events"]:
+    for event in stories_of(name):
         for one in event["deliveries"]:
             if one["delivery"] == name:
                 return int(name[1:]), one | {"event": event["event"]}

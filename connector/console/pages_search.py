@@ -91,15 +91,20 @@ def delivery(name: str) -> Response:
     return _story(name)
 
 
-def _story(name: str) -> Response:
+def stories_of(name: str) -> list[dict[str, Any]]:
+    """The stories of e45 or d123, at least one. Raises `NotThere` in words for a page."""
     app = here()
     missing = phrase("There is no such delivery here.") if name[0] == "d" else phrase("There is no such event here.")
     try:
-        stories = explain(app.database, app.settings, name)["events"]
+        stories: list[dict[str, Any]] = explain(app.database, app.settings, name)["events"]
     except NotThere:  # whose words are for a terminal
         raise NotThere(missing) from None
     if not stories:
         raise NotThere(missing)
-    shown: dict[str, Any] = stories[0]
+    return stories
+
+
+def _story(name: str) -> Response:
+    shown = stories_of(name)[0]
     done = DONE.get(request.args.get("done", ""), "")
     return page("story.html", event=shown, name=name, done=done, reveal_reasons=REASONS)
