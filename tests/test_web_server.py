@@ -21,7 +21,7 @@ import orjson
 import pytest
 
 from connector.core.errors import ConnectorError
-from connector.core.settings import Settings
+from connector.core.settings import Secret, Settings, Source, Verify
 from connector.inbound.committer import Committer
 from connector.store import inbox
 from connector.store.database import Database
@@ -43,8 +43,11 @@ settings = web_client.settings
 def embedded(sqlite_url: str) -> Iterator[Served]:
     database = Database(sqlite_url)
     committer = Committer(database)
+    settings = web_settings(sqlite_url, "http://127.0.0.1:9")
+    asked = Source(name="asked", mapping="meta_leadgen", verify=Verify(scheme="none", handshake=Secret("agreed")))
+    settings = replace(settings, sources={**settings.sources, asked.name: asked})
     server = Served(
-        Front(create_app(web_settings(sqlite_url, "http://127.0.0.1:9"), database, name_of, committer)),
+        Front(create_app(settings, database, name_of, committer)),
         "127.0.0.1",
         0,
         shared=False,
@@ -146,6 +149,25 @@ def test_an_answer_is_one_write_also_after_an_answer_without_a_body(embedded: Se
         assert len(body) == _announced(head + b"\r\n") > 0
         assert b"cache-control: no-store" in head
         assert b"x-content-type-options: nosniff" in head
+
+
+ANSWERS = {
+    "a webhook": (raw_post("open", b"{}"), 202),
+    "a refused one": (raw_post("tickets", b"{}"), 401),
+    "a handshake": (b"GET /webhooks/asked?hub.verify_token=agreed&hub.challenge=1158 HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+    "health": (b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+    "nothing": (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_answer_says_once_that_it_is_nobody_else_s(embedded: Served, name: str) -> None:
+    """The server adds these headers to some answers, the application to the others."""
+    request, status = ANSWERS[name]
+    head = ask(embedded.port, request).partition(b"\r\n\r\n")[0].lower()
+    assert head.startswith(b"http/1.1 %d" % status)
+    for header in (b"cache-control: no-store", b"x-content-type-options: nosniff"):
+        assert head.count(header) == 1
 
 
 def test_a_port_in_use_is_told_in_one_line(embedded: Served) -> None:

@@ -38,7 +38,7 @@ def install(app: Flask) -> None:
 def _for_nobody_else(response: Response) -> Response:
     """Headers that keep a response from caches, and browsers from interpreting its content.
 
-    Where `connector.web.asgi` writes the answer, it adds them as they are sent: a webhook has a tenth of its time less.
+    Where `connector.web.asgi` writes the answer, it adds them as they are sent: set one by one they cost more.
     """
     if BEGIN not in request.environ:
         response.headers.update(NOT_KEPT)

@@ -37,8 +37,6 @@ from mappings.base import FieldError, Sender
 
 NO_QUERY: Final[dict[str, str]] = {}
 LONGEST_CHALLENGE: Final = 500  #: characters
-#: Browsers must treat foreign content as plain text.
-NOTHING_ELSE: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 #: The same for every source: which proof is wanted is nothing for strangers. Senders that wait to be asked for a
 #: password are asked.
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="webhooks", charset="UTF-8"'}
@@ -148,7 +146,7 @@ class Webhooks:
             return problem(403, UNAUTHORISED)
         if not (challenge.isprintable() and 0 < len(challenge) <= LONGEST_CHALLENGE):
             return problem(400, f"{handshake.answered} is missing, or no short text")
-        return Response(challenge, 200, content_type="text/plain; charset=utf-8", headers=NOTHING_ELSE)
+        return Response(challenge, 200, content_type="text/plain; charset=utf-8")
 
     def _receive(self, door: Door, secret: str) -> Response | Later:
         environ = request.environ
