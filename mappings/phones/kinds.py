@@ -23,6 +23,7 @@ KINDS: Final = {
     PhoneNumberType.VOIP: "voip",
     PhoneNumberType.TOLL_FREE: "toll_free",
 }
+_LONGEST: Final = 17  #: digits of a national number, as `phonenumbers` has it
 #: phonenumbers' region of satellites, international premium numbers and the like.
 _NO_COUNTRY: Final = ("001",)
 #: The calling codes without a country that reach a person: satellites, and networks at sea and in the air.
@@ -62,12 +63,14 @@ def kind_of_digits(code: int, national: str) -> str:
     return "" if kind in COSTLY else kind
 
 
-@lru_cache(maxsize=4096)
 def any_kind_of_digits(code: int, national: str) -> str:
-    """Of `KINDS` or `COSTLY`; "" of a number that is not in use or reaches no person.
+    """Of `KINDS` or `COSTLY`; "" of a number that is not in use or reaches no person."""
+    return _any_kind(code, national) if len(national) <= _LONGEST else ""
 
-    A number is judged when it is read and again for each route that dials it.
-    """
+
+@lru_cache(maxsize=4096)
+def _any_kind(code: int, national: str) -> str:
+    """Kept, because a number is judged when it is read and again for each route that dials it."""
     regions = _REGIONS.get(code, _NO_COUNTRY)
     if regions == _NO_COUNTRY:
         return _OF_NO_COUNTRY.get(code, "") if _is_in_use(code, national) else ""
