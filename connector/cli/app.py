@@ -33,7 +33,9 @@ def settings(*, only_reads: bool = False) -> Settings:
     try:
         found = loader.load(os.environ, destinations=destinations.SPECS, only_reads=only_reads)
     except ConfigError as fault:
-        raise (ConfigError([*fault.faults, _way_to_read()]) if only_reads else fault) from fault.__cause__
+        if not only_reads:
+            raise
+        raise ConfigError([*fault.faults, _way_to_read()]) from fault.__cause__
     destinations.places(found)
     log.configure(found.log_level, secrets=found.secrets)
     at_rest.configure(found.data_keys)
