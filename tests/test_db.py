@@ -466,25 +466,29 @@ def test_a_commit_elsewhere_wakes_who_waits(database: Database) -> None:
     wake.close()
 
 
-def test_a_transaction_on_a_file_is_announced(sqlite_url: str) -> None:
-    database, another = Database(sqlite_url), Database(sqlite_url)
+@contextlib.contextmanager
+def listening(url: str, most_s: float) -> Iterator[tuple[Pulses, Database]]:
+    """Somebody who listens to a file, and another process's database on it."""
+    database, another = Database(url), Database(url)
     assert database.lock_path is not None
-    with contextlib.closing(Pulses(database.lock_path, 60)) as pulses:
+    with contextlib.closing(Pulses(database.lock_path, most_s)) as pulses:
         assert pulses.wait()  # its own proof
-        with another.write() as conn:
-            insert_rows(conn, events, [ROW])
-            announce(conn)
-        assert pulses.wait()
+        yield pulses, another
     database.close()
     another.close()
 
 
+def test_a_transaction_on_a_file_is_announced(sqlite_url: str) -> None:
+    with listening(sqlite_url, 60) as (pulses, another):
+        with another.write() as conn:
+            insert_rows(conn, events, [ROW])
+            announce(conn)
+        assert pulses.wait()
+
+
 def test_only_what_is_announced_wakes_and_only_once_it_is_committed(sqlite_url: str) -> None:
     """A claim takes work away: who it woke would look in vain. What was rolled back has not happened."""
-    database, another = Database(sqlite_url), Database(sqlite_url)
-    assert database.lock_path is not None
-    with contextlib.closing(Pulses(database.lock_path, 0.2)) as pulses:
-        assert pulses.wait()  # its own proof
+    with listening(sqlite_url, 0.2) as (pulses, another):
         with another.write() as conn:
             insert_rows(conn, events, [ROW])
         with contextlib.suppress(ZeroDivisionError), another.write() as conn:
@@ -493,8 +497,18 @@ def test_only_what_is_announced_wakes_and_only_once_it_is_committed(sqlite_url: 
         with another.write() as conn:
             conn.exec_driver_sql("DELETE FROM events")
         assert not pulses.wait()
+
+
+def test_what_another_program_writes_is_seen_where_pulses_are_heard(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    wake = Wake(database)
+    seen = quiet(wake)
+    with contextlib.closing(sqlite3.connect(str(database.path))) as stranger, stranger:
+        stranger.execute("UPDATE facts SET value = value || ''")
+        stranger.execute("INSERT INTO facts (name, value) VALUES ('stranger', '1')")
+    assert woken(wake, seen)
+    wake.close()
     database.close()
-    another.close()
 
 
 def test_where_nothing_is_announced_a_commit_is_seen_too(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
